@@ -1,0 +1,18 @@
+//! Soundcheck: a browser synthetic and playback monitor.
+//!
+//! # The floors
+//!
+//! A module uses its own floor and the floors below, never one above; `tests/floors.rs` reads the `use` lines and
+//! fails on an upward one.
+//!
+//! | floor | modules | what |
+//! |---|---|---|
+//! | 0 words | [`error`] [`unit`] [`event`] [`table`] | whose move it is; quantities; the event and its log; rows of names |
+//! | 1 tools | [`measure`] [`stats`] [`oracle`] [`browser`] | events in, value out; intervals; pictures proved; the browser itself |
+//! | 2 makers | [`step`] [`slo`] | verbs run against a session; objective x value = verdict |
+//! | 3 files | [`journey`] [`app`] [`plan`] [`profile`] [`report`] | spanned TOML in, text out |
+//! | 4 play | [`run`] | one play: set up, step, always tear down |
+//! | edge | `main` | arguments in, exit code out |
+
+pub mod browser;
+pub mod error;
