@@ -16,3 +16,9 @@
 
 pub mod browser;
 pub mod error;
+pub mod event;
+pub mod secret;
+pub mod source;
+pub mod stats;
+pub mod table;
+pub mod unit;

@@ -1,0 +1,276 @@
+//! Floor 3. An app file: the only file that knows one app. It maps the journeys' words to that app's selectors and
+//! scripts, and says where ids are read, how to start the app, and how to be let in.
+
+use crate::error::{Error, Operator, Result};
+use crate::oracle::{Declared, Picture};
+use crate::secret::Secrets;
+use crate::source::{Problem, Source};
+use crate::step::{Action, VERBS};
+use crate::table::{Row, did_you_mean, find};
+use crate::unit::Time;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use toml::{Spanned, Value};
+
+/// An app, checked. Secrets are resolved, and known to [`Secrets`].
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The file's stem: how plans, events and reports call it.
+    pub name: String,
+    /// Where it is, without a trailing slash; `{port}` stands for a free port chosen by the run.
+    pub base: String,
+    /// `stage`, `staging`, `production` ...: recorded with every sample.
+    pub environment: String,
+    /// Program and arguments that start the app; `{port}` as in `base`. Empty: the app is only visited.
+    pub launch: Vec<String>,
+    /// Path that answers 2xx once the app is ready.
+    pub ready: Option<String>,
+    /// How long it may take to be.
+    pub ready_within: Duration,
+    /// CSS selector of the visualizer's canvas.
+    pub canvas: Option<String>,
+    /// CSS selectors of what screenshots must not show.
+    pub mask: Vec<String>,
+    /// Where ids are read: `css`, `css@attribute` or `js:expression`.
+    pub read: Read,
+    /// What each word means here.
+    pub words: BTreeMap<String, Vec<Action>>,
+    /// What each preset's picture should be, by preset id.
+    pub presets: BTreeMap<String, Declared>,
+    /// How the browser is let in.
+    pub access: Access,
+}
+
+/// Where the ids of events are read from in the page.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    /// The room the viewer is in.
+    pub room: Option<String>,
+    /// The signed-in viewer.
+    pub user: Option<String>,
+    /// The preset the app says it shows.
+    pub preset: Option<String>,
+    /// The app's version.
+    pub version: Option<String>,
+}
+
+/// How the browser is let in: each value may be `env:NAME`.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// Headers added to every request.
+    pub headers: Vec<(String, String)>,
+    /// Cookies set before the first page.
+    pub cookies: Vec<(String, String)>,
+    /// A saved session in Playwright's storage-state format: cookies, and local storage by origin.
+    pub session: Option<serde_json::Value>,
+    /// User and password for HTTP Basic authentication.
+    pub basic: Option<(String, String)>,
+    /// Take any certificate. Recorded in every run, since it hides the app's own certificate faults.
+    pub insecure_certificates: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    #[expect(dead_code, reason = "every file opens with what it is; only people read it here")]
+    about: Option<String>,
+    base: Spanned<String>,
+    environment: Option<String>,
+    #[serde(default)]
+    launch: Vec<String>,
+    ready: Option<Spanned<String>>,
+    ready_within: Option<Time>,
+    canvas: Option<String>,
+    #[serde(default)]
+    mask: Vec<String>,
+    #[serde(default)]
+    read: Read,
+    #[serde(default)]
+    word: BTreeMap<Spanned<String>, Vec<ActionFile>>,
+    #[serde(default)]
+    preset: BTreeMap<String, PresetFile>,
+    #[serde(default)]
+    headers: BTreeMap<String, Spanned<String>>,
+    #[serde(default)]
+    cookies: BTreeMap<String, Spanned<String>>,
+    session: Option<Spanned<String>>,
+    basic: Option<Basic>,
+    #[serde(default)]
+    insecure_certificates: bool,
+}
+
+type ActionFile = Spanned<BTreeMap<Spanned<String>, Spanned<Value>>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PresetFile {
+    picture: Option<Spanned<String>>,
+    programs: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Basic {
+    user: Spanned<String>,
+    password: Spanned<String>,
+}
+
+impl App {
+    /// Reads and checks an app file, looking secrets up in the environment.
+    pub fn read(source: &Source, secrets: &Secrets) -> Result<Self> {
+        let file: File = source.parse()?;
+        let mut check = Check { source, secrets, problems: Vec::new() };
+        let base = file.base.get_ref().trim_end_matches('/').to_owned();
+        if let Err(e) = url::Url::parse(&base.replace("{port}", "80")) {
+            check.problem(&file.base, format!("`{base}` is no URL: {e}"), "write http://host:port or https://host");
+        }
+        if let Some(ready) = file.ready.as_ref().filter(|r| !r.get_ref().starts_with('/')) {
+            check.problem(ready, "`ready` is no path", "write the path that answers 2xx, such as \"/healthz\"");
+        }
+        let words = file
+            .word
+            .into_iter()
+            .map(|(word, actions)| {
+                if actions.is_empty() {
+                    check.problem(&word, "a word that does nothing", "write one action or more");
+                }
+                (word.into_inner(), actions.iter().filter_map(|a| check.action(a)).collect())
+            })
+            .collect();
+        let presets = file.preset.into_iter().map(|(id, preset)| (id, check.preset(preset))).collect();
+        let access = Access {
+            headers: file.headers.iter().map(|(k, v)| (k.clone(), check.secret(v))).collect(),
+            cookies: file.cookies.iter().map(|(k, v)| (k.clone(), check.secret(v))).collect(),
+            basic: file.basic.as_ref().map(|b| (check.secret(&b.user), check.secret(&b.password))),
+            session: file.session.as_ref().and_then(|s| check.session(s)),
+            insecure_certificates: file.insecure_certificates,
+        };
+        for (_, value) in access.headers.iter().chain(&access.cookies) {
+            secrets.add(value);
+        }
+        if !check.problems.is_empty() {
+            return Err(source.error(&check.problems));
+        }
+        let name = source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self {
+            environment: file.environment.unwrap_or_else(|| name.clone()),
+            name,
+            base,
+            launch: file.launch,
+            ready: file.ready.map(Spanned::into_inner),
+            ready_within: file.ready_within.map_or(Duration::from_secs(60), |t| t.0),
+            canvas: file.canvas,
+            mask: file.mask,
+            read: file.read,
+            words,
+            presets,
+            access,
+        })
+    }
+}
+
+/// Collects every problem of one file before it gives up: people mend a file once.
+struct Check<'a> {
+    source: &'a Source,
+    secrets: &'a Secrets,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn problem<T>(&mut self, at: &Spanned<T>, what: impl Into<String>, help: impl Into<String>) {
+        self.problems.push(Problem::at(at.span(), what, help));
+    }
+
+    fn secret(&mut self, text: &Spanned<String>) -> String {
+        self.secrets.resolve(text.get_ref()).unwrap_or_else(|e| {
+            self.problem(text, e.what(), e.fix().unwrap_or_default());
+            String::new()
+        })
+    }
+
+    fn session(&mut self, path: &Spanned<String>) -> Option<serde_json::Value> {
+        let named = self.secret(path);
+        let file = self.source.path.parent().unwrap_or(std::path::Path::new("")).join(named);
+        let read = std::fs::read_to_string(&file)
+            .operator("reading the saved session")
+            .and_then(|text| serde_json::from_str(&text).map_err(|e| Error::author(e.to_string())));
+        read.map_err(|e| {
+            let help = "give a JSON file with `cookies` and `origins`, as Playwright's storageState writes it";
+            self.problem(path, format!("{}: {}", file.display(), e.what()), help);
+        })
+        .ok()
+    }
+
+    fn preset(&mut self, file: PresetFile) -> Declared {
+        let picture = file.picture.and_then(|p| {
+            let known = Picture::ALL.iter().find(|k| k.name() == p.get_ref());
+            if known.is_none() {
+                let help = did_you_mean(p.get_ref(), Picture::ALL.iter().map(|k| k.name()));
+                self.problem(&p, format!("unknown picture `{}`", p.get_ref()), help);
+            }
+            known.copied()
+        });
+        Declared { picture, programs: file.programs.unwrap_or_default() }
+    }
+
+    fn action(&mut self, file: &ActionFile) -> Option<Action> {
+        let known = || VERBS.iter().map(Row::name);
+        let keys = file.get_ref();
+        let verbs: Vec<_> = keys.iter().filter(|(k, _)| find(VERBS, k.get_ref()).is_some()).collect();
+        let (verb, main) = match verbs.as_slice() {
+            [(key, value)] => (find(VERBS, key.get_ref())?, value),
+            [] => {
+                let said = keys.keys().next().map_or("", |k| k.get_ref());
+                let span = keys.keys().next().map_or(file.span(), Spanned::span);
+                let what = format!("`{said}` is no verb");
+                self.problems.push(Problem::at(span, what, did_you_mean(said, known())));
+                return None;
+            }
+            [_, (second, _), ..] => {
+                self.problem(second, "two verbs in one action", "write one action { } for each, in order");
+                return None;
+            }
+        };
+        let mut action = Action { verb: verb.name(), main: String::new(), more: BTreeMap::new() };
+        for (key, value) in keys {
+            let text = match value.get_ref() {
+                Value::String(text) => text.clone(),
+                other => {
+                    let what = format!("`{}` wants a string, this is {}", key.get_ref(), kind(other));
+                    self.problem(value, what, format!("write it in quotes, for instance {}", verb.example));
+                    continue;
+                }
+            };
+            if key.get_ref() == verb.name() {
+                action.main = text;
+            } else if verb.more.contains(&key.get_ref().as_str()) {
+                let text = self.secret(&Spanned::new(value.span(), text));
+                action.more.insert(key.get_ref().clone(), text);
+            } else {
+                let what = format!("`{}` takes no `{}`", verb.name(), key.get_ref());
+                self.problem(key, what, format!("for instance {}", verb.example));
+            }
+        }
+        for missing in verb.more.iter().filter(|m| !keys.keys().any(|k| k.get_ref() == *m)) {
+            self.problem(main, format!("`{}` needs `{missing}`", verb.name()), format!("for instance {}", verb.example));
+        }
+        if let Err(why) = (verb.check)(&action) {
+            self.problem(main, why, format!("for instance {}", verb.example));
+        }
+        Some(action)
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a string",
+        Value::Integer(_) | Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
+    }
+}

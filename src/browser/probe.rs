@@ -1,0 +1,209 @@
+//! The page probe: what is installed before the page's own scripts, and the messages it pushes.
+//!
+//! Times in messages are `performance.now()` of the page that sent them, in milliseconds.
+
+use serde::Deserialize;
+
+/// The probe's files, in the order they run; each is one arrow function.
+const FILES: [&str; 5] = [
+    include_str!("probe/core.js"),
+    include_str!("probe/video.js"),
+    include_str!("probe/gl.js"),
+    include_str!("probe/errors.js"),
+    include_str!("probe/audio.js"),
+];
+
+/// The probe as one function declaration for `script.addPreloadScript`, taking the channel.
+pub fn script() -> String {
+    let [core, rest @ ..] = FILES;
+    let parts: String = rest.iter().map(|file| format!("(\n{file}\n)(sc);\n")).collect();
+    format!("(channel) => {{\nconst sc = (\n{core}\n)(channel);\n{parts}}}")
+}
+
+/// How Rust speaks to the probe: an object under a registered symbol, so that no page meets it by name.
+pub const HANDLE: &str = "window[Symbol.for('soundcheck')]";
+
+/// One message of the probe.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Message {
+    /// When, on the page's clock.
+    pub t: f64,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "k", rename_all = "snake_case")]
+pub enum What {
+    /// The first message of each page.
+    Hello {
+        /// The page clock's zero, milliseconds since the epoch.
+        origin: f64,
+        /// The page.
+        url: String,
+        /// Not in a frame.
+        top: bool,
+    },
+    /// The first trusted input since the probe was armed: t0.
+    Input {
+        /// The event's type.
+        #[serde(rename = "type")]
+        kind: String,
+    },
+    /// A frame drawn to the screen whose pixels were read in the same task.
+    Frame(Frame),
+    /// WebGL: contexts, programs, failures.
+    Gl(Gl),
+    /// A video reached a texture, or could not.
+    Texture {
+        /// `first` or `error`.
+        ev: String,
+        /// Why not.
+        error: Option<String>,
+    },
+    /// A media element.
+    Video(Video),
+    /// The audio graph.
+    Audio(Audio),
+    /// A page error that BiDi's log may not carry.
+    Error {
+        /// `exception`, `rejection` or `resource`.
+        ev: String,
+        /// Its text.
+        #[serde(default)]
+        message: String,
+        /// Where.
+        url: Option<String>,
+        /// Line.
+        line: Option<f64>,
+    },
+    /// The probe itself failed somewhere; the page was not touched.
+    ProbeError {
+        /// In which hook.
+        #[serde(default, rename = "where")]
+        place: String,
+        /// Why.
+        #[serde(default)]
+        message: String,
+    },
+    /// A kind this version does not read.
+    #[serde(other)]
+    Other,
+}
+
+/// A frame drawn to the screen.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Frame {
+    /// The canvas's own count of frames.
+    #[serde(default)]
+    pub n: u64,
+    /// Hashes of the programs that took part, failed ones left out.
+    #[serde(default)]
+    pub programs: Vec<String>,
+    /// 8x8 averages of luma, 0..=255, as 128 hex digits.
+    #[serde(default, deserialize_with = "luma")]
+    pub luma: Vec<u8>,
+    /// Uniforms that were given NaN in this frame.
+    #[serde(default)]
+    pub nan: Vec<String>,
+    /// Texture uploads from a video so far.
+    #[serde(default)]
+    pub vtex: u64,
+    /// Sound level (RMS) heard by the page, if it listens.
+    pub lvl: Option<f64>,
+}
+
+fn luma<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    let hex = String::deserialize(from)?;
+    let digits = hex.as_bytes().chunks_exact(2);
+    Ok(digits.filter_map(|d| std::str::from_utf8(d).ok().and_then(|d| u8::from_str_radix(d, 16).ok())).collect())
+}
+
+impl Frame {
+    /// Nothing to see anywhere: no cell brighter than what dark video noise gives.
+    pub fn is_black(&self) -> bool {
+        self.luma.iter().all(|v| *v <= 6)
+    }
+
+    /// Mean luma, 0..=255.
+    pub fn mean(&self) -> f64 {
+        self.luma.iter().map(|v| f64::from(*v)).sum::<f64>() / self.luma.len().max(1) as f64
+    }
+
+    /// Largest difference of a cell between two frames.
+    pub fn distance(&self, other: &Frame) -> u8 {
+        self.luma.iter().zip(&other.luma).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0)
+    }
+}
+
+/// WebGL: contexts, programs, failures.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Gl {
+    /// `context`, `program`, `compile_error`, `link_error`, `lost`, `restored`.
+    pub ev: String,
+    /// The driver's words about a failure.
+    pub log: Option<String>,
+    /// `UNMASKED_RENDERER_WEBGL`.
+    pub renderer: Option<String>,
+    /// Whether a context came.
+    pub ok: Option<bool>,
+}
+
+/// A media element's event or sample.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Video {
+    /// The event: `src`, `loadeddata`, `frame`, `sample`, `error` ...
+    pub ev: String,
+    /// The element.
+    pub id: u64,
+    /// What it plays.
+    pub src: Option<String>,
+    /// `readyState`.
+    pub rs: Option<u8>,
+    /// `networkState`.
+    pub ns: Option<u8>,
+    /// `currentTime`, seconds.
+    pub ct: Option<f64>,
+    /// Pixels.
+    pub w: Option<f64>,
+    /// Pixels.
+    pub h: Option<f64>,
+    /// How the first frame was seen: `rvfc`, `loadeddata` or `quality`.
+    pub by: Option<String>,
+    /// `MediaError`.
+    pub error: Option<MediaError>,
+    /// An audio element.
+    pub audio: bool,
+}
+
+/// `MediaError`: 1 aborted, 2 network, 3 decode, 4 source not supported.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct MediaError {
+    /// The code.
+    pub code: u8,
+    /// The browser's words; only Firefox says why.
+    pub message: String,
+}
+
+/// The audio graph.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Audio {
+    /// `context`, `state`, `gum`.
+    pub ev: String,
+    /// The context's state.
+    pub state: Option<String>,
+    /// Whether the microphone was given.
+    pub ok: Option<bool>,
+    /// Why not.
+    pub error: Option<String>,
+}
+
+/// Reads one push of the probe: a list of messages. What cannot be read is skipped, a newer probe may say more.
+pub fn read(json: &str) -> Vec<Message> {
+    let raw: Vec<serde_json::Value> = serde_json::from_str(json).unwrap_or_default();
+    raw.into_iter().filter_map(|m| serde_json::from_value(m).ok()).collect()
+}

@@ -1,0 +1,421 @@
+//! Floor 0. The event: one JSON object a line, the only thing a run leaves that everything else is folded from.
+//!
+//! Envelope: `v`, `event`, `source`, `timestamp` (RFC 3339, UTC, ms), `t_ms` (one monotonic clock for the whole run),
+//! `seq`, `run_id`, `trace_id`, `span_id`, `session_id`, `room_id`, `user_id`, `preset_id`, `media_url_hash`,
+//! `browser`, `platform`, `journey`, `step`; then the event's own fields; last `crc`, eight hex digits of CRC32C over
+//! the line's bytes from `{` up to the comma before it. An id that is not known is `null`, never missing.
+
+use crate::error::{Error, Operator, Result};
+use crate::secret::Secrets;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// The envelope's version.
+pub const VERSION: u8 = 1;
+
+/// Who saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Soundcheck itself, from outside the page.
+    Monitor,
+    /// The probe in the page, or the browser through BiDi.
+    Browser,
+    /// Our proxy.
+    Proxy,
+    /// The app under test, by its own telemetry.
+    App,
+}
+
+/// One event. `source` is who saw it; the ids are what the play knew when it happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Version of the envelope.
+    pub v: u8,
+    /// The playbook's name for it, or one of ours in the same style.
+    pub event: String,
+    /// Who saw it.
+    pub source: Origin,
+    /// RFC 3339 in UTC with milliseconds: the run's start on the wall clock plus `t_ms`, so a stepped clock cannot
+    /// reorder a run.
+    pub timestamp: String,
+    /// Milliseconds since the run's start on the monotonic clock.
+    pub t_ms: f64,
+    /// Order of writing within the run.
+    pub seq: u64,
+    /// Who, where, in which play and step.
+    #[serde(flatten)]
+    pub ids: Ids,
+    /// The event's own fields.
+    #[serde(flatten)]
+    pub fields: Map<String, Value>,
+}
+
+/// The ids every event carries.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ids {
+    /// The run.
+    pub run_id: String,
+    /// 16 bytes in hex: the play, as a W3C trace.
+    pub trace_id: Option<String>,
+    /// 8 bytes in hex: the step.
+    pub span_id: Option<String>,
+    /// The play's browser session.
+    pub session_id: Option<String>,
+    /// The room the viewer is in, as the app file says where to read it.
+    pub room_id: Option<String>,
+    /// The viewer, if signed in.
+    pub user_id: Option<String>,
+    /// The preset shown.
+    pub preset_id: Option<String>,
+    /// First 16 hex digits of the SHA-256 of the media URL without its query.
+    pub media_url_hash: Option<String>,
+    /// `chromium` or `firefox`.
+    pub browser: Option<String>,
+    /// Operating system of the browser.
+    pub platform: Option<String>,
+    /// The journey's name.
+    pub journey: Option<String>,
+    /// The step's words.
+    pub step: Option<String>,
+}
+
+impl Event {
+    /// A field of the event's own as a number.
+    pub fn number(&self, field: &str) -> Option<f64> {
+        self.fields.get(field).and_then(Value::as_f64)
+    }
+
+    /// A field of the event's own as text.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field).and_then(Value::as_str)
+    }
+
+    /// A field of the event's own as yes or no.
+    pub fn flag(&self, field: &str) -> bool {
+        self.fields.get(field).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// The line as it is written, newline included.
+    pub fn line(&self) -> String {
+        // Strings, numbers and maps only: nothing here can fail to serialise.
+        seal(&serde_json::to_string(self).unwrap_or_default())
+    }
+
+    /// Reads a line; the check sum is compared with the raw bytes first.
+    pub fn read(line: &str) -> Result<Self, String> {
+        let body = checked(line)?;
+        serde_json::from_str(&format!("{body}}}")).map_err(|e| e.to_string())
+    }
+}
+
+/// Ends an object's text with its check sum.
+fn seal(object: &str) -> String {
+    let body = object.strip_suffix('}').unwrap_or(object);
+    format!("{body},\"crc\":\"{:08x}\"}}\n", crc32c::crc32c(body.as_bytes()))
+}
+
+fn checked(line: &str) -> Result<&str, String> {
+    const TAIL: usize = r#","crc":"00000000"}"#.len();
+    let line = line.trim_end_matches('\n');
+    let cut = line.len().checked_sub(TAIL).filter(|c| line.is_char_boundary(*c)).ok_or("no check sum")?;
+    let (body, tail) = line.split_at(cut);
+    let crc = tail.strip_prefix(r#","crc":""#).and_then(|t| t.strip_suffix(r#""}"#)).ok_or("no check sum")?;
+    match crc == format!("{:08x}", crc32c::crc32c(body.as_bytes())) {
+        true => Ok(body),
+        false => Err(format!("the check sum {crc} does not fit the line")),
+    }
+}
+
+/// Gives every line of hand-made events a fresh check sum (`soundcheck judge --reseal`).
+pub fn reseal(text: &str) -> Result<String> {
+    let mut sealed = String::new();
+    for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
+        let mut object: Map<String, Value> = serde_json::from_str(line)
+            .map_err(|e| Error::author(format!("line {}: {e}", n + 1)).remedy("write one JSON object a line"))?;
+        object.remove("crc");
+        sealed.push_str(&seal(&Value::Object(object).to_string()));
+    }
+    Ok(sealed)
+}
+
+/// Reads a log one event at a time, in the order written. A torn last line is left out; anything else that does not
+/// check is an error with its line number.
+pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event>>> {
+    let name = path.display().to_string();
+    let file = File::open(path)
+        .map_err(|e| Error::author(format!("{name}: {e}")).remedy("give a run's folder, or its events.jsonl"))?;
+    let mut reader = BufReader::new(file);
+    let mut number = 0;
+    Ok(std::iter::from_fn(move || {
+        let mut bytes = Vec::new();
+        match reader.read_until(b'\n', &mut bytes) {
+            Ok(0) => return None,
+            Ok(_) if bytes.last() != Some(&b'\n') => return None, // torn: the writer died within this line
+            Ok(_) => number += 1,
+            Err(e) => return Some(Err(Error::operator(format!("{name}: {e}")))),
+        }
+        let event = std::str::from_utf8(&bytes).map_err(|e| e.to_string()).and_then(Event::read);
+        Some(event.map_err(|e| {
+            Error::author(format!("{name}: line {number}: {e}"))
+                .remedy("restore the file; after editing by hand: soundcheck judge --reseal")
+        }))
+    }))
+}
+
+/// Events waiting for the disk, at most; past it an event is dropped and counted, and the play is *broken*.
+const QUEUE: usize = 1 << 16;
+
+/// The run's log and clock. Clones write to the same file.
+#[derive(Clone)]
+pub struct Log(Arc<Inner>);
+
+struct Inner {
+    run_id: String,
+    start: Instant,
+    wall: jiff::Timestamp,
+    seq: AtomicU64,
+    dropped: AtomicU64,
+    secrets: Secrets,
+    lines: Mutex<Option<SyncSender<Message>>>,
+}
+
+enum Message {
+    Line(String),
+    /// Write all, make it durable, then answer.
+    Sync(SyncSender<std::io::Result<()>>),
+}
+
+impl Log {
+    /// Opens the log of a run for appending, repairing a torn tail, and starts its clock.
+    pub fn open(path: &Path, run_id: &str, secrets: &Secrets) -> Result<Self> {
+        let doing = format!("writing {}", path.display());
+        let mut file = File::options().create(true).read(true).append(true).open(path).operator(&doing)?;
+        repair(&mut file).operator(&doing)?;
+        let (send, receive) = sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name("events".to_owned())
+            .spawn(move || write_all(&receive, file))
+            .operator(&doing)?;
+        Ok(Self(Arc::new(Inner {
+            run_id: run_id.to_owned(),
+            start: Instant::now(),
+            wall: jiff::Timestamp::now(),
+            seq: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            secrets: secrets.clone(),
+            lines: Mutex::new(Some(send)),
+        })))
+    }
+
+    /// Milliseconds since the run's start.
+    pub fn now_ms(&self) -> f64 {
+        self.0.start.elapsed().as_secs_f64() * 1000.0
+    }
+
+    /// The run's clock at a moment of the wall clock, given in milliseconds since the epoch.
+    pub fn at_epoch_ms(&self, epoch_ms: f64) -> f64 {
+        epoch_ms - self.0.wall.as_microsecond() as f64 / 1000.0
+    }
+
+    /// The run.
+    pub fn run_id(&self) -> &str {
+        &self.0.run_id
+    }
+
+    /// Events that did not fit the queue, or came after the disk failed.
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Writes an event that happened at `t_ms`; never blocks.
+    pub fn write(&self, event: &str, source: Origin, t_ms: f64, ids: &Ids, mut fields: Value) -> Event {
+        self.0.secrets.hide_in(&mut fields);
+        let wall = self.0.wall.as_microsecond() + (t_ms * 1000.0) as i64;
+        let timestamp = jiff::Timestamp::from_microsecond(wall).unwrap_or(self.0.wall);
+        let event = Event {
+            v: VERSION,
+            event: event.to_owned(),
+            source,
+            timestamp: format!("{timestamp:.3}"),
+            t_ms: (t_ms * 1000.0).round() / 1000.0,
+            seq: self.0.seq.fetch_add(1, Ordering::Relaxed),
+            ids: Ids { run_id: self.0.run_id.clone(), ..ids.clone() },
+            fields: match fields {
+                Value::Object(map) => map,
+                _ => Map::new(),
+            },
+        };
+        let queue = self.0.lines.lock().ok().and_then(|l| l.clone());
+        match queue.map(|q| q.try_send(Message::Line(event.line()))) {
+            Some(Ok(())) => {}
+            Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => {
+                self.0.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        event
+    }
+
+    /// Waits until everything written so far is on disk.
+    pub fn sync(&self) -> Result<()> {
+        let (send, receive) = sync_channel(1);
+        let queue = self.0.lines.lock().ok().and_then(|l| l.clone());
+        let sent = queue.is_some_and(|q| q.send(Message::Sync(send)).is_ok());
+        match sent.then(|| receive.recv()) {
+            Some(Ok(done)) => done.operator("writing the events").map_err(|e| e.remedy("free space on the disk")),
+            _ => Err(Error::operator("writing the events: the disk failed earlier").remedy("free space on the disk")),
+        }
+    }
+}
+
+/// Drains whatever is queued into one write: a line when idle, many under load. Ends at the first failed write, so
+/// that later events count as dropped.
+fn write_all(receive: &Receiver<Message>, mut file: File) {
+    const BATCH: usize = 1 << 18;
+    let mut batch = String::new();
+    while let Ok(first) = receive.recv() {
+        let mut waiting = None;
+        for message in std::iter::once(first).chain(receive.try_iter()) {
+            match message {
+                Message::Line(line) => batch.push_str(&line),
+                Message::Sync(answer) => waiting = Some(answer),
+            }
+            if waiting.is_some() || batch.len() >= BATCH {
+                break;
+            }
+        }
+        let mut done = file.write_all(batch.as_bytes());
+        batch.clear();
+        if let Some(answer) = waiting {
+            done = done.and_then(|()| file.sync_data());
+            let failed = done.is_err();
+            let _ = answer.send(done); // nobody waits any more: fine
+            if failed {
+                return;
+            }
+        } else if done.is_err() {
+            return;
+        }
+    }
+}
+
+/// Cuts a last line that has no newline: its writer died within it. What precedes it is never touched.
+fn repair(file: &mut File) -> std::io::Result<()> {
+    let mut end = file.metadata()?.len();
+    let mut block = vec![0; 1 << 16];
+    let whole = end;
+    while end > 0 {
+        let from = end.saturating_sub(block.len() as u64);
+        let part = &mut block[..(end - from) as usize];
+        file.seek(SeekFrom::Start(from))?;
+        file.read_exact(part)?;
+        if let Some(newline) = part.iter().rposition(|b| *b == b'\n') {
+            end = from + newline as u64 + 1;
+            break;
+        }
+        end = from;
+    }
+    if end < whole { file.set_len(end) } else { Ok(()) }
+}
+
+/// Random bytes in hex: run, trace and span ids.
+pub fn random_hex<const BYTES: usize>() -> String {
+    let mut bytes = [0; BYTES];
+    // Without the system's randomness an id could repeat; the clock and the process are the next best.
+    if getrandom::fill(&mut bytes).is_err() {
+        let now = jiff::Timestamp::now().as_nanosecond() as u128 ^ (u128::from(std::process::id()) << 64);
+        bytes.iter_mut().zip(now.to_le_bytes().iter().cycle()).for_each(|(b, n)| *b = *n);
+    }
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn write_three(path: &Path) -> Vec<Event> {
+        let log = Log::open(path, "r1", &Secrets::default()).expect("opens");
+        let ids = Ids { browser: Some("firefox".into()), ..Ids::default() };
+        let events =
+            ["a", "b", "c"].map(|n| log.write(n, Origin::Monitor, log.now_ms(), &ids, json!({"x": "é\n\"", "n": 1.5})));
+        log.sync().expect("syncs");
+        events.to_vec()
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("events.jsonl");
+        let written = write_three(&path);
+        let back: Vec<Event> = read(&path).expect("opens").map(|e| e.expect("reads")).collect();
+        assert_eq!(written, back);
+        assert_eq!(back[0].ids.run_id, "r1");
+        assert!(back[0].line().starts_with(r#"{"v":1,"event":"a","source":"monitor","timestamp":""#));
+    }
+
+    #[test]
+    fn every_truncation_leaves_whole_events_only() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("events.jsonl");
+        let written = write_three(&path);
+        let bytes = std::fs::read(&path).expect("reads");
+        for cut in 0..bytes.len() {
+            std::fs::write(&path, &bytes[..cut]).expect("writes");
+            let whole = bytes[..cut].iter().filter(|b| **b == b'\n').count();
+            let back: Vec<Event> = read(&path).expect("opens").map(|e| e.expect("a torn tail is no error")).collect();
+            assert_eq!(back, written[..whole]);
+            Log::open(&path, "r1", &Secrets::default()).expect("repairs");
+            assert_eq!(
+                std::fs::metadata(&path).expect("is there").len(),
+                back.iter().map(|e| e.line().len() as u64).sum::<u64>()
+            );
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("events.jsonl");
+        write_three(&path);
+        let bytes = std::fs::read(&path).expect("reads");
+        let first = bytes.iter().position(|b| *b == b'\n').expect("a line");
+        for bit in 0..first * 8 {
+            let mut torn = bytes.clone();
+            torn[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &torn).expect("writes");
+            let all: Result<Vec<Event>> = read(&path).expect("opens").collect();
+            assert!(all.is_err(), "bit {bit} went unnoticed");
+        }
+    }
+
+    #[test]
+    fn a_resealed_line_reads() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("events.jsonl");
+        write_three(&path);
+        let edited = std::fs::read_to_string(&path).expect("reads").replace("firefox", "chromium");
+        assert!(Event::read(edited.lines().next().expect("a line")).is_err());
+        let sealed = reseal(&edited).expect("seals");
+        let event = Event::read(sealed.lines().next().expect("a line")).expect("reads");
+        assert_eq!(event.ids.browser.as_deref(), Some("chromium"));
+    }
+
+    #[test]
+    fn a_full_disk_counts_what_it_loses() {
+        let log = Log::open(Path::new("/dev/full"), "r", &Secrets::default()).expect("opens");
+        log.write("a", Origin::Monitor, 0.0, &Ids::default(), json!({}));
+        let failed = log.sync().expect_err("the disk is full");
+        assert_eq!(failed.whose(), crate::error::Whose::Operator);
+        log.write("b", Origin::Monitor, 0.0, &Ids::default(), json!({}));
+        assert!(log.sync().is_err());
+        assert!(log.dropped() >= 1);
+    }
+}

@@ -1,0 +1,146 @@
+//! Floor 3. A journey: what the viewer does, in the app-independent words of [`WORDS`].
+
+use crate::error::Result;
+use crate::oracle::EXPECTATIONS;
+use crate::source::{Problem, Source};
+use crate::table::{Row, did_you_mean, find};
+use crate::unit::Time;
+use serde::Deserialize;
+use std::ops::Range;
+use std::time::Duration;
+use toml::Spanned;
+
+/// A word a journey may say; an app file says what it means in that app.
+pub struct Word {
+    name: &'static str,
+    about: &'static str,
+}
+
+impl Row for Word {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn about(&self) -> &'static str {
+        self.about
+    }
+}
+
+const fn word(name: &'static str, about: &'static str) -> Word {
+    Word { name, about }
+}
+
+/// The words of the shipped journeys. An app file may map further ones of its own.
+pub const WORDS: &[Word] = &[
+    word("log in", "sign in as the viewer"),
+    word("open the player", "load the page with the visualizer"),
+    word("start the audio", "the user gesture that lets sound in and shows the audio-reactive preset"),
+    word("next preset", "switch to the next preset"),
+    word("start the video", "show a video texture in the visualizer"),
+];
+
+/// A journey, checked.
+#[derive(Clone, Debug)]
+pub struct Journey {
+    /// The file's stem: how plans, events and reports call it.
+    pub name: String,
+    /// The question it answers.
+    pub question: String,
+    /// What the viewer does, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a journey.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The word to do.
+    pub word: String,
+    /// Where the file says so, for problems found later (a word the app does not map).
+    pub span: Range<usize>,
+    /// How many times.
+    pub times: u32,
+    /// Name of a row in [`EXPECTATIONS`]: what must come of it.
+    pub expect: Option<&'static str>,
+    /// The time the expectation should take; slower is a slow success, and counts in the percentile.
+    pub within: Option<Duration>,
+    /// After this long it has failed; `None`: the expectation's own.
+    pub give_up: Option<Duration>,
+    /// Watch for this long after it.
+    pub stay: Option<Duration>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    question: String,
+    step: Vec<StepFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepFile {
+    #[serde(rename = "do")]
+    word: Spanned<String>,
+    times: Option<Spanned<i64>>,
+    expect: Option<Spanned<String>>,
+    within: Option<Time>,
+    give_up: Option<Spanned<Time>>,
+    stay: Option<Time>,
+}
+
+/// A journey that switches more often than this in one step is a mistake, or a soak plan's `repeat`.
+const MOST_TIMES: i64 = 100_000;
+
+impl Journey {
+    /// Reads and checks a journey file.
+    pub fn read(source: &Source) -> Result<Self> {
+        let file: File = source.parse()?;
+        let mut problems = Vec::new();
+        if file.step.is_empty() {
+            problems.push(Problem::whole("a journey without steps", "add a [[step]] with `do = \"open the player\"`"));
+        }
+        let steps = file.step.into_iter().map(|s| s.check(&mut problems)).collect();
+        if !problems.is_empty() {
+            return Err(source.error(&problems));
+        }
+        let name = source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { name, question: file.question, steps })
+    }
+}
+
+impl StepFile {
+    fn check(self, problems: &mut Vec<Problem>) -> Step {
+        let times = self.times.map_or(1, |times| {
+            let n = *times.get_ref();
+            if !(1..=MOST_TIMES).contains(&n) {
+                let what = format!("`times = {n}` is out of bounds");
+                problems.push(Problem::at(times.span(), what, format!("write 1 to {MOST_TIMES}")));
+            }
+            n.clamp(1, MOST_TIMES) as u32
+        });
+        let expect = self.expect.and_then(|e| {
+            let row = find(EXPECTATIONS, e.get_ref());
+            if row.is_none() {
+                let help = did_you_mean(e.get_ref(), EXPECTATIONS.iter().map(Row::name));
+                problems.push(Problem::at(e.span(), format!("unknown expectation `{}`", e.get_ref()), help));
+            }
+            row.map(Row::name)
+        });
+        let within = self.within.map(|t| t.0);
+        let give_up = self.give_up.map(|t| {
+            if within.is_some_and(|w| w > t.get_ref().0) {
+                let help = "give_up is when it has failed: at least as long as within";
+                problems.push(Problem::at(t.span(), "give_up is shorter than within", help));
+            }
+            t.into_inner().0
+        });
+        Step {
+            span: self.word.span(),
+            word: self.word.into_inner(),
+            times,
+            expect,
+            within,
+            give_up,
+            stay: self.stay.map(|t| t.0),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Floor 1, pure. Oracles: observations in, outcome out. Each answers one expectation of a journey's step ("a new
+//! picture"), from pixels and frames, with every failure since the step began held against it. No browser, no clock
+//! of its own: a test feeds it a playbook.
+
+mod first_video_frame;
+mod new_picture;
+mod page;
+mod sound;
+
+use crate::browser::probe::{Audio, Frame, Gl, Video};
+use crate::table::Row;
+use serde_json::Value;
+use std::time::Duration;
+
+/// An expectation a step may name.
+pub struct Expectation {
+    name: &'static str,
+    about: &'static str,
+    /// How long before it has failed, where the step does not say.
+    pub give_up: Duration,
+    /// The picture must be watched for long, many times a second, with the sound beside it.
+    pub listens: bool,
+    /// Makes the oracle for one step.
+    pub oracle: fn(Before) -> Box<dyn Oracle>,
+}
+
+impl Row for Expectation {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn about(&self) -> &'static str {
+        self.about
+    }
+}
+
+/// What a step may expect.
+pub const EXPECTATIONS: &[Expectation] = &[
+    Expectation {
+        name: "the page",
+        about: "the document answered below 400, loaded, and holds the app's canvas",
+        give_up: Duration::from_secs(30),
+        listens: false,
+        oracle: |before| Box::new(page::Page::new(before)),
+    },
+    Expectation {
+        name: "new picture",
+        about: "the screen shows another preset: other programs drawn, pixels as declared, nothing failed meanwhile",
+        give_up: Duration::from_secs(10),
+        listens: false,
+        oracle: |before| Box::new(new_picture::NewPicture::new(before)),
+    },
+    Expectation {
+        name: "picture follows the sound",
+        about: "a new picture that changes with the sound the microphone is known to hear",
+        give_up: Duration::from_secs(15),
+        listens: true,
+        oracle: |before| Box::new(sound::FollowsSound::new(before)),
+    },
+    Expectation {
+        name: "first video frame",
+        about: "a video decoded a frame, and where the app has a canvas that frame's picture reached it",
+        give_up: Duration::from_secs(45),
+        listens: false,
+        oracle: |before| Box::new(first_video_frame::FirstVideoFrame::new(before)),
+    },
+];
+
+/// What is known when a step begins.
+#[derive(Clone, Debug, Default)]
+pub struct Before {
+    /// When the step began, on the run's clock: t0 where no trusted input is seen (a script step).
+    pub t: f64,
+    /// The last frames read before, oldest first.
+    pub frames: Vec<(f64, Frame)>,
+    /// The preset the app said it showed.
+    pub preset: Option<String>,
+    /// The app says which preset it shows: wait for its word before a verdict.
+    pub names_presets: bool,
+    /// The app has a canvas.
+    pub has_canvas: bool,
+}
+
+/// Something seen while a step runs.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// The step's actions are done.
+    Acted,
+    /// A trusted input reached the page: t0.
+    Input,
+    /// A frame was drawn and read.
+    Frame(Frame),
+    /// WebGL said something.
+    Gl(Gl),
+    /// A video reached a texture (`Ok`), or was refused.
+    Texture(Result<(), String>),
+    /// A media element said something.
+    Video(Video),
+    /// The audio graph said something.
+    Audio(Audio),
+    /// A console line at this level ("error", "warn" ...).
+    Console(String, String),
+    /// An uncaught exception or rejection.
+    Exception(String),
+    /// The document's HTTP status.
+    Document(u16),
+    /// The document could not be had.
+    Unreachable(String),
+    /// The document loaded; whether the app's canvas is in it, where it has one.
+    Loaded(bool),
+    /// The app says it shows this preset, declared so.
+    Preset(Option<String>, Declared),
+}
+
+/// What an app file declares of a preset.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Declared {
+    /// What its picture should look like; `None`: anything but black.
+    pub picture: Option<Picture>,
+    /// Hashes of the programs that draw it; empty: not known.
+    pub programs: Vec<String>,
+}
+
+/// What a preset's picture should look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// Black by design.
+    Black,
+    /// Not black; may stand still.
+    Static,
+    /// Not black, and changes.
+    Moving,
+    /// Not black, and drawn from a video's frames.
+    Video,
+    /// Changes with the sound; may be black in silence.
+    Sound,
+}
+
+impl Picture {
+    /// All, for help texts.
+    pub const ALL: [Picture; 5] = [Self::Black, Self::Static, Self::Moving, Self::Video, Self::Sound];
+
+    /// As app files write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Black => "black",
+            Self::Static => "static",
+            Self::Moving => "moving",
+            Self::Video => "video",
+            Self::Sound => "sound",
+        }
+    }
+}
+
+/// Feeds on what is seen, until it knows.
+pub trait Oracle: Send {
+    /// Takes an observation at `t` on the run's clock; the outcome once there is one.
+    fn see(&mut self, t: f64, seen: &Seen) -> Option<Outcome>;
+
+    /// Time is up at `t`: says what was missing.
+    fn give_up(&mut self, t: f64) -> Outcome;
+}
+
+/// What came of an expectation.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// `None`: it held. Otherwise why not, in words for 2 a.m.
+    pub failed: Option<String>,
+    /// Milliseconds from t0 to what was expected.
+    pub ms: Option<f64>,
+    /// Events to write: name, when on the run's clock, fields.
+    pub events: Vec<(&'static str, f64, Value)>,
+}
+
+/// Console lines by which Hydra says that a preset failed, and what they mean (hydra-synth 1.4.0 sources).
+const HYDRA_FAILURES: [(&str, &str); 4] = [
+    ("shader could not compile", "Hydra could not build the preset's shader"),
+    ("Error during tick", "the preset throws on every tick"),
+    ("function does not return a number", "a preset's function returns no number"),
+    ("ERROR", "a preset's function throws"),
+];
+
+/// What failed since the step began, first cause first.
+#[derive(Clone, Debug, Default)]
+struct Held {
+    /// Fails the picture by itself.
+    fatal: Option<String>,
+    /// Explains a missing picture, but is no failure of it: an unrelated error may come at any time.
+    clue: Option<String>,
+}
+
+impl Held {
+    fn see(&mut self, seen: &Seen) {
+        match seen {
+            Seen::Gl(gl) => {
+                let log = || gl.log.as_deref().map_or(String::new(), |l| format!(": {}", first_line(l)));
+                match gl.ev.as_str() {
+                    "compile_error" => self.fatal(format!("a shader did not compile{}", log())),
+                    "link_error" => self.fatal(format!("a program did not link{}", log())),
+                    "lost" => self.fatal("the WebGL context was lost".to_owned()),
+                    _ => {}
+                }
+            }
+            Seen::Console(level, text) if level == "warn" || level == "warning" => {
+                if let Some((words, meaning)) = HYDRA_FAILURES.iter().find(|(w, _)| text.starts_with(w)) {
+                    let rest = text[words.len()..].trim();
+                    let rest = if rest.is_empty() { String::new() } else { format!(": {}", first_line(rest)) };
+                    self.fatal(format!("{meaning} (\"{words}\"{rest})"));
+                }
+            }
+            Seen::Console(level, text) if level == "error" => self.clue(format!("console error: {}", first_line(text))),
+            Seen::Exception(text) => self.clue(format!("uncaught: {}", first_line(text))),
+            Seen::Texture(Err(why)) => self.clue(format!("the video may not be drawn: {}", first_line(why))),
+            _ => {}
+        }
+    }
+
+    fn fatal(&mut self, why: String) {
+        self.fatal.get_or_insert(why);
+    }
+
+    fn clue(&mut self, why: String) {
+        self.clue.get_or_insert(why);
+    }
+
+    /// `why`, with the clue there is.
+    fn explain(&self, why: String) -> String {
+        match &self.clue {
+            Some(clue) => format!("{why}; {clue}"),
+            None => why,
+        }
+    }
+}
+
+fn first_line(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let line = text.lines().find(|l| !l.trim().is_empty()).unwrap_or_default().trim();
+    match line.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}...", &line[..cut]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

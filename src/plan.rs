@@ -1,0 +1,185 @@
+//! Floor 3. A plan: which journeys to play in which browsers under which profiles, how often, and what must hold.
+
+use crate::app::App;
+use crate::browser::Kind;
+use crate::error::Result;
+use crate::journey::Journey;
+use crate::profile::Profile;
+use crate::secret::Secrets;
+use crate::slo::{Objective, Objectives};
+use crate::source::{Problem, Source, names};
+use crate::table::did_you_mean;
+use serde::Deserialize;
+use std::path::Path;
+use toml::Spanned;
+
+/// How sure a plan wants to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Judge {
+    /// A pull request: nothing may be shown to fail. Too little data is said, and passes.
+    Refute,
+    /// A release: the bound must clear the target. Too little data does not pass.
+    Prove,
+}
+
+/// What the browser's microphone hears.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sound {
+    /// A tone, 400 ms on and 400 ms off: what an audio-reactive preset must follow.
+    #[default]
+    Pulses,
+    /// A microphone that hears nothing.
+    Silence,
+}
+
+/// A plan, checked, with everything it names.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The file's stem.
+    pub name: String,
+    /// The question it answers.
+    pub question: String,
+    /// The app it plays.
+    pub app: App,
+    /// What to play.
+    pub journeys: Vec<Journey>,
+    /// Where.
+    pub browsers: Vec<Kind>,
+    /// Under which network.
+    pub profiles: Vec<Profile>,
+    /// What must hold.
+    pub objectives: Vec<Objective>,
+    /// How sure it must be.
+    pub judge: Judge,
+    /// Plays of each journey, browser and profile.
+    pub repeat: u32,
+    /// What the microphone hears.
+    pub sound: Sound,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    question: String,
+    app: Spanned<String>,
+    journeys: Vec<Spanned<String>>,
+    browsers: Spanned<Vec<Kind>>,
+    #[serde(default = "clean")]
+    profiles: Vec<Spanned<String>>,
+    slo: Option<Spanned<String>>,
+    #[serde(default)]
+    objectives: Vec<Spanned<String>>,
+    judge: Judge,
+    repeat: Option<Spanned<i64>>,
+    #[serde(default)]
+    sound: Sound,
+}
+
+fn clean() -> Vec<Spanned<String>> {
+    vec![Spanned::new(0..0, "clean".to_owned())]
+}
+
+/// What the command line changes in a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Only these browsers, or these instead.
+    pub browsers: Vec<Kind>,
+    /// Visit this address instead; nothing is launched.
+    pub base: Option<String>,
+    /// Another app file.
+    pub app: Option<String>,
+    /// Another number of plays.
+    pub repeat: Option<u32>,
+    /// Other profiles.
+    pub profiles: Vec<String>,
+}
+
+impl Plan {
+    /// Reads a plan and every file it names, checks all, and applies the command line's changes.
+    pub fn read(path: &Path, overrides: &Overrides, secrets: &Secrets) -> Result<Self> {
+        let source = Source::open(path, "ci")?;
+        let file: File = source.parse()?;
+        let mut problems = Vec::new();
+        let mut open = |name: &Spanned<String>, folder: &str, key: &str| {
+            source.beside(name.get_ref(), folder).map_err(|_| {
+                let help = did_you_mean(name.get_ref(), names(folder).iter().map(String::as_str));
+                let what = format!("{key} `{}`: no such file, and none of that name ships", name.get_ref());
+                problems.push(Problem::at(name.span(), what, help));
+            })
+        };
+        let said_app = overrides.app.as_ref().map_or(file.app.clone(), |a| Spanned::new(file.app.span(), a.clone()));
+        let app = match &overrides.app {
+            Some(path) => Ok(Source::open(Path::new(path), "journeys/apps")?),
+            None => open(&said_app, "journeys/apps", "app"),
+        };
+        let profiles: Vec<Spanned<String>> = match overrides.profiles.as_slice() {
+            [] => file.profiles.clone(),
+            said => said.iter().map(|p| Spanned::new(0..0, p.clone())).collect(),
+        };
+        let journeys: Vec<_> = file.journeys.iter().map(|j| open(j, "journeys", "journey")).collect();
+        let profiles: Vec<_> = profiles.iter().map(|p| open(p, "proxies", "profile")).collect();
+        let slo = file.slo.as_ref().map_or_else(
+            || source.beside("slo", "ci").map_err(|_| ()),
+            |s| open(s, "ci", "slo"),
+        );
+        let repeat = file.repeat.map_or(1, |n| {
+            if !(1..=1_000_000).contains(n.get_ref()) {
+                problems.push(Problem::at(n.span(), "`repeat` is out of bounds", "write 1 to 1000000"));
+            }
+            *n.get_ref() as u32
+        });
+        if file.journeys.is_empty() || file.browsers.get_ref().is_empty() {
+            problems.push(Problem::at(file.browsers.span(), "nothing to play", "name one journey and one browser"));
+        }
+        let (Ok(app), Ok(slo)) = (app, slo) else { return Err(source.error(&problems)) };
+        if !problems.is_empty() {
+            return Err(source.error(&problems));
+        }
+
+        let all = Objectives::read(&slo)?;
+        let objectives = all.choose(&source, &file.objectives)?;
+        let mut app = App::read(&app, secrets)?;
+        if let Some(base) = &overrides.base {
+            app.base = base.trim_end_matches('/').to_owned();
+            app.launch = Vec::new();
+        }
+        let mut read = Vec::new();
+        for journey in journeys.into_iter().flatten() {
+            read.push(known_words(&journey, &app)?);
+        }
+        let profiles = profiles.into_iter().flatten().map(|p| Profile::read(&p)).collect::<Result<_>>()?;
+        Ok(Self {
+            name: source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            question: file.question,
+            app,
+            journeys: read,
+            browsers: match overrides.browsers.as_slice() {
+                [] => file.browsers.into_inner(),
+                said => said.to_vec(),
+            },
+            profiles,
+            objectives,
+            judge: file.judge,
+            repeat: overrides.repeat.unwrap_or(repeat),
+            sound: file.sound,
+        })
+    }
+}
+
+/// Reads a journey; every word of it must be mapped by the app.
+fn known_words(source: &Source, app: &App) -> Result<Journey> {
+    let journey = Journey::read(source)?;
+    let problems: Vec<Problem> = journey
+        .steps
+        .iter()
+        .filter(|step| !app.words.contains_key(&step.word))
+        .map(|step| {
+            let near = did_you_mean(&step.word, app.words.keys().map(String::as_str));
+            let help = format!("{near} Or add \"{}\" = [...] under [word] of the app file", step.word);
+            Problem::at(step.span.clone(), format!("app `{}` has no word `{}`", app.name, step.word), help)
+        })
+        .collect();
+    if problems.is_empty() { Ok(journey) } else { Err(source.error(&problems)) }
+}

@@ -1,0 +1,265 @@
+//! Floor 3, pure. A record: one run's events folded into what reports show. Reading the same events again gives the
+//! same record, so a run can be judged again without a browser.
+
+use crate::error::{Error, Result};
+use crate::event::{Event, Origin};
+use crate::slo::{Judged, Judging, Objective, Verdict};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A run, folded.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Record {
+    /// The run.
+    pub run_id: String,
+    /// What `run_start` said: plan, question, app, base, environment, judge, version.
+    pub about: Map<String, Value>,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// How long it took, milliseconds.
+    pub ms: f64,
+    /// Every play, in order, retries too.
+    pub plays: Vec<Play>,
+    /// Every objective of the plan.
+    pub objectives: Vec<Judged>,
+    /// Events that did not fit the queue.
+    pub dropped: u64,
+    /// It ended by itself.
+    pub complete: bool,
+}
+
+/// How a play ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// Every expectation held.
+    Passed,
+    /// An expectation failed: data about the app.
+    Failed,
+    /// The environment failed: no sample.
+    Broken,
+    /// Its end is not in the record.
+    #[default]
+    Unfinished,
+}
+
+/// One play: one journey, one browser, one profile, one attempt.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Play {
+    /// The browser session.
+    pub session_id: String,
+    /// The journey.
+    pub journey: String,
+    /// The browser.
+    pub browser: String,
+    /// The network profile.
+    pub profile: String,
+    /// 1 for the first play of this kind, and so on.
+    pub number: u64,
+    /// 1, and more where the attempt before was broken.
+    pub attempt: u64,
+    /// How it ended.
+    pub ending: Ending,
+    /// Why not well.
+    pub reason: Option<String>,
+    /// Milliseconds of the session.
+    pub ms: f64,
+    /// Renderer, versions, codecs.
+    pub environment: Map<String, Value>,
+    /// Its steps in order, each time they were done.
+    pub steps: Vec<Step>,
+    /// Console errors and uncaught exceptions.
+    pub console: Vec<String>,
+    /// First and last memory sample, bytes.
+    pub memory: Vec<f64>,
+    /// What the app said of itself: event name and how often.
+    pub app_events: BTreeMap<String, u64>,
+}
+
+/// One step, done once.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Step {
+    /// Its words.
+    pub name: String,
+    /// What was expected.
+    pub expect: Option<String>,
+    /// It held.
+    pub ok: bool,
+    /// Milliseconds to what was expected.
+    pub ms: Option<f64>,
+    /// Slower than the step's `within`.
+    pub slow: bool,
+    /// The preset shown.
+    pub preset: Option<String>,
+    /// Why it did not hold.
+    pub reason: Option<String>,
+    /// The picture at its end, relative to the record's folder.
+    pub screenshot: Option<String>,
+}
+
+impl Record {
+    /// Folds a run's events. `objectives` replaces the ones the run recorded.
+    pub fn fold(events: impl Fn() -> Result<Box<dyn Iterator<Item = Result<Event>>>>, objectives: Option<&[Objective]>) -> Result<Self> {
+        let mut record = Record::default();
+        let mut recorded: Vec<Objective> = Vec::new();
+        for event in events()? {
+            let event = event?;
+            if event.event == "run_start" {
+                recorded = objectives_of(&event)?;
+            }
+            record.feed(&event);
+        }
+        if record.run_id.is_empty() {
+            return Err(Error::author("the record holds no event").remedy("give the folder of a run"));
+        }
+        // A broken attempt is no sample: whatever it saw is left out of every measure.
+        let broken: BTreeSet<&str> =
+            record.plays.iter().filter(|p| p.ending == Ending::Broken).map(|p| p.session_id.as_str()).collect();
+        let mut judging: Vec<Judging> = objectives.unwrap_or(&recorded).iter().filter_map(Judging::new).collect();
+        let mut events: Vec<Event> = events()?.collect::<Result<_>>()?;
+        events.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms).then(a.seq.cmp(&b.seq)));
+        for event in &events {
+            let session = event.ids.session_id.as_deref();
+            if session.is_some_and(|s| !broken.contains(s)) {
+                judging.iter_mut().for_each(|j| j.feed(event));
+            }
+        }
+        record.objectives = judging.iter().map(Judging::judge).collect();
+        Ok(record)
+    }
+
+    fn feed(&mut self, event: &Event) {
+        self.ms = self.ms.max(event.t_ms);
+        match event.event.as_str() {
+            "run_start" => {
+                self.run_id.clone_from(&event.ids.run_id);
+                self.started.clone_from(&event.timestamp);
+                self.about = event.fields.clone();
+                self.about.remove("objectives");
+            }
+            "run_end" => {
+                self.complete = true;
+                self.dropped = event.number("dropped").unwrap_or(0.0) as u64;
+            }
+            "journey_start" => self.plays.push(Play {
+                session_id: event.ids.session_id.clone().unwrap_or_default(),
+                journey: event.ids.journey.clone().unwrap_or_default(),
+                browser: event.ids.browser.clone().unwrap_or_default(),
+                profile: event.text("profile").unwrap_or_default().to_owned(),
+                number: event.number("number").unwrap_or(1.0) as u64,
+                attempt: event.number("attempt").unwrap_or(1.0) as u64,
+                ..Play::default()
+            }),
+            _ => {
+                let session = event.ids.session_id.as_deref();
+                if let Some(play) = self.plays.iter_mut().rfind(|p| Some(p.session_id.as_str()) == session) {
+                    play.feed(event);
+                }
+            }
+        }
+    }
+
+    /// The plays that are no attempt replaced by a later one.
+    pub fn final_plays(&self) -> impl Iterator<Item = &Play> {
+        self.plays.iter().filter(|p| {
+            let same = |q: &&Play| {
+                (&q.journey, &q.browser, &q.profile, q.number) == (&p.journey, &p.browser, &p.profile, p.number)
+            };
+            !self.plays.iter().filter(same).any(|q| q.attempt > p.attempt)
+        })
+    }
+
+    /// The whole run's answer. Breached outranks broken; without any sample there is not enough data.
+    pub fn verdict(&self) -> Verdict {
+        let failed = self.plays.iter().any(|p| p.ending == Ending::Failed);
+        let broken = self.final_plays().any(|p| matches!(p.ending, Ending::Broken | Ending::Unfinished));
+        if failed || self.objectives.iter().any(|o| o.verdict == Verdict::Breached) {
+            Verdict::Breached
+        } else if broken || self.dropped > 0 || !self.complete {
+            Verdict::Broken
+        } else if self.plays.is_empty() || self.objectives.iter().any(|o| o.verdict == Verdict::NotEnoughData) {
+            Verdict::NotEnoughData
+        } else {
+            Verdict::Met
+        }
+    }
+
+    /// The exit code the verdict means under the run's judge: 0 satisfied, 1 not, 3 broken.
+    pub fn exit_code(&self) -> u8 {
+        let proves = self.about.get("judge").and_then(Value::as_str) == Some("prove");
+        let no_sample = !self.plays.iter().any(|p| p.ending == Ending::Passed);
+        match self.verdict() {
+            Verdict::Met => 0,
+            Verdict::NotEnoughData => u8::from(proves || no_sample),
+            Verdict::Breached => 1,
+            Verdict::Broken => 3,
+        }
+    }
+
+    /// The first failure in words, with where it happened.
+    pub fn first_cause(&self) -> Option<String> {
+        let of = |ending| self.plays.iter().find(|p| p.ending == ending);
+        let play = of(Ending::Failed).or_else(|| of(Ending::Broken))?;
+        let step = play.steps.iter().find(|s| !s.ok).map_or(String::new(), |s| format!(", step \"{}\"", s.name));
+        Some(format!("{} in {}{step}: {}", play.journey, play.browser, play.reason.as_deref().unwrap_or("no reason recorded")))
+    }
+}
+
+fn objectives_of(event: &Event) -> Result<Vec<Objective>> {
+    let listed = event.fields.get("objectives").cloned().unwrap_or(Value::Array(Vec::new()));
+    let listed: Vec<Map<String, Value>> = serde_json::from_value(listed).unwrap_or_default();
+    let text = |map: &Map<String, Value>, key| map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    listed
+        .iter()
+        .map(|o| {
+            let browser = o.get("browser").and_then(Value::as_str);
+            Objective::new(text(o, "id"), text(o, "name"), &text(o, "measure"), &text(o, "target"), browser)
+        })
+        .collect()
+}
+
+impl Play {
+    fn feed(&mut self, event: &Event) {
+        if event.source == Origin::App {
+            *self.app_events.entry(event.event.clone()).or_default() += 1;
+            return;
+        }
+        match event.event.as_str() {
+            "environment" => self.environment = event.fields.clone(),
+            "console_error" | "exception" => self.console.extend(event.text("text").map(str::to_owned)),
+            "memory_sample" => self.memory.extend(event.number("pss_bytes")),
+            "step_end" => self.steps.push(Step {
+                name: event.ids.step.clone().unwrap_or_default(),
+                expect: event.text("expect").map(str::to_owned),
+                ok: event.flag("ok"),
+                ms: event.number("ms"),
+                slow: event.flag("slow"),
+                preset: event.ids.preset_id.clone(),
+                reason: event.text("reason").map(str::to_owned),
+                screenshot: None,
+            }),
+            "screenshot" => {
+                if let Some(step) = self.steps.last_mut() {
+                    step.screenshot = event.text("file").map(str::to_owned);
+                }
+            }
+            "journey_end" => {
+                self.ms = event.number("ms").unwrap_or(0.0);
+                self.reason = event.text("reason").map(str::to_owned);
+                self.ending = match event.text("ending") {
+                    Some("passed") => Ending::Passed,
+                    Some("failed") => Ending::Failed,
+                    _ => Ending::Broken,
+                };
+            }
+            _ => {}
+        }
+    }
+
+    /// One line that names it.
+    pub fn title(&self) -> String {
+        let retry = if self.attempt > 1 { format!(", attempt {}", self.attempt) } else { String::new() };
+        format!("{} in {} on {} #{}{retry}", self.journey, self.browser, self.profile, self.number)
+    }
+}

@@ -1,0 +1,184 @@
+//! Floor 0. A text file somebody wrote, and the problems found in it: file, line, caret, remedy.
+
+use crate::error::{Error, Result};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::de::DeserializeOwned;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// The files that ship inside the program, so that an installed binary serves any repository.
+#[derive(rust_embed::RustEmbed)]
+#[folder = "journeys"]
+#[include = "**/*.toml"]
+struct Journeys;
+
+#[derive(rust_embed::RustEmbed)]
+#[folder = "proxies"]
+#[include = "**/*.toml"]
+struct Profiles;
+
+#[derive(rust_embed::RustEmbed)]
+#[folder = "ci"]
+#[include = "*.toml"]
+struct Plans;
+
+/// The shipped folders: name, how to get a file, how to list them.
+type Folder = (&'static str, fn(&str) -> Option<rust_embed::EmbeddedFile>, fn() -> Vec<String>);
+const SHIPPED: &[Folder] = &[
+    ("journeys", Journeys::get, || Journeys::iter().map(String::from).collect()),
+    ("proxies", Profiles::get, || Profiles::iter().map(String::from).collect()),
+    ("ci", Plans::get, || Plans::iter().map(String::from).collect()),
+];
+
+/// A file's name as it is shown, and its text.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Where it was read from; for a shipped file its path in the repository.
+    pub path: PathBuf,
+    /// What it says.
+    pub text: String,
+}
+
+/// One thing wrong in a [`Source`].
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Bytes of the text it is about; `None` when it is about the whole file.
+    pub span: Option<Range<usize>>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+impl Problem {
+    /// A problem at a place.
+    pub fn at(span: Range<usize>, what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { span: Some(span), what: what.into(), help: help.into() }
+    }
+
+    /// A problem of the file as a whole.
+    pub fn whole(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { span: None, what: what.into(), help: help.into() }
+    }
+}
+
+impl Source {
+    /// Reads `path`; where no such file is, the shipped file of that name or stem in `folder` ("journeys", "ci" ...).
+    pub fn open(path: &Path, folder: &str) -> Result<Self> {
+        match std::fs::read(path) {
+            Ok(bytes) => Self::text(path, bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Self::shipped(path, folder).ok_or_else(|| {
+                let names = names(folder).join(", ");
+                Error::author(format!("{}: no such file", path.display()))
+                    .remedy(format!("write a path, or the name of a shipped one: {names}"))
+            }),
+            Err(e) => {
+                Err(Error::author(format!("{}: {e}", path.display()))
+                    .remedy("give a text file that this user may read"))
+            }
+        }
+    }
+
+    /// Opens what another file refers to: `reference` as a path beside `self`, else a shipped file.
+    pub fn beside(&self, reference: &str, folder: &str) -> Result<Self> {
+        let wanted = Path::new(reference);
+        let local = self.path.parent().unwrap_or(Path::new("")).join(wanted);
+        let with_ending = |p: &Path| if p.extension().is_some() { p.to_owned() } else { p.with_extension("toml") };
+        let sibling = self.path.parent().and_then(Path::parent).unwrap_or(Path::new("")).join(folder).join(wanted);
+        for candidate in [with_ending(&local), with_ending(&sibling)] {
+            if candidate.is_file() {
+                return Self::open(&candidate, folder);
+            }
+        }
+        Self::open(wanted, folder)
+    }
+
+    fn text(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        let text = String::from_utf8(bytes).map_err(|e| {
+            Error::author(format!("{}: byte {} is not UTF-8", path.display(), e.utf8_error().valid_up_to()))
+                .remedy("save it as UTF-8 text")
+        })?;
+        Ok(Self { path: path.to_owned(), text })
+    }
+
+    fn shipped(path: &Path, folder: &str) -> Option<Self> {
+        let wanted = path.to_str()?.trim_start_matches("./").trim_start_matches("../");
+        let bare = wanted.strip_suffix(".toml").unwrap_or(wanted);
+        SHIPPED.iter().find_map(|(root, get, _)| {
+            // `ci/smoke.toml`, `journeys/apps/stage.toml`: said in full. `smoke`, `stage`: said by name.
+            let inside = folder.strip_prefix(root)?.trim_start_matches('/');
+            let said_in_full = bare.strip_prefix(root).and_then(|r| r.strip_prefix('/'));
+            let by_name = if inside.is_empty() { bare.to_owned() } else { format!("{inside}/{bare}") };
+            let name = [said_in_full.map(str::to_owned), Some(by_name)]
+                .into_iter()
+                .flatten()
+                .map(|n| format!("{n}.toml"))
+                .find(|n| get(n).is_some())?;
+            Self::text(&Path::new(root).join(&name), get(&name)?.data.into_owned()).ok()
+        })
+    }
+
+    /// Parses the text as TOML of a known shape.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        toml::from_str(&self.text).map_err(|e| {
+            // "missing field" has the span of the whole table: the first line of it is where people look.
+            let span = e.span().map(|s| s.start..s.end.min(self.line_end(s.start)));
+            let problem = Problem { span, what: e.message().to_owned(), help: remedy_for(e.message()) };
+            self.error(&[problem])
+        })
+    }
+
+    fn line_end(&self, from: usize) -> usize {
+        self.text[from..].find('\n').map_or(self.text.len(), |n| from + n).max(from)
+    }
+
+    /// One error for all the problems found, each with its line, caret and remedy.
+    pub fn error(&self, problems: &[Problem]) -> Error {
+        let name = self.path.display().to_string();
+        let shown: Vec<String> = problems
+            .iter()
+            .map(|p| {
+                let title = Level::ERROR.primary_title(p.what.as_str());
+                let group = match &p.span {
+                    Some(span) => title.element(
+                        Snippet::source(self.text.as_str())
+                            .path(name.as_str())
+                            .annotation(AnnotationKind::Primary.span(span.clone())),
+                    ),
+                    None => Group::with_title(title).element(annotate_snippets::Origin::path(name.as_str())),
+                };
+                let report = [group.element(Level::HELP.message(p.help.as_str()))];
+                Renderer::plain().render(&report)
+            })
+            .collect();
+        Error::author(shown.join("\n\n"))
+    }
+}
+
+fn remedy_for(message: &str) -> String {
+    let help = if message.starts_with("unknown field") {
+        "remove it, or write one of the names listed"
+    } else if message.starts_with("missing field") {
+        "add it; `soundcheck list` shows what each file may say"
+    } else if message.starts_with("invalid type") {
+        "write a value of the type it expects"
+    } else {
+        "mend this line; the rest of the file was not read"
+    };
+    help.to_owned()
+}
+
+/// The shipped files of a folder ("journeys", "journeys/apps", "proxies", "ci"), by the names files use for them.
+pub fn names(folder: &str) -> Vec<String> {
+    let (root, inside) = folder.split_once('/').map_or((folder, String::new()), |(r, i)| (r, format!("{i}/")));
+    let Some((_, _, list)) = SHIPPED.iter().find(|(name, ..)| *name == root) else { return Vec::new() };
+    let mut names: Vec<String> = list()
+        .iter()
+        .filter_map(|path| path.strip_prefix(&inside)?.strip_suffix(".toml"))
+        // Profiles are grouped by who published them (`chrome/3g`); the apps under journeys are no journeys.
+        .filter(|name| root == "proxies" || !name.contains('/'))
+        .map(str::to_owned)
+        .collect();
+    names.sort();
+    names
+}
