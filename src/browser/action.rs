@@ -1,0 +1,219 @@
+//! What can be done with a session: go somewhere, evaluate, click, type, take a picture.
+//!
+//! Every action has a time limit. Failures are data for the step that asked: they say whether the page, the driver or
+//! the whole browser is to blame.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use fantoccini::Locator;
+use fantoccini::error::{CmdError, ErrorStatus};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::bidi::BidiError;
+use super::remote_value::to_json;
+use super::session::Session;
+use crate::error::Error;
+
+/// Why an action did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActionError {
+    /// No element matches the selector.
+    NotFound(String),
+    /// The selector is no CSS selector.
+    BadSelector(String),
+    /// The element is there, and cannot be used: hidden, of no size, disabled.
+    NotInteractable(String),
+    /// Another element lies over it and would get the click; the browser's words name it.
+    Intercepted(String),
+    /// The page replaced the element between finding and using it.
+    Stale(String),
+    /// The page's script threw, or its promise was rejected.
+    Thrown(String),
+    /// The navigation ended without a document; the browser's words, such as `net::ERR_CONNECTION_REFUSED`.
+    Navigation(String),
+    /// It took longer than the limit.
+    Timeout(Duration),
+    /// The browser cannot do this.
+    Unsupported(String),
+    /// The browser, its driver or the tab is gone, or an earlier classic command still blocks the driver.
+    Gone(String),
+    /// The driver refused for another reason.
+    Refused(String),
+}
+
+impl fmt::Display for ActionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ActionError::*;
+        match self {
+            NotFound(what) => write!(f, "no element matches {what}"),
+            BadSelector(what) => write!(f, "not a CSS selector: {what}"),
+            NotInteractable(what) => write!(f, "the element cannot be used: {what}"),
+            Intercepted(what) => write!(f, "another element would get the click: {what}"),
+            Stale(what) => write!(f, "the page replaced the element: {what}"),
+            Thrown(what) => write!(f, "the page's script threw: {what}"),
+            Navigation(what) => write!(f, "the navigation failed: {what}"),
+            Timeout(limit) => write!(f, "not done in {limit:?}"),
+            Unsupported(what) => write!(f, "this browser cannot do that: {what}"),
+            Gone(what) => write!(f, "the browser is gone: {what}"),
+            Refused(what) => write!(f, "the driver refused: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for ActionError {}
+
+impl From<ActionError> for Error {
+    fn from(e: ActionError) -> Error {
+        Error::operator(e.to_string()).remedy("run the play again; if it persists, look at the browser's log")
+    }
+}
+
+/// When a navigation counts as done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ready {
+    /// As soon as it has begun.
+    Begun,
+    /// When the document is parsed. A video whose metadata never comes does not hold this up.
+    #[default]
+    Interactive,
+    /// At the `load` event.
+    Complete,
+}
+
+type Done<T = ()> = Result<T, ActionError>;
+
+impl Session {
+    /// Goes to an address. After a timeout the page may still come; the session stays usable.
+    pub async fn navigate(&self, url: &str, ready: Ready, limit: Duration) -> Done {
+        let wait = match ready {
+            Ready::Begun => "none",
+            Ready::Interactive => "interactive",
+            Ready::Complete => "complete",
+        };
+        let params = json!({"context": self.context(), "url": url, "wait": wait});
+        self.bidi.command("browsingContext.navigate", params, limit).await.map(drop).map_err(|e| match e {
+            BidiError::Refused { error, message } if error == "unknown error" && !is_gone(&message) => {
+                ActionError::Navigation(message)
+            }
+            e => self.bidi_error(e),
+        })
+    }
+
+    /// Evaluates an expression in the page and gives its value as JSON (see [`to_json`]).
+    pub async fn evaluate(&self, expression: &str, await_promise: bool, limit: Duration) -> Done<Value> {
+        let params = json!({
+            "expression": expression,
+            "target": {"context": self.context()},
+            "awaitPromise": await_promise,
+            "serializationOptions": {"maxObjectDepth": 8, "maxDomDepth": 0},
+        });
+        let answer = self.bidi.command("script.evaluate", params, limit).await.map_err(|e| self.bidi_error(e))?;
+        if answer["type"] == "exception" {
+            let details = &answer["exceptionDetails"];
+            return Err(ActionError::Thrown(details["text"].as_str().unwrap_or("something").to_owned()));
+        }
+        Ok(to_json(&answer["result"]))
+    }
+
+    /// Clicks an element as a person does: scrolls to it, moves the pointer to its middle, presses. The page gets
+    /// trusted events and a user activation. Costs 100 to 170 ms.
+    pub async fn click(&self, css: &str, limit: Duration) -> Done {
+        let act = async { self.client.find(Locator::Css(css)).await?.click().await };
+        self.classic(css, limit, act).await
+    }
+
+    /// Types into an element, after what is already in it.
+    pub async fn type_text(&self, css: &str, text: &str, limit: Duration) -> Done {
+        let act = async { self.client.find(Locator::Css(css)).await?.send_keys(text).await };
+        self.classic(css, limit, act).await
+    }
+
+    /// Takes a picture of the viewport, as PNG. Through BiDi, so that a classic command that hangs does not stop it.
+    pub async fn screenshot(&self, limit: Duration) -> Done<Vec<u8>> {
+        let params = json!({"context": self.context()});
+        let answer =
+            self.bidi.command("browsingContext.captureScreenshot", params, limit).await.map_err(|e| self.bidi_error(e))?;
+        STANDARD
+            .decode(answer["data"].as_str().unwrap_or_default())
+            .map_err(|e| ActionError::Refused(format!("the picture is not base64: {e}")))
+    }
+
+    /// Sets a cookie for a host, before or after going there. The browser's rules for defaults apply.
+    pub async fn set_cookie(&self, name: &str, value: &str, domain: &str, path: &str, limit: Duration) -> Done {
+        let value = json!({"type": "string", "value": value});
+        let params = json!({"cookie": {"name": name, "value": value, "domain": domain, "path": path}});
+        self.bidi.command("storage.setCookie", params, limit).await.map(drop).map_err(|e| self.bidi_error(e))
+    }
+
+    /// Has the page's requests carry further headers, in place of those of an earlier call.
+    pub async fn set_extra_headers(&self, headers: &[(String, String)], limit: Duration) -> Done {
+        let header = |(name, value): &(String, String)| json!({"name": name, "value": {"type": "string", "value": value}});
+        let params = json!({"headers": headers.iter().map(header).collect::<Vec<_>>(), "contexts": [self.context()]});
+        self.bidi.command("network.setExtraHeaders", params, limit).await.map(drop).map_err(|e| self.bidi_error(e))
+    }
+
+    /// Runs classic work within a limit. Overrunning it poisons the session, because the driver is still at it.
+    async fn classic<T>(&self, what: &str, limit: Duration, work: impl Future<Output = Result<T, CmdError>>) -> Done<T> {
+        if let Some(why) = self.gone() {
+            return Err(ActionError::Gone(why));
+        }
+        if self.is_poisoned() {
+            return Err(ActionError::Gone("an earlier command still blocks the driver".into()));
+        }
+        match timeout(limit, work).await {
+            Ok(done) => done.map_err(|e| self.classic_error(what, &e)),
+            Err(_) => {
+                self.poisoned.store(true, Ordering::Relaxed);
+                Err(ActionError::Timeout(limit))
+            }
+        }
+    }
+
+    fn classic_error(&self, what: &str, e: &CmdError) -> ActionError {
+        let CmdError::Standard(error) = e else {
+            return ActionError::Gone(self.gone().unwrap_or_else(|| e.to_string()));
+        };
+        let said = error.message.lines().next().unwrap_or_default().to_owned();
+        match error.error {
+            ErrorStatus::NoSuchElement => ActionError::NotFound(what.to_owned()),
+            ErrorStatus::InvalidSelector => ActionError::BadSelector(what.to_owned()),
+            ErrorStatus::ElementNotInteractable | ErrorStatus::InvalidElementState => {
+                ActionError::NotInteractable(format!("{what}: {said}"))
+            }
+            ErrorStatus::ElementClickIntercepted => ActionError::Intercepted(said),
+            ErrorStatus::StaleElementReference => ActionError::Stale(what.to_owned()),
+            ErrorStatus::InvalidSessionId | ErrorStatus::NoSuchWindow => ActionError::Gone(said),
+            _ if is_gone(&said) => ActionError::Gone(said),
+            _ => ActionError::Refused(format!("{what}: {said}")),
+        }
+    }
+
+    fn bidi_error(&self, e: BidiError) -> ActionError {
+        match e {
+            BidiError::Timeout(limit) => match self.gone() {
+                Some(why) => ActionError::Gone(why),
+                None => ActionError::Timeout(limit),
+            },
+            BidiError::Closed => ActionError::Gone(self.gone().unwrap_or_else(|| e.to_string())),
+            BidiError::Refused { error, message } => match error.as_str() {
+                "no such frame" | "no such client window" | "invalid session id" => ActionError::Gone(message),
+                "unknown command" | "unsupported operation" => ActionError::Unsupported(format!("{error}: {message}")),
+                _ if is_gone(&message) => ActionError::Gone(message),
+                _ => ActionError::Refused(format!("{error}: {message}")),
+            },
+        }
+    }
+}
+
+/// Whether a driver's words say that its browser or tab is gone: there is no error code of its own for that.
+fn is_gone(said: &str) -> bool {
+    ["tab crashed", "not reachable", "disconnected", "target closed", "Target closed", "session deleted"]
+        .iter()
+        .any(|word| said.contains(word))
+}
