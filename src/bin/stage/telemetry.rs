@@ -147,7 +147,7 @@ pub fn server_event(stage: &Stage, name: &str, fields: Value) {
         return;
     }
     let mut event = json!({
-        "v": 1, "event": name, "source": "server", "timestamp": jiff::Timestamp::now().to_string(),
+        "v": 1, "event": name, "source": "server", "timestamp": format!("{:.3}", jiff::Timestamp::now()),
         "session_id": *BOOT,
     });
     if let (Value::Object(event), Value::Object(fields)) = (&mut event, fields) {

@@ -60,12 +60,11 @@ src(s0).out()`,
   },
   {
     id: 'heavy', name: 'Cathedral (heavy)', picture: 'moving',
-    code: `voronoi(9, 0.4, 0.2).modulate(noise(3, 0.2), 0.2).modulateRotate(voronoi(4, 0.3), 0.4).kaleid(7)
-  .color(0.9, 0.6, 1.1)
-  .add(noise(5, 0.3).modulate(voronoi(6, 0.2), 0.3).color(0.3, 0.5, 0.9), 0.5)
-  .diff(voronoi(14, 0.5, 0.1).modulate(noise(4, 0.1), 0.2).kaleid(5).color(0.5, 0.3, 0.2))
-  .modulateScale(noise(2, 0.2).modulate(noise(7, 0.1), 0.1), 0.4)
-  .blend(osc(20, 0.1, 2).modulate(voronoi(5, 0.6), 0.2).kaleid(9), 0.3)
+    code: `voronoi(9, 0.4, 0.2).modulate(noise(3, 0.2), 0.2).kaleid(7).color(0.9, 0.6, 1.1)
+  .add(voronoi(6, 0.2).modulateRotate(osc(4, 0.1), 0.4).color(0.3, 0.5, 0.9), 0.5)
+  .diff(voronoi(14, 0.5, 0.1).kaleid(5).color(0.5, 0.3, 0.2))
+  .modulateScale(noise(2, 0.2), 0.4)
+  .blend(osc(20, 0.1, 2).modulate(osc(5, 0.6), 0.2).kaleid(9), 0.3)
   .saturate(1.4).contrast(1.2).out()`,
   },
   {
