@@ -1,0 +1,115 @@
+//! The table of defects. Page defects reach the page's scripts by name, through its config.
+
+use std::fmt::Write;
+
+/// One defect the stage can have.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What goes wrong, and when.
+    pub what: &'static str,
+}
+
+macro_rules! defects {
+    ($($name:literal: $what:literal,)*) => { &[$(Defect { name: $name, what: $what }),*] };
+}
+
+/// Every defect. "3rd Next" is the third press of Next since the page was loaded; later presses behave again unless
+/// the row says otherwise.
+#[rustfmt::skip]
+pub const DEFECTS: &[Defect] = defects! {
+    "bad-glsl": "3rd Next: the preset's shader does not compile; hydra's browser build says nothing, the picture is black",
+    "eval-throw": "3rd Next: the preset's code throws a ReferenceError; console and status line say so",
+    "eval-throw-silent": "3rd Next: the same, swallowed: nothing in the console, nothing in the status line",
+    "missing-out": "3rd Next: the preset's code never calls .out()",
+    "tick-throw": "3rd Next: a source throws in every tick until the next preset; no draw reaches the canvas",
+    "speed-undefined": "3rd Next: the preset sets speed to undefined and nothing resets it: time-based presets stay black",
+    "context-lost": "3rd Next: the WebGL context is lost and never restored",
+    "dead-button": "3rd Next: the press does nothing at all",
+    "wrong-preset": "3rd Next: name and id are right, the picture is another preset's",
+    "stale-graph": "3rd Next: name and id change, the old picture stays (hydra warns in the console)",
+    "black-preset": "3rd Next: a preset declared moving draws black",
+    "frozen-picture": "3rd Next: the render loop stops: no draws until the next press",
+    "slow-preset": "3rd Next: name and id change at once, the picture 3 s later",
+    "leak": "every switch keeps 2 MB of committed memory",
+    "audio-suspended": "the AudioContext is suspended right after Start audio",
+    "audio-unconnected": "the microphone feeds nothing: level() is always 0.5",
+    "audio-denied": "the microphone is refused and nobody is told",
+    "video-404": "every clip answers 404, on both origins",
+    "video-403": "every clip answers 403, on both origins",
+    "video-cors": "the page takes its clips from the second origin, which sends no CORS headers",
+    "video-html": "every clip answers 200 with an HTML page, on both origins",
+    "video-truncated": "no byte of a clip after the first 60000 arrives: the connection is reset there, on both origins",
+    "video-silent": "the headers of a clip never come, on both origins",
+    "video-codec": "every clip is MPEG-4 part 2, which no browser plays, on both origins",
+    "video-bound-black": "the clip plays, but the picture is solid black instead of the clip",
+    "video-slow": "the headers of a clip come 4 s late, on both origins",
+    "console-noise": "console.error every 5 s",
+    "exception": "an uncaught exception 1 s after Start audio",
+    "page-500": "/player answers 500",
+    "no-start-button": "the page has no Start audio button",
+    "overlay": "3rd Next, for good: a transparent layer over the page swallows every click",
+    "login-broken": "every login answers 500",
+};
+
+/// The defect of this name, for the command line.
+pub fn named(name: &str) -> Result<&'static Defect, String> {
+    DEFECTS
+        .iter()
+        .find(|defect| defect.name == name.trim())
+        .ok_or_else(|| "no such defect; --list-defects prints them all".to_owned())
+}
+
+/// The table as text, one defect a line.
+pub fn listing() -> String {
+    let width = DEFECTS.iter().map(|defect| defect.name.len()).max().unwrap_or(0);
+    DEFECTS.iter().fold(String::new(), |mut text, Defect { name, what }| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name:width$}  {what}");
+        text
+    })
+}
+
+/// The defects switched on.
+#[derive(Debug, Default)]
+pub struct Defects(Vec<&'static str>);
+
+impl Defects {
+    /// Switches these on.
+    pub fn new(defects: impl Iterator<Item = &'static Defect>) -> Self {
+        Self(defects.map(|defect| defect.name).collect())
+    }
+
+    /// Whether this one is on. The name must be in the table, so that a slip of the pen fails in the first debug run.
+    pub fn on(&self, name: &str) -> bool {
+        debug_assert!(named(name).is_ok(), "{name} is not in the table of defects");
+        self.0.contains(&name)
+    }
+
+    /// The names switched on.
+    pub fn names(&self) -> &[&'static str] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for defect in DEFECTS {
+            assert_eq!(named(defect.name), Ok(defect), "a name stands twice");
+        }
+        assert!(named("no-such-thing").is_err());
+        assert_eq!(listing().lines().count(), DEFECTS.len());
+    }
+
+    #[test]
+    fn off_unless_asked_for() {
+        let defects = Defects::new([named("leak").expect("in the table")].into_iter());
+        assert!(defects.on("leak"));
+        assert!(!defects.on("overlay"));
+    }
+}

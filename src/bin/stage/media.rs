@@ -1,0 +1,298 @@
+//! Clips over HTTP with byte ranges (RFC 9110, sections 13 and 14), on both origins, and the defects of a media server.
+
+use std::io::SeekFrom;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use futures_util::stream;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+use crate::{Stage, clips};
+
+/// Bytes read from disk at a time.
+const CHUNK: u64 = 64 * 1024;
+/// Where `video-truncated` cuts: some frames arrive, 30 s never do.
+const CUT: u64 = 60_000;
+/// How late `video-slow` answers.
+const SLOW: Duration = Duration::from_secs(4);
+
+/// Routes of the first origin.
+pub fn routes() -> Router<Arc<Stage>> {
+    Router::new().route("/media/{name}", get(clip))
+}
+
+/// Routes of the second origin: `/media/` with CORS headers, `/nocors/` without.
+pub fn second_origin_routes() -> Router<Arc<Stage>> {
+    Router::new()
+        .route("/media/{name}", get(clip_with_cors).options(preflight))
+        .route("/nocors/{name}", get(clip))
+        .route("/not-media.txt", get(|| async { "This is not a video.\n" }))
+}
+
+async fn clip_with_cors(stage: State<Arc<Stage>>, name: Path<String>, headers: HeaderMap) -> Response {
+    with_cors(clip(stage, name, headers).await)
+}
+
+async fn preflight() -> Response {
+    with_cors(StatusCode::NO_CONTENT.into_response())
+}
+
+fn with_cors(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Range, If-Range"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("Accept-Ranges, Content-Length, Content-Range, ETag"),
+    );
+    response
+}
+
+async fn clip(State(stage): State<Arc<Stage>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+    // Only names of the table are served, so no path can lead out of the folder.
+    let Some(clip) = clips::named(&name) else {
+        return (StatusCode::NOT_FOUND, "No such clip\n").into_response();
+    };
+    let on = |name| stage.defects.on(name);
+    if on("video-404") {
+        return (StatusCode::NOT_FOUND, "No such clip\n").into_response();
+    }
+    if on("video-403") {
+        return (StatusCode::FORBIDDEN, "Forbidden\n").into_response();
+    }
+    if on("video-html") {
+        return Html("<!doctype html><title>Please log in</title><p>Please log in.").into_response();
+    }
+    if on("video-silent") {
+        std::future::pending::<()>().await;
+    }
+    if on("video-slow") {
+        tokio::time::sleep(SLOW).await;
+    }
+    let name = if on("video-codec") { "mpeg4.mp4" } else { clip.name };
+    let cut = if on("video-truncated") { CUT } else { u64::MAX };
+    match serve(&stage.clips.join(name), clip.mime, &headers, cut).await {
+        Ok(response) => response,
+        Err(e) => {
+            tracing::error!("{name}: {e}");
+            (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error\n").into_response()
+        }
+    }
+}
+
+/// Answers with a file or a part of it. At byte `cut` of the file the connection breaks.
+async fn serve(path: &std::path::Path, mime: &'static str, asked: &HeaderMap, cut: u64) -> std::io::Result<Response> {
+    let mut file = File::open(path).await?;
+    let meta = file.metadata().await?;
+    let (len, modified) = (meta.len(), meta.modified()?);
+    let etag = etag(len, modified);
+    let text = |name| asked.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+
+    let mut headers = HeaderMap::new();
+    let mut set = |name, value: String| {
+        // All values are made here from digits, dates and table texts, and are valid.
+        headers.insert(name, HeaderValue::from_str(&value).expect("a valid header value"));
+    };
+    set(header::ACCEPT_RANGES, "bytes".to_owned());
+    set(header::ETAG, etag.clone());
+    set(header::LAST_MODIFIED, http_date(modified));
+    set(header::CACHE_CONTROL, "no-cache".to_owned());
+    if text(header::IF_NONE_MATCH).is_some_and(|known| known == "*" || known.split(',').any(|one| one.trim() == etag)) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    set(header::CONTENT_TYPE, mime.to_owned());
+
+    // If-Range: a range of another version of the file would not fit to what the client has; it gets the whole.
+    let same_version = text(header::IF_RANGE).is_none_or(|known| known == etag || known == http_date(modified));
+    let range = if same_version { parse_range(text(header::RANGE), len) } else { Range::Whole };
+    let (status, start, end) = match range {
+        Range::Whole => (StatusCode::OK, 0, len),
+        Range::Part { start, end } => {
+            set(header::CONTENT_RANGE, format!("bytes {start}-{}/{len}", end - 1));
+            (StatusCode::PARTIAL_CONTENT, start, end)
+        }
+        Range::Unsatisfiable => {
+            set(header::CONTENT_RANGE, format!("bytes */{len}"));
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
+        }
+    };
+    set(header::CONTENT_LENGTH, (end - start).to_string());
+    file.seek(SeekFrom::Start(start)).await?;
+    Ok((status, headers, stream_file(file, start, end, cut)).into_response())
+}
+
+/// The bytes from `start` to before `end`, read as they are sent. At `cut` the body errors, which makes the server
+/// break the connection.
+fn stream_file(file: File, start: u64, end: u64, cut: u64) -> Body {
+    Body::from_stream(stream::try_unfold((file, start), move |(mut file, at)| async move {
+        if at >= end {
+            return Ok(None);
+        }
+        if at >= cut {
+            // The bytes before the cut must reach the client: a reset sent at once may overtake them.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            return Err(std::io::Error::other("cut short on purpose"));
+        }
+        let want = CHUNK.min(end - at).min(cut - at);
+        // At most CHUNK, so it fits a usize anywhere.
+        let mut chunk = vec![0; want as usize];
+        let got = file.read(&mut chunk).await?;
+        if got == 0 {
+            return Err(std::io::Error::other("the clip became shorter while it was sent"));
+        }
+        chunk.truncate(got);
+        Ok(Some((Bytes::from(chunk), (file, at + got as u64))))
+    }))
+}
+
+/// What a `Range` header asks for. `end` is exclusive.
+#[derive(Debug, PartialEq, Eq)]
+enum Range {
+    Whole,
+    Part { start: u64, end: u64 },
+    Unsatisfiable,
+}
+
+/// Reads a `Range` header for a file of `len` bytes. A header that is malformed, of another unit or of several ranges
+/// is ignored, as RFC 9110 section 14.2 allows: the answer is the whole file.
+fn parse_range(header: Option<&str>, len: u64) -> Range {
+    let ranges = header.and_then(|header| {
+        let (unit, ranges) = header.split_once('=')?;
+        unit.trim().eq_ignore_ascii_case("bytes").then_some(ranges.trim())
+    });
+    let Some((first, last)) = ranges.and_then(|ranges| ranges.split_once('-')) else { return Range::Whole };
+    match (first, digits(first), last, digits(last)) {
+        // The last so many bytes; more than there are is the whole file, as a part.
+        ("", None, _, Some(count)) if count > 0 && len > 0 => {
+            Range::Part { start: len.saturating_sub(count), end: len }
+        }
+        ("", None, _, Some(_)) => Range::Unsatisfiable,
+        (_, Some(first), "", None) if first < len => Range::Part { start: first, end: len },
+        (_, Some(_), "", None) => Range::Unsatisfiable,
+        (_, Some(first), _, Some(last)) if first > last => Range::Whole,
+        (_, Some(first), _, Some(last)) if first < len => {
+            Range::Part { start: first, end: last.saturating_add(1).min(len) }
+        }
+        (_, Some(_), _, Some(_)) => Range::Unsatisfiable,
+        _ => Range::Whole,
+    }
+}
+
+/// A number of digits alone: no sign, no space. One too large for a file is as good as the largest.
+fn digits(text: &str) -> Option<u64> {
+    let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+fn etag(len: u64, modified: SystemTime) -> String {
+    let stamp = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    format!("\"{len:x}-{stamp:x}\"")
+}
+
+/// A time as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn http_date(time: SystemTime) -> String {
+    // Times outside jiff's range (years -9999 to 9999) are no file's; the epoch stands in for them.
+    let stamp = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    stamp.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEN: u64 = 1000;
+
+    fn part(start: u64, end: u64) -> Range {
+        Range::Part { start, end }
+    }
+
+    #[test]
+    fn satisfiable_ranges() {
+        for (header, expected) in [
+            ("bytes=0-", part(0, 1000)),
+            ("bytes=0-0", part(0, 1)),
+            ("bytes=999-", part(999, 1000)),
+            ("bytes=100-199", part(100, 200)),
+            ("bytes=100-5000", part(100, 1000)),
+            ("bytes=100-99999999999999999999999", part(100, 1000)),
+            ("bytes=-500", part(500, 1000)),
+            ("bytes=-5000", part(0, 1000)),
+            ("Bytes=5-6", part(5, 7)),
+        ] {
+            assert_eq!(parse_range(Some(header), LEN), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn unsatisfiable_ranges() {
+        for header in ["bytes=1000-", "bytes=1000-1001", "bytes=-0", "bytes=99999999999999999999999-"] {
+            assert_eq!(parse_range(Some(header), LEN), Range::Unsatisfiable, "{header}");
+        }
+        assert_eq!(parse_range(Some("bytes=0-"), 0), Range::Unsatisfiable);
+        assert_eq!(parse_range(Some("bytes=-1"), 0), Range::Unsatisfiable);
+    }
+
+    #[test]
+    fn ignored_headers() {
+        for header in
+            ["bytes=5-4", "bytes=0-1,5-6", "bytes=-", "bytes=a-b", "bytes=+1-2", "bytes=1- 2", "items=0-1", "0-1"]
+        {
+            assert_eq!(parse_range(Some(header), LEN), Range::Whole, "{header}");
+        }
+        assert_eq!(parse_range(None, LEN), Range::Whole);
+    }
+
+    #[test]
+    fn dates_are_as_http_writes_them() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(http_date(time), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    async fn get(headers: &[(header::HeaderName, &str)], cut: u64) -> (Response, tempfile::TempDir) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("clip");
+        std::fs::write(&path, vec![7; LEN as usize]).expect("a writable folder");
+        let headers =
+            headers.iter().map(|(name, value)| (name.clone(), value.parse().expect("a header value"))).collect();
+        (serve(&path, "video/mp4", &headers, cut).await.expect("a readable file"), folder)
+    }
+
+    #[tokio::test]
+    async fn a_part_says_what_it_is_and_has_its_length() {
+        let (response, _folder) = get(&[(header::RANGE, "bytes=-500")], u64::MAX).await;
+        assert_eq!(response.status(), 206);
+        assert_eq!(response.headers()[header::CONTENT_RANGE], "bytes 500-999/1000");
+        assert_eq!(response.headers()[header::CONTENT_LENGTH], "500");
+        let body = axum::body::to_bytes(response.into_body(), 2000).await.expect("a whole body");
+        assert_eq!(body.len(), 500);
+    }
+
+    #[tokio::test]
+    async fn a_stale_if_range_gets_the_whole_file() {
+        let asked = [(header::RANGE, "bytes=0-9"), (header::IF_RANGE, "\"another\"")];
+        let (response, _folder) = get(&asked, u64::MAX).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()[header::CONTENT_LENGTH], "1000");
+    }
+
+    #[tokio::test]
+    async fn beyond_the_end_is_416_with_the_length() {
+        let (response, _folder) = get(&[(header::RANGE, "bytes=1000-")], u64::MAX).await;
+        assert_eq!(response.status(), 416);
+        assert_eq!(response.headers()[header::CONTENT_RANGE], "bytes */1000");
+    }
+
+    #[tokio::test]
+    async fn a_cut_breaks_the_body() {
+        let (response, _folder) = get(&[], 100).await;
+        assert_eq!(response.headers()[header::CONTENT_LENGTH], "1000");
+        assert!(axum::body::to_bytes(response.into_body(), 2000).await.is_err());
+    }
+}
