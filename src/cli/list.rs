@@ -1,0 +1,94 @@
+//! `soundcheck list`: the tables themselves, so that no help can drift from them.
+
+use super::{Done, print};
+use serde_json::{Value, json};
+use soundcheck::journey::WORDS;
+use soundcheck::measure::MEASURES;
+use soundcheck::oracle::{EXPECTATIONS, Picture};
+use soundcheck::report::REPORTS;
+use soundcheck::source::names;
+use soundcheck::step::VERBS;
+use soundcheck::table::Row;
+use std::fmt::Write as _;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only this table
+    #[arg(value_parser = TABLES)]
+    table: Option<String>,
+    /// Print JSON: `{"<table>": [{"name", "about"}]}`
+    #[arg(long)]
+    json: bool,
+}
+
+const TABLES: [&str; 10] = [
+    "words",
+    "expectations",
+    "verbs",
+    "pictures",
+    "measures",
+    "reports",
+    "plans",
+    "journeys",
+    "apps",
+    "profiles",
+];
+
+pub fn main(args: &Args) -> Done {
+    let wanted = TABLES.iter().filter(|t| args.table.as_deref().is_none_or(|w| w == **t));
+    let tables: Vec<(&str, Vec<(String, String)>)> = wanted.map(|t| (*t, rows(t))).collect();
+    if args.json {
+        let all: serde_json::Map<String, Value> = tables
+            .into_iter()
+            .map(|(t, rows)| {
+                let rows = rows.into_iter().map(|(name, about)| json!({ "name": name, "about": about })).collect();
+                (t.to_owned(), Value::Array(rows))
+            })
+            .collect();
+        print(&format!("{:#}\n", Value::Object(all)));
+        return Ok(0);
+    }
+    let mut out = String::new();
+    for (table, rows) in tables {
+        let wide = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{table}");
+        for (name, about) in rows {
+            let _ = writeln!(out, "  {name:<wide$}  {about}");
+        }
+    }
+    print(&out);
+    Ok(0)
+}
+
+fn rows(table: &str) -> Vec<(String, String)> {
+    fn of<R: Row>(rows: &[R]) -> Vec<(String, String)> {
+        rows.iter().map(|r| (r.name().to_owned(), r.about().to_owned())).collect()
+    }
+    let shipped = |folder: &str| {
+        names(folder).into_iter().map(|n| {
+            let question = question(folder, &n);
+            (n, question)
+        })
+    };
+    match table {
+        "words" => of(WORDS),
+        "expectations" => of(EXPECTATIONS),
+        "verbs" => VERBS.iter().map(|v| (v.name().to_owned(), format!("{}; {}", v.about(), v.example))).collect(),
+        "pictures" => Picture::ALL.iter().map(|p| (p.name().to_owned(), p.about().to_owned())).collect(),
+        "measures" => MEASURES.iter().map(|m| (m.name().to_owned(), format!("{}; a sample is a {}", m.about(), m.unit))).collect(),
+        "reports" => of(REPORTS),
+        "plans" => shipped("ci").collect(),
+        "journeys" => shipped("journeys").collect(),
+        "apps" => shipped("journeys/apps").collect(),
+        _ => shipped("proxies").collect(),
+    }
+}
+
+/// The question a shipped file opens with.
+fn question(folder: &str, name: &str) -> String {
+    let source = soundcheck::source::Source::open(std::path::Path::new(&format!("{name}.toml")), folder);
+    let keys = source.and_then(|s| s.parse::<toml::Table>()).unwrap_or_default();
+    let said = keys.get("question").or_else(|| keys.get("about"));
+    said.and_then(|v| v.as_str()).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,92 @@
+//! The command line: one file a command.
+
+mod check;
+mod doctor;
+mod judge;
+mod list;
+mod progress;
+mod run;
+
+use clap::{Parser, Subcommand};
+use soundcheck::error::Result;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Is this app fit to go live? Plays journeys in real Chromium and real Firefox, and answers with evidence.
+#[derive(Parser)]
+#[command(name = "soundcheck", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Soundcheck's own diagnostics on stderr: -v, -vv; RUST_LOG says it finer
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0    the judge is satisfied
+  1    breached; or not enough data, where the plan says `judge = \"prove\"` or nothing gave a sample
+  2    a file or an argument is wrong
+  3    broken: the environment, and nothing was breached
+  70   a bug in Soundcheck
+  130  interrupted (SIGINT); 143: terminated (SIGTERM)";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play a plan and judge it
+    Run(run::Args),
+    /// Parse and cross-check files; nothing is started
+    Check(check::Args),
+    /// Judge a run again, from its record
+    Judge(judge::Args),
+    /// What files may say: words, verbs, expectations, measures, and what ships
+    List(list::Args),
+    /// What this machine can do: browsers, drivers, WebGL, codecs, sound; and the command that mends it
+    Doctor(doctor::Args),
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = ["warn", "soundcheck=debug", "debug"][usize::from(cli.verbose.min(2))];
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let done = match cli.command {
+        Command::Run(args) => block_on(run::main(args)),
+        Command::Check(args) => check::main(&args),
+        Command::Judge(args) => judge::main(&args),
+        Command::List(args) => list::main(&args),
+        Command::Doctor(args) => block_on(doctor::main(args)),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("{}", show(&error));
+            ExitCode::from(error.whose().exit_code())
+        }
+    }
+}
+
+fn show(error: &soundcheck::error::Error) -> String {
+    let text = error.to_string();
+    // Problems in files are titled already.
+    if text.starts_with("error") { text } else { format!("error: {text}") }
+}
+
+/// A command's exit code.
+type Done = Result<u8>;
+
+fn block_on(work: impl Future<Output = Done>) -> Done {
+    use soundcheck::error::Operator as _;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().operator("starting the runtime")?;
+    let done = runtime.block_on(work);
+    // A blocking write that hangs must not hold up the exit.
+    runtime.shutdown_background();
+    done
+}
+
+/// Prints, and takes a closed pipe for what it is: the reader has seen enough.
+fn print(text: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,110 @@
+//! `soundcheck run`.
+
+use super::progress::Terminal;
+use super::{Done, print};
+use soundcheck::browser::Kind;
+use soundcheck::error::{Operator, Result};
+use soundcheck::plan::{Overrides, Plan};
+use soundcheck::report::text;
+use soundcheck::run::{Settings, run};
+use soundcheck::secret::Secrets;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A plan: a path, or the name of a shipped one (`soundcheck list plans`)
+    plan: PathBuf,
+    /// Only this browser; repeat it for more
+    #[arg(long = "browser", value_name = "chromium|firefox")]
+    browsers: Vec<Kind>,
+    /// Another app file: a path, or the name of a shipped one
+    #[arg(long, value_name = "FILE")]
+    app: Option<String>,
+    /// Visit the app at this address; it is not launched
+    #[arg(long, value_name = "URL")]
+    base: Option<String>,
+    /// Play everything this many times
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    repeat: Option<u32>,
+    /// Under this network profile; repeat it for more
+    #[arg(long = "profile", value_name = "NAME")]
+    profiles: Vec<String>,
+    /// The run's folder [default: soundcheck-runs/<time>-<plan>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Show the browsers on this desktop
+    #[arg(long, conflicts_with = "webdriver")]
+    headed: bool,
+    /// Use a WebDriver or Selenium Grid that runs elsewhere
+    #[arg(long, value_name = "URL")]
+    webdriver: Option<String>,
+    /// Use this browser program
+    #[arg(long, value_name = "FILE", conflicts_with = "webdriver")]
+    browser_binary: Option<PathBuf>,
+    /// Use this chromedriver or geckodriver
+    #[arg(long, value_name = "FILE", conflicts_with = "webdriver")]
+    driver: Option<PathBuf>,
+    /// Attempts after a broken one; what failed is never played again
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    retries: u32,
+    /// Print the verdict as JSON (verdict.json, stable) instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn main(args: Args) -> Done {
+    let secrets = Secrets::default();
+    let overrides = Overrides {
+        browsers: args.browsers,
+        base: args.base,
+        app: args.app,
+        repeat: args.repeat,
+        profiles: args.profiles,
+    };
+    let plan = Plan::read(&args.plan, &overrides, &secrets)?;
+    let out = args.out.unwrap_or_else(|| {
+        let now = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S%.3f").to_string();
+        PathBuf::from("soundcheck-runs").join(format!("{now}-{}", plan.name))
+    });
+    let settings = Settings {
+        exe: std::env::current_exe().operator("finding this program")?,
+        out: out.clone(),
+        headed: args.headed,
+        webdriver: args.webdriver,
+        browser_binary: args.browser_binary,
+        driver: args.driver,
+        retries: args.retries,
+    };
+    let progress = Terminal::new(&plan);
+    let (mut interrupt, mut terminate, mut hangup) =
+        (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?, watch(SignalKind::hangup())?);
+    // Dropping the run ends all it started: the reaper of every leash sees its pipe close.
+    let record = tokio::select! {
+        record = run(&plan, &settings, &secrets, &progress) => record?,
+        _ = interrupt.recv() => return Ok(interrupted("interrupted", 130, &out)),
+        _ = terminate.recv() => return Ok(interrupted("terminated", 143, &out)),
+        _ = hangup.recv() => return Ok(interrupted("hung up", 129, &out)),
+    };
+    drop(progress);
+    if args.json {
+        print(&std::fs::read_to_string(out.join("verdict.json")).operator("reading the verdict")?);
+    } else {
+        print(&format!("\n{}\nreport: {}\n{}\n", text::write(&record), out.join("report.html").display(), out.display()));
+    }
+    Ok(record.exit_code())
+}
+
+fn watch(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
+    signal(kind).operator("watching for signals")
+}
+
+/// What was played so far stays readable: the events are on disk, the reports are written from them.
+fn interrupted(how: &str, code: u8, out: &std::path::Path) -> u8 {
+    eprintln!("\n{how}: the browsers are being ended");
+    match soundcheck::run::write_reports(out) {
+        Ok(_) => eprintln!("what was played so far: {}", out.display()),
+        Err(e) => eprintln!("no report: {}", e.what()),
+    }
+    code
+}

@@ -1,0 +1,245 @@
+//! Floor 4. A run: starts the app, plays every play of a plan, always tears down, and leaves a record.
+
+pub mod examine;
+mod launch;
+mod play;
+mod shot;
+mod watch;
+
+use crate::browser::Kind;
+use crate::browser::display::Display;
+use crate::browser::leash::{self, Leash};
+use crate::browser::sound::PulseAudio;
+use crate::error::{Error, Operator, Result};
+use crate::event::{Ids, Log, Origin, random_hex};
+use crate::journey::Journey;
+use crate::plan::Plan;
+use crate::profile::Profile;
+use crate::record::{Ending, Record};
+use crate::report::REPORTS;
+use crate::secret::Secrets;
+use crate::table::Row;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+pub use launch::Launched;
+
+/// How a run is carried out: what the command line says, and no file does.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The `soundcheck` binary itself: its hidden `leash` command holds the processes.
+    pub exe: PathBuf,
+    /// The run's folder.
+    pub out: PathBuf,
+    /// Browsers open on the user's own display.
+    pub headed: bool,
+    /// A WebDriver or Selenium Grid elsewhere; nothing is started here.
+    pub webdriver: Option<String>,
+    /// The browser to use instead of the installed one.
+    pub browser_binary: Option<PathBuf>,
+    /// The driver to use instead of the installed one.
+    pub driver: Option<PathBuf>,
+    /// Attempts after a broken one.
+    pub retries: u32,
+}
+
+/// What a run tells while it goes on.
+pub trait Progress: Send + Sync {
+    /// A play begins: its number, of how many, and its words.
+    fn play_starts(&self, number: usize, of: usize, title: &str);
+    /// A step begins.
+    fn step_starts(&self, step: &str);
+    /// A play ended.
+    fn play_ends(&self, title: &str, ending: Ending, ms: f64, reason: Option<&str>);
+    /// A word about the run itself.
+    fn note(&self, text: &str);
+}
+
+/// What all plays of a run share.
+struct Shared<'a> {
+    plan: &'a Plan,
+    settings: &'a Settings,
+    secrets: &'a Secrets,
+    log: Log,
+    progress: &'a dyn Progress,
+    base: String,
+    version: Option<String>,
+    display: Option<String>,
+    pulse: Option<String>,
+}
+
+/// One play to do.
+struct Turn<'a> {
+    journey: &'a Journey,
+    kind: Kind,
+    profile: &'a Profile,
+    number: u32,
+    attempt: u32,
+}
+
+/// Plays a plan. The record is on disk when this returns, also after an error of the environment.
+pub async fn run(plan: &Plan, settings: &Settings, secrets: &Secrets, progress: &dyn Progress) -> Result<Record> {
+    let shots = settings.out.join("screenshots");
+    std::fs::create_dir_all(&shots).operator(format!("making {}", shots.display()))?;
+    let events = settings.out.join("events.jsonl");
+    if events.exists() {
+        return Err(Error::author(format!("{} holds a run already", settings.out.display()))
+            .remedy("give another --out, or none: each run gets its own folder"));
+    }
+    let swept = leash::sweep();
+    if swept > 0 {
+        progress.note(&format!("removed {swept} folders that a killed run left behind"));
+    }
+    let log = Log::open(&events, &random_hex::<8>(), secrets)?;
+    log.write("run_start", Origin::Monitor, log.now_ms(), &Ids::default(), about(plan, settings));
+
+    let leash = Leash::start(&settings.exe, "run").await?;
+    let done = everything(plan, settings, secrets, progress, &log, &leash).await;
+    let ended = leash.end().await;
+    let problem = done.err().or(ended.err());
+    let reason = problem.as_ref().map(|e| e.what().to_owned());
+    let fields = json!({ "dropped": log.dropped(), "reason": reason });
+    log.write("run_end", Origin::Monitor, log.now_ms(), &Ids::default(), fields);
+    log.sync()?;
+    let record = write_reports(&settings.out)?;
+    match problem {
+        // Nothing was played: the error is the answer. Otherwise the record says what was.
+        Some(error) if record.plays.is_empty() => Err(error),
+        _ => Ok(record),
+    }
+}
+
+fn about(plan: &Plan, settings: &Settings) -> Value {
+    let objectives: Vec<Value> = plan
+        .objectives
+        .iter()
+        .map(|o| {
+            let browser = o.browser.map(Kind::name);
+            json!({ "id": o.id, "name": o.name, "measure": o.measure, "target": o.target_text, "browser": browser })
+        })
+        .collect();
+    json!({
+        "plan": plan.name,
+        "question": plan.question,
+        "app": plan.app.name,
+        "base": plan.app.base,
+        "environment": plan.app.environment,
+        "judge": plan.judge,
+        "browsers": plan.browsers.iter().map(|k| k.name()).collect::<Vec<_>>(),
+        "profiles": plan.profiles.iter().map(|p| &p.name).collect::<Vec<_>>(),
+        "journeys": plan.journeys.iter().map(|j| &j.name).collect::<Vec<_>>(),
+        "repeat": plan.repeat,
+        "sound": plan.sound,
+        "insecure_certificates": plan.app.access.insecure_certificates,
+        "webdriver": settings.webdriver,
+        "soundcheck": env!("CARGO_PKG_VERSION"),
+        "ci": std::env::var("GITHUB_RUN_ID").ok(),
+        "objectives": objectives,
+    })
+}
+
+/// Folds the events of a run's folder and writes its reports.
+pub fn write_reports(out: &Path) -> Result<Record> {
+    let record = fold(out)?;
+    for report in REPORTS {
+        let path = out.join(report.name());
+        std::fs::write(&path, (report.write)(&record))
+            .operator(format!("writing {}", path.display()))
+            .map_err(|e| e.remedy("free space on the disk, then: soundcheck judge <the run's folder>"))?;
+    }
+    Ok(record)
+}
+
+/// Folds the events of a run's folder.
+pub fn fold(out: &Path) -> Result<Record> {
+    let events = out.join("events.jsonl");
+    Record::fold(|| Ok(Box::new(crate::event::read(&events)?)), None)
+}
+
+async fn everything(
+    plan: &Plan,
+    settings: &Settings,
+    secrets: &Secrets,
+    progress: &dyn Progress,
+    log: &Log,
+    leash: &Leash,
+) -> Result<()> {
+    let local = settings.webdriver.is_none();
+    let wants_sound = local && plan.browsers.contains(&Kind::Firefox);
+    let (launched, display, pulse) = tokio::join!(
+        launch::launch(&plan.app, leash, &settings.exe),
+        async {
+            match local && !settings.headed {
+                true => Display::start(leash).await.map(Some),
+                false => Ok(None),
+            }
+        },
+        async {
+            match wants_sound {
+                true => PulseAudio::start(leash, plan.sound).await.map(Some),
+                false => Ok(None),
+            }
+        },
+    );
+    let launched = launched?;
+    // Chromium can do without a display, on a slower renderer; Firefox without one has no WebGL at all.
+    let display = match display {
+        Err(e) if plan.browsers.contains(&Kind::Firefox) => return Err(e),
+        Err(e) => {
+            progress.note(&format!("no virtual display, so Chromium draws with SwiftShader, about half as fast: {e}"));
+            None
+        }
+        Ok(display) => display,
+    };
+    let pulse = pulse?;
+    let own_display = std::env::var("DISPLAY").ok().filter(|_| settings.headed);
+    let shared = Shared {
+        plan,
+        settings,
+        secrets,
+        log: log.clone(),
+        progress,
+        base: launched.base.clone(),
+        version: launched.version.clone(),
+        display: display.as_ref().map(|d| d.name().to_owned()).or(own_display),
+        pulse: pulse.as_ref().map(|p| p.server().to_owned()),
+    };
+    let turns = turns(plan);
+    for (n, turn) in turns.iter().enumerate() {
+        play_with_retries(&shared, turn, (n + 1, turns.len())).await?;
+    }
+    Ok(())
+}
+
+/// Every play of the plan. Browsers change most slowly; a repeat plays everything once more.
+fn turns(plan: &Plan) -> Vec<Turn<'_>> {
+    let mut turns = Vec::new();
+    for number in 1..=plan.repeat {
+        for kind in &plan.browsers {
+            for profile in &plan.profiles {
+                for journey in &plan.journeys {
+                    turns.push(Turn { journey, kind: *kind, profile, number, attempt: 1 });
+                }
+            }
+        }
+    }
+    turns
+}
+
+async fn play_with_retries(shared: &Shared<'_>, turn: &Turn<'_>, (number, of): (usize, usize)) -> Result<()> {
+    for attempt in 1..=shared.settings.retries + 1 {
+        let turn = Turn { attempt, ..*turn };
+        let title = format!("{} in {} on {}", turn.journey.name, turn.kind, turn.profile.name);
+        shared.progress.play_starts(number, of, &title);
+        let ended = play::play(shared, &turn).await;
+        shared.progress.play_ends(&title, ended.ending, ended.ms, ended.reason.as_deref());
+        if shared.log.dropped() > 0 {
+            return Err(Error::operator("events could not be written").remedy("free space on the disk"));
+        }
+        // Only a broken play is played again: what failed is data, and stays.
+        if ended.ending != Ending::Broken {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! What the browser tells, as observations for the oracles, on the run's clock; what is worth keeping becomes an event.
+
+use crate::browser::notice::Notice;
+use crate::browser::probe::{self, Frame, What};
+use crate::browser::session::Session;
+use crate::event::{Event, Ids, Log, Origin};
+use crate::oracle::Seen;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, timeout_at};
+
+/// Frames kept of the present picture: what "new" is compared with.
+const FRAMES: usize = 30;
+/// An exception is told by BiDi and by the probe: the same text within this time is one, milliseconds.
+const SAME_MS: f64 = 1000.0;
+
+/// Listens to one play's browser.
+pub(super) struct Watch {
+    notices: UnboundedReceiver<Notice>,
+    log: Log,
+    /// The ids of the present step; the play keeps them up to date.
+    pub ids: Ids,
+    /// `performance.timeOrigin` of the page, and the run's clock at the browser's epoch zero.
+    origin: Option<f64>,
+    zero: f64,
+    queue: VecDeque<(f64, Seen)>,
+    /// The last frames of the present picture, oldest first.
+    pub frames: VecDeque<(f64, Frame)>,
+    /// The renderer that the page's own WebGL context told.
+    pub renderer: Option<String>,
+    /// The browser, or its tab, is gone.
+    pub gone: Option<String>,
+    /// The probe reported from the page.
+    pub probed: bool,
+    last_exception: (f64, String),
+}
+
+impl Watch {
+    pub(super) fn new(notices: UnboundedReceiver<Notice>, log: &Log, ids: Ids) -> Self {
+        Self {
+            notices,
+            log: log.clone(),
+            ids,
+            origin: None,
+            // Until the clock is mapped: the browser is on this machine and its clock is ours.
+            zero: log.at_epoch_ms(0.0),
+            queue: VecDeque::new(),
+            frames: VecDeque::new(),
+            renderer: None,
+            gone: None,
+            probed: false,
+            last_exception: (f64::NEG_INFINITY, String::new()),
+        }
+    }
+
+    /// Writes an event of the present step.
+    pub(super) fn write(&self, event: &str, source: Origin, t: f64, fields: Value) -> Event {
+        self.log.write(event, source, t, &self.ids, fields)
+    }
+
+    /// Maps the page's clock by the fastest of five round trips, and says how sure that is.
+    pub(super) async fn map_clock(&mut self, session: &Session) {
+        let now = format!("{}?.now()", probe::HANDLE);
+        let mut best: Option<(f64, f64)> = None;
+        for _ in 0..5 {
+            let sent = self.log.now_ms();
+            let Ok(page) = session.evaluate(&now, false, Duration::from_secs(5)).await else { return };
+            let back = self.log.now_ms();
+            let Some(page) = page.as_f64() else { return };
+            let (half, zero) = ((back - sent) / 2.0, (sent + back) / 2.0 - page);
+            if best.is_none_or(|(h, _)| half < h) {
+                best = Some((half, zero));
+            }
+        }
+        if let Some((uncertainty, zero)) = best {
+            let shift = zero - self.log.at_epoch_ms(0.0);
+            // Where the wall clocks agree as well as the trip can tell, the trip would only add noise.
+            if shift.abs() > uncertainty {
+                self.zero = zero;
+            }
+            let fields = json!({ "uncertainty_ms": round(uncertainty), "shift_ms": round(shift) });
+            self.write("clock_mapped", Origin::Monitor, self.log.now_ms(), fields);
+        }
+    }
+
+    /// The run's clock at `performance.now()` of the page.
+    pub(super) fn page_ms(&self, t: f64) -> f64 {
+        self.origin.map_or_else(|| self.log.now_ms(), |origin| self.zero + origin + t)
+    }
+
+    /// The next observation, or `None` at the deadline.
+    pub(super) async fn next(&mut self, deadline: Instant) -> Option<(f64, Seen)> {
+        loop {
+            if let Some(seen) = self.queue.pop_front() {
+                return Some(seen);
+            }
+            match timeout_at(deadline, self.notices.recv()).await {
+                Ok(Some(notice)) => self.take(notice),
+                Ok(None) => {
+                    self.gone.get_or_insert_with(|| "the browser's socket closed".to_owned());
+                    return None;
+                }
+                Err(_) => return None,
+            }
+            if self.gone.is_some() && self.queue.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// Takes in everything told so far, without waiting; observations stay queued.
+    pub(super) fn catch_up(&mut self) {
+        while let Ok(notice) = self.notices.try_recv() {
+            self.take(notice);
+        }
+    }
+
+    /// Forgets what was queued: it belongs to the step before.
+    pub(super) fn forget(&mut self) {
+        self.queue.clear();
+    }
+
+    fn take(&mut self, notice: Notice) {
+        match notice {
+            Notice::Probe { json, .. } => {
+                for message in probe::read(&json) {
+                    self.message(message);
+                }
+            }
+            Notice::Console { level, text, at_epoch_ms, url, line } => {
+                let t = self.zero + at_epoch_ms;
+                if let Some(event) = text.strip_prefix("[TEL] ") {
+                    self.app_event(t, event);
+                    return;
+                }
+                if level == "error" {
+                    self.write("console_error", Origin::Browser, t, json!({ "text": text, "url": url, "line": line }));
+                } else if level == "warn" {
+                    self.write("console_warning", Origin::Browser, t, json!({ "text": text, "url": url, "line": line }));
+                }
+                self.queue.push_back((t, Seen::Console(level, text)));
+            }
+            Notice::Exception { text, at_epoch_ms, url, line, .. } => {
+                self.exception(self.zero + at_epoch_ms, text, url, line.map(|l| l as f64));
+            }
+            Notice::NavigationFailed { message, .. } => {
+                let t = self.log.now_ms();
+                self.queue.push_back((t, Seen::Unreachable(message)));
+            }
+            Notice::FetchError { url, error_text, at_epoch_ms, .. } => {
+                let t = self.zero + at_epoch_ms;
+                self.write("request_failed", Origin::Browser, t, json!({ "url": url, "error": error_text }));
+            }
+            Notice::Response { url, status, headers, mime, at_epoch_ms, .. } => {
+                let media = mime.starts_with("video/") || mime.starts_with("audio/");
+                if status >= 400 || media {
+                    let mut fields: Map<String, Value> = headers.into_iter().map(|(k, v)| (k.replace('-', "_"), json!(v))).collect();
+                    fields.insert("url".to_owned(), json!(url));
+                    fields.insert("status".to_owned(), json!(status));
+                    let name = if media { "media_response" } else { "response_refused" };
+                    self.write(name, Origin::Browser, self.zero + at_epoch_ms, Value::Object(fields));
+                }
+            }
+            Notice::Auth { url, answered } => {
+                self.write("auth_challenge", Origin::Browser, self.log.now_ms(), json!({ "url": url, "answered": answered }));
+            }
+            Notice::Prompt { kind, message, accepted } => {
+                let fields = json!({ "kind": kind, "message": message, "accepted": accepted });
+                self.write("prompt", Origin::Browser, self.log.now_ms(), fields);
+            }
+            Notice::Gone { what } => {
+                self.gone.get_or_insert(what);
+            }
+            Notice::Request { .. } | Notice::Completed { .. } | Notice::Interactive { .. } | Notice::Load { .. } => {}
+        }
+    }
+
+    fn exception(&mut self, t: f64, text: String, url: Option<String>, line: Option<f64>) {
+        let (last, ref same) = self.last_exception;
+        // The probe adds "Uncaught" where BiDi does not, and the other way round.
+        let bare = text.trim_start_matches("Uncaught ").trim_start_matches("Error: ").to_owned();
+        if (t - last).abs() < SAME_MS && (same.contains(&bare) || bare.contains(same.as_str())) {
+            return;
+        }
+        self.last_exception = (t, bare);
+        self.write("exception", Origin::Browser, t, json!({ "text": text, "url": url, "line": line }));
+        self.queue.push_back((t, Seen::Exception(text)));
+    }
+
+    /// The app's own telemetry: kept as it said it, under its own source.
+    fn app_event(&self, t: f64, json: &str) {
+        let Ok(Value::Object(mut said)) = serde_json::from_str(json) else {
+            self.write("app_event_unreadable", Origin::Browser, t, json!({ "text": json }));
+            return;
+        };
+        let name = said.remove("event").and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_else(|| "unnamed".to_owned());
+        self.write(&name, Origin::App, t, json!({ "app": said }));
+    }
+
+    fn message(&mut self, message: probe::Message) {
+        if let What::Hello { origin, top, .. } = message.what {
+            if top {
+                self.origin = Some(origin);
+                self.probed = true;
+                self.frames.clear();
+            }
+            return;
+        }
+        let t = self.page_ms(message.t);
+        let seen = match message.what {
+            What::Input { .. } => Seen::Input,
+            What::Frame(frame) => {
+                self.frames.push_back((t, frame.clone()));
+                if self.frames.len() > FRAMES {
+                    self.frames.pop_front();
+                }
+                Seen::Frame(frame)
+            }
+            What::Gl(gl) => {
+                self.gl_event(t, &gl);
+                Seen::Gl(gl)
+            }
+            What::Texture { ev, error } if ev == "error" => Seen::Texture(Err(error.unwrap_or_default())),
+            What::Texture { .. } => Seen::Texture(Ok(())),
+            What::Video(video) => Seen::Video(video),
+            What::Audio(audio) => Seen::Audio(audio),
+            What::Error { ev, message, url, line } => {
+                if ev == "resource" {
+                    self.write("resource_error", Origin::Browser, t, json!({ "url": url, "text": message }));
+                } else {
+                    self.exception(t, message, url, line);
+                }
+                return;
+            }
+            What::ProbeError { place, message } => {
+                tracing::warn!("the probe failed in {place}: {message}");
+                self.write("probe_error", Origin::Browser, t, json!({ "where": place, "text": message }));
+                return;
+            }
+            What::Hello { .. } | What::Other => return,
+        };
+        self.queue.push_back((t, seen));
+    }
+
+    fn gl_event(&mut self, t: f64, gl: &probe::Gl) {
+        let name = match gl.ev.as_str() {
+            "context" => {
+                self.renderer = gl.renderer.clone().or_else(|| self.renderer.take());
+                return;
+            }
+            "compile_error" | "link_error" => "shader_error",
+            "lost" => "webgl_context_lost",
+            "restored" => "webgl_context_restored",
+            _ => return,
+        };
+        self.write(name, Origin::Browser, t, json!({ "log": gl.log }));
+    }
+
+    /// Frames before `t` showed the picture before: "new" is compared with the present one only.
+    pub(super) fn picture_changed(&mut self, t: f64) {
+        self.frames.retain(|(at, _)| *at >= t);
+    }
+}
+
+/// First 16 hex digits of the SHA-256 of a URL without its query and fragment.
+pub(super) fn url_hash(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    Sha256::digest(bare.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
+}
+
+/// Hundredths of a millisecond.
+pub(super) fn round(ms: f64) -> f64 {
+    (ms * 100.0).round() / 100.0
+}
