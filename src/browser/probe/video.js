@@ -180,7 +180,9 @@
             undefined,
             (e) => {
               guard("video.play", () => {
-                const m = report(this, known.get(this), "play_rejected", now());
+                const v = known.get(this);
+                if (!v) return; // not a media element: the rejection says so itself
+                const m = report(this, v, "play_rejected", now());
                 m.error = { code: 0, message: text(e && e.name, 60) + ": " + text(e && e.message, 300) };
                 send(m);
               });
