@@ -371,7 +371,7 @@
     } else if (fresh && cx.freshLeft > 0) {
       cx.freshLeft--;
       wanted = true;
-    } else wanted = t - cx.read >= (state.sound ? 80 : 245);
+    } else wanted = t - cx.read >= (state.sound ? Math.max(80, 2 * cx.cost) : Math.max(245, 5 * cx.cost));
     if (!wanted) return;
     cx.sampledTick = cx.n;
     cx.read = t;
