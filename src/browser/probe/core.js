@@ -1,7 +1,7 @@
 // The probe's base: messages out, the control object in, and how to hook without being felt.
 // The originals are taken before any page script runs: a page may replace them later.
 (channel) => {
-  const { apply } = Reflect;
+  const { apply, construct } = Reflect;
   const { defineProperty, getOwnPropertyDescriptor, keys } = Object;
   const { round } = Math;
   const { isArray } = Array;
@@ -116,8 +116,8 @@
     if (!d || typeof d.value !== "function" || !d.configurable) return null;
     const real = d.value;
     const proxy = new Proxy(real, {
-      construct(t, args, newTarget) {
-        const made = Reflect.construct(t, args, newTarget === proxy ? t : newTarget);
+      construct: (t, args, newTarget) => {
+        const made = construct(t, args, newTarget === proxy ? t : newTarget);
         guard(name, () => built(made, args));
         return made;
       },

@@ -6,9 +6,10 @@
   const { apply, hook, guard, fail, send, listen, now, r1, text, state } = sc;
   if (!window.WebGLRenderingContext) return;
   const P1 = WebGLRenderingContext.prototype;
-  const P2 = window.WebGL2RenderingContext ? WebGL2RenderingContext.prototype : null;
   const Video = HTMLVideoElement;
-  const is2 = (gl) => P2 !== null && gl instanceof WebGL2RenderingContext;
+  const WebGL2 = window.WebGL2RenderingContext;
+  const P2 = WebGL2 ? WebGL2.prototype : null;
+  const is2 = (gl) => P2 !== null && gl instanceof WebGL2;
   const imul = Math.imul;
 
   // The originals the probe itself calls.
@@ -370,7 +371,7 @@
     } else if (fresh && cx.freshLeft > 0) {
       cx.freshLeft--;
       wanted = true;
-    } else wanted = t - cx.read >= (state.sound ? 80 : 245);
+    } else wanted = t - cx.read >= (state.sound ? Math.max(80, 2 * cx.cost) : Math.max(245, 5 * cx.cost));
     if (!wanted) return;
     cx.sampledTick = cx.n;
     cx.read = t;

@@ -17,7 +17,7 @@
   const source = (el) => {
     const url = el.currentSrc || el.src;
     if (el.srcObject) return "srcobject:" + (el.srcObject.constructor ? el.srcObject.constructor.name : "");
-    return text(url || "", 2000);
+    return text(url || "", 4000); // a data: URL may be megabytes
   };
   const report = (el, v, ev, t) => {
     const m = {
@@ -53,7 +53,8 @@
         const el = ref.deref();
         if (!el) return;
         apply(rawRvfc, el, [v.onFrame]);
-        if (!v.framed) guard("video.frame", () => firstFrame(el, v, "rvfc", t, more));
+        // Before metadata it is the last frame of the source that went before.
+        if (!v.framed && el.readyState > 0) guard("video.frame", () => firstFrame(el, v, "rvfc", t, more));
       };
     }
     apply(rawRvfc, el, [v.onFrame]);
@@ -180,7 +181,9 @@
             undefined,
             (e) => {
               guard("video.play", () => {
-                const m = report(this, known.get(this), "play_rejected", now());
+                const v = known.get(this);
+                if (!v) return; // not a media element: the rejection says so itself
+                const m = report(this, v, "play_rejected", now());
                 m.error = { code: 0, message: text(e && e.name, 60) + ": " + text(e && e.message, 300) };
                 send(m);
               });
@@ -209,7 +212,7 @@
           if (!v) return;
           const m = report(this, v, "src", now());
           // currentSrc still names the old one here.
-          if (name === "src") m.src = text(this.src, 2000);
+          if (name === "src") m.src = text(this.src, 4000);
           send(m);
         });
         return r;
