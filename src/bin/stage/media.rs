@@ -18,7 +18,7 @@ use crate::{Stage, clips};
 
 /// Bytes read from disk at a time.
 const CHUNK: u64 = 64 * 1024;
-/// Where `video-truncated` cuts: some frames arrive, 30 s never do.
+/// Where `video-truncated` cuts: the index has arrived, the pictures have hardly begun.
 const CUT: u64 = 60_000;
 /// How late `video-slow` answers.
 const SLOW: Duration = Duration::from_secs(4);

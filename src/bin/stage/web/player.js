@@ -71,7 +71,13 @@ function clean(press) {
     source.src = null;
   });
   const blank = strikes('stale-graph', press) ? hydra.o.slice(1) : hydra.o;
-  blank.forEach((output) => hydra.synth.solid(0, 0, 0, 0).out(output));
+  const resolution = [hydra.width, hydra.height];
+  blank.forEach((output) => {
+    hydra.synth.solid(0, 0, 0, 0).out(output);
+    // Drawn at once, into both of its buffers: a shader that does not compile draws nothing and would leave the old
+    // picture standing, and a feedback would start from it.
+    for (let buffer = 0; buffer < 2; buffer += 1) output.tick({ time: 0, bpm: 30, mouse: hydra.synth.mouse, resolution });
+  });
   hydra.synth.render(hydra.o[0]);
 }
 
