@@ -255,7 +255,11 @@ impl Check<'_> {
             }
         }
         for missing in verb.more.iter().filter(|m| !keys.keys().any(|k| k.get_ref() == *m)) {
-            self.problem(main, format!("`{}` needs `{missing}`", verb.name()), format!("for instance {}", verb.example));
+            self.problem(
+                main,
+                format!("`{}` needs `{missing}`", verb.name()),
+                format!("for instance {}", verb.example),
+            );
         }
         if let Err(why) = (verb.check)(&action) {
             self.problem(main, why, format!("for instance {}", verb.example));

@@ -148,7 +148,7 @@ pub fn reseal(text: &str) -> Result<String> {
 
 /// Reads a log one event at a time, in the order written. A torn last line is left out; anything else that does not
 /// check is an error with its line number.
-pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event>>> {
+pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event>> + use<>> {
     let name = path.display().to_string();
     let file = File::open(path)
         .map_err(|e| Error::author(format!("{name}: {e}")).remedy("give a run's folder, or its events.jsonl"))?;

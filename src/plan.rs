@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::browser::Kind;
+use crate::browser::sound::Sound;
 use crate::error::Result;
 use crate::journey::Journey;
 use crate::profile::Profile;
@@ -21,17 +22,6 @@ pub enum Judge {
     Refute,
     /// A release: the bound must clear the target. Too little data does not pass.
     Prove,
-}
-
-/// What the browser's microphone hears.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sound {
-    /// A tone, 400 ms on and 400 ms off: what an audio-reactive preset must follow.
-    #[default]
-    Pulses,
-    /// A microphone that hears nothing.
-    Silence,
 }
 
 /// A plan, checked, with everything it names.
@@ -120,10 +110,8 @@ impl Plan {
         };
         let journeys: Vec<_> = file.journeys.iter().map(|j| open(j, "journeys", "journey")).collect();
         let profiles: Vec<_> = profiles.iter().map(|p| open(p, "proxies", "profile")).collect();
-        let slo = file.slo.as_ref().map_or_else(
-            || source.beside("slo", "ci").map_err(|_| ()),
-            |s| open(s, "ci", "slo"),
-        );
+        let slo =
+            file.slo.as_ref().map_or_else(|| source.beside("slo", "ci").map_err(|_| ()), |s| open(s, "ci", "slo"));
         let repeat = file.repeat.map_or(1, |n| {
             if !(1..=1_000_000).contains(n.get_ref()) {
                 problems.push(Problem::at(n.span(), "`repeat` is out of bounds", "write 1 to 1000000"));

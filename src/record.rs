@@ -100,7 +100,10 @@ pub struct Step {
 
 impl Record {
     /// Folds a run's events. `objectives` replaces the ones the run recorded.
-    pub fn fold(events: impl Fn() -> Result<Box<dyn Iterator<Item = Result<Event>>>>, objectives: Option<&[Objective]>) -> Result<Self> {
+    pub fn fold(
+        events: impl Fn() -> Result<Box<dyn Iterator<Item = Result<Event>>>>,
+        objectives: Option<&[Objective]>,
+    ) -> Result<Self> {
         let mut record = Record::default();
         let mut recorded: Vec<Objective> = Vec::new();
         for event in events()? {
@@ -202,7 +205,12 @@ impl Record {
         let of = |ending| self.plays.iter().find(|p| p.ending == ending);
         let play = of(Ending::Failed).or_else(|| of(Ending::Broken))?;
         let step = play.steps.iter().find(|s| !s.ok).map_or(String::new(), |s| format!(", step \"{}\"", s.name));
-        Some(format!("{} in {}{step}: {}", play.journey, play.browser, play.reason.as_deref().unwrap_or("no reason recorded")))
+        Some(format!(
+            "{} in {}{step}: {}",
+            play.journey,
+            play.browser,
+            play.reason.as_deref().unwrap_or("no reason recorded")
+        ))
     }
 }
 

@@ -142,7 +142,11 @@ impl Objectives {
             let row = find(MEASURES, o.measure.get_ref());
             if row.is_none() {
                 let help = did_you_mean(o.measure.get_ref(), MEASURES.iter().map(Row::name));
-                problems.push(Problem::at(o.measure.span(), format!("unknown measure `{}`", o.measure.get_ref()), help));
+                problems.push(Problem::at(
+                    o.measure.span(),
+                    format!("unknown measure `{}`", o.measure.get_ref()),
+                    help,
+                ));
             }
             let target = parse_target(o.target.get_ref()).map_err(|why| {
                 let help = "write \"ratio >= 99.5 %\", \"p95 <= 2.0 s\", \"rate <= 0.1 /min\" or \"max <= 150 MB\"";
@@ -304,7 +308,12 @@ fn quantile(values: &[f64], q: f64, wanted: f64) -> (Verdict, String, Option<Str
     let worst = sorted.last().copied().unwrap_or(f64::INFINITY);
     let estimate = match high {
         Some(high) => format!("p{} {} <= {}", q * 100.0, show(stats::quantile(&sorted, q)), show_ms(high)),
-        None => format!("p{} not estimable, median {}, worst {}", q * 100.0, show(stats::quantile(&sorted, 0.5)), show_ms(worst)),
+        None => format!(
+            "p{} not estimable, median {}, worst {}",
+            q * 100.0,
+            show(stats::quantile(&sorted, 0.5)),
+            show_ms(worst)
+        ),
     };
     if high.is_some_and(|h| h <= wanted) {
         (Verdict::Met, estimate, None)
@@ -351,7 +360,9 @@ mod tests {
         assert_eq!(parse_target("p95 <= 2.0 s"), Ok(Target::Quantile(0.95, 2000.0)));
         assert_eq!(parse_target("rate <= 0.1 /min"), Ok(Target::PerMinute(0.1)));
         assert_eq!(parse_target("max <= 150 MB"), Ok(Target::MaxBytes(150e6)));
-        for bad in ["", "ratio", "ratio >= 120 %", "p0 <= 2 s", "p100 <= 2 s", "ratio <= 3 %", "p95 <= 2", "max <= NaN MB"] {
+        for bad in
+            ["", "ratio", "ratio >= 120 %", "p0 <= 2 s", "p100 <= 2 s", "ratio <= 3 %", "p95 <= 2", "max <= NaN MB"]
+        {
             assert!(parse_target(bad).is_err(), "{bad} was taken");
         }
     }

@@ -137,8 +137,11 @@ impl Session {
     /// Takes a picture of the viewport, as PNG. Through BiDi, so that a classic command that hangs does not stop it.
     pub async fn screenshot(&self, limit: Duration) -> Done<Vec<u8>> {
         let params = json!({"context": self.context()});
-        let answer =
-            self.bidi.command("browsingContext.captureScreenshot", params, limit).await.map_err(|e| self.bidi_error(e))?;
+        let answer = self
+            .bidi
+            .command("browsingContext.captureScreenshot", params, limit)
+            .await
+            .map_err(|e| self.bidi_error(e))?;
         STANDARD
             .decode(answer["data"].as_str().unwrap_or_default())
             .map_err(|e| ActionError::Refused(format!("the picture is not base64: {e}")))
@@ -153,13 +156,19 @@ impl Session {
 
     /// Has the page's requests carry further headers, in place of those of an earlier call.
     pub async fn set_extra_headers(&self, headers: &[(String, String)], limit: Duration) -> Done {
-        let header = |(name, value): &(String, String)| json!({"name": name, "value": {"type": "string", "value": value}});
+        let header =
+            |(name, value): &(String, String)| json!({"name": name, "value": {"type": "string", "value": value}});
         let params = json!({"headers": headers.iter().map(header).collect::<Vec<_>>(), "contexts": [self.context()]});
         self.bidi.command("network.setExtraHeaders", params, limit).await.map(drop).map_err(|e| self.bidi_error(e))
     }
 
     /// Runs classic work within a limit. Overrunning it poisons the session, because the driver is still at it.
-    async fn classic<T>(&self, what: &str, limit: Duration, work: impl Future<Output = Result<T, CmdError>>) -> Done<T> {
+    async fn classic<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        work: impl Future<Output = Result<T, CmdError>>,
+    ) -> Done<T> {
         if let Some(why) = self.gone() {
             return Err(ActionError::Gone(why));
         }

@@ -16,6 +16,7 @@ pub mod driver;
 pub mod leash;
 pub mod notice;
 pub mod options;
+pub mod probe;
 mod procfs;
 mod reaper;
 pub mod remote_value;
@@ -23,7 +24,8 @@ pub mod session;
 pub mod sound;
 
 /// The two browsers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Chromium or Chrome, by chromedriver.
     Chromium,
@@ -54,8 +56,10 @@ impl std::str::FromStr for Kind {
         match name {
             "chromium" | "chrome" => Ok(Kind::Chromium),
             "firefox" => Ok(Kind::Firefox),
-            _ => Err(crate::error::Error::author(format!("no browser is called `{name}`"))
-                .remedy("use chromium or firefox")),
+            _ => {
+                Err(crate::error::Error::author(format!("no browser is called `{name}`"))
+                    .remedy("use chromium or firefox"))
+            }
         }
     }
 }

@@ -122,8 +122,10 @@ impl Reaper {
             .args(argv)
             .env_clear()
             .envs(std::env::vars().filter(|(name, _)| passes(name)))
-            .envs(["TMPDIR", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", MARK]
-                .map(|name| (name, dir)))
+            .envs(
+                ["TMPDIR", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", MARK]
+                    .map(|name| (name, dir)),
+            )
             .envs(env)
             .current_dir(dir)
             .stdin(Stdio::null())

@@ -84,8 +84,9 @@ impl Session {
                 .remedy("use chromedriver 115, geckodriver 0.34, Selenium Grid 4.20, or newer ones"));
         };
         let (bidi, events) = Bidi::connect(socket).await.map_err(|e| {
-            Error::operator(format!("connecting to the browser's BiDi socket {e}"))
-                .remedy("where the browser is on another machine, let the Grid know its outer address (SE_NODE_GRID_URL)")
+            Error::operator(format!("connecting to the browser's BiDi socket {e}")).remedy(
+                "where the browser is on another machine, let the Grid know its outer address (SE_NODE_GRID_URL)",
+            )
         })?;
         let (tree, subscribed, intercepted) = tokio::join!(
             bidi.command("browsingContext.getTree", json!({"maxDepth": 0}), SHORT),

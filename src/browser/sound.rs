@@ -16,16 +16,23 @@ use crate::error::{Error, Operator, Result};
 
 /// Samples per second, mono, signed 16 bits.
 pub const RATE: u32 = 48_000;
-/// The length of the tone and of the silence after it, in milliseconds.
-pub const HALF_PERIOD_MS: u32 = 400;
-/// One tone and one silence, times ten: 8 s.
-const PERIODS: u32 = 10;
+/// One bit of [`RHYTHM`], in milliseconds.
+pub const BIT_MS: u32 = 300;
+/// When there is a tone. Irregular, so that a picture which merely pulses by itself cannot seem to follow it.
+const RHYTHM: [bool; 16] = {
+    const T: bool = true;
+    const F: bool = false;
+    [T, F, T, T, F, T, F, F, T, F, T, T, T, F, F, F]
+};
+/// Rounds of the rhythm in the WAV file: 9.6 s.
+const ROUNDS: u32 = 2;
 const READY: Duration = Duration::from_secs(10);
 
 /// What the microphone hears.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Sound {
-    /// 440 and 880 Hz together, 400 ms on and 400 ms off, peak 0.5 of full scale.
+    /// 440 and 880 Hz together, on and off in an irregular rhythm of 300-ms bits, peak 0.5 of full scale.
     #[default]
     Tone,
     /// Nothing: for a check that must fail when the sound is missing.
@@ -35,12 +42,13 @@ pub enum Sound {
 impl Sound {
     /// The sample at a position; the sound repeats for ever.
     fn sample(self, at: u64) -> i16 {
-        let half = u64::from(RATE * HALF_PERIOD_MS / 1000);
-        let at = at % (2 * half);
-        if self == Sound::Silence || at >= half {
+        let bit = u64::from(RATE * BIT_MS / 1000);
+        let on = RHYTHM[(at / bit) as usize % RHYTHM.len()];
+        if self == Sound::Silence || !on {
             return 0;
         }
-        // 400 ms hold 176 and 352 whole waves: the tone starts and ends at zero, and nothing clicks.
+        // 300 ms hold 132 and 264 whole waves: a tone starts and ends at zero, and nothing clicks.
+        let at = at % bit;
         let turn = std::f64::consts::TAU * at as f64 / f64::from(RATE);
         let value = ((440.0 * turn).sin() + (880.0 * turn).sin()) / 1.76;
         (value * 0.5 * f64::from(i16::MAX)) as i16
@@ -51,9 +59,9 @@ impl Sound {
         (from..to).flat_map(|at| self.sample(at).to_le_bytes()).collect()
     }
 
-    /// Eight seconds as a WAV file, for Chromium's `--use-file-for-fake-audio-capture`, which plays it in a loop.
+    /// A few rounds as a WAV file, for Chromium's `--use-file-for-fake-audio-capture`, which plays it in a loop.
     pub fn wav(self) -> Vec<u8> {
-        let samples = RATE * 2 * HALF_PERIOD_MS / 1000 * PERIODS;
+        let samples = RATE * BIT_MS / 1000 * RHYTHM.len() as u32 * ROUNDS;
         let data = self.pcm(0, u64::from(samples));
         let size = samples * 2;
         let mut wav = Vec::with_capacity(data.len() + 44);
@@ -167,19 +175,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wav_holds_whole_periods() {
+    fn the_wav_holds_whole_rounds() {
         let wav = Sound::Tone.wav();
-        assert_eq!(wav.len(), 44 + 8 * 48_000 * 2);
+        assert_eq!(wav.len(), 44 + 460_800 * 2);
         assert_eq!(&wav[..4], b"RIFF");
         assert_eq!(u32::from_le_bytes([wav[4], wav[5], wav[6], wav[7]]) as usize, wav.len() - 8);
     }
 
     #[test]
-    fn on_for_400_ms_off_for_400_ms() {
-        let peak = |from, to| (from..to).map(|i| Sound::Tone.sample(i).unsigned_abs()).max().unwrap_or_default();
-        assert!((15_500..=16_500).contains(&peak(0, 19_200)), "{}", peak(0, 19_200));
-        assert_eq!(peak(19_200, 38_400), 0);
-        assert_eq!(Sound::Tone.pcm(0, 100), Sound::Tone.pcm(38_400, 38_500));
-        assert!(Sound::Silence.pcm(0, 38_400).iter().all(|b| *b == 0));
+    fn the_tone_keeps_its_rhythm() {
+        let bit = 14_400;
+        let peak =
+            |n: u64| (n * bit..(n + 1) * bit).map(|i| Sound::Tone.sample(i).unsigned_abs()).max().unwrap_or_default();
+        for (n, on) in (0..).zip(RHYTHM) {
+            assert_eq!((15_500..=16_500).contains(&peak(n)), on, "bit {n} peaks at {}", peak(n));
+            assert_eq!(peak(n) == 0, !on);
+        }
+        assert_eq!(Sound::Tone.pcm(0, 100), Sound::Tone.pcm(16 * bit, 16 * bit + 100));
+        assert!(Sound::Silence.pcm(0, bit).iter().all(|b| *b == 0));
     }
 }

@@ -21,18 +21,8 @@ pub struct Args {
     json: bool,
 }
 
-const TABLES: [&str; 10] = [
-    "words",
-    "expectations",
-    "verbs",
-    "pictures",
-    "measures",
-    "reports",
-    "plans",
-    "journeys",
-    "apps",
-    "profiles",
-];
+const TABLES: [&str; 10] =
+    ["words", "expectations", "verbs", "pictures", "measures", "reports", "plans", "journeys", "apps", "profiles"];
 
 pub fn main(args: &Args) -> Done {
     let wanted = TABLES.iter().filter(|t| args.table.as_deref().is_none_or(|w| w == **t));
@@ -65,23 +55,20 @@ fn rows(table: &str) -> Vec<(String, String)> {
     fn of<R: Row>(rows: &[R]) -> Vec<(String, String)> {
         rows.iter().map(|r| (r.name().to_owned(), r.about().to_owned())).collect()
     }
-    let shipped = |folder: &str| {
-        names(folder).into_iter().map(|n| {
-            let question = question(folder, &n);
-            (n, question)
-        })
-    };
+    let shipped = |folder: &str| names(folder).into_iter().map(|n| (n.clone(), question(folder, &n))).collect();
     match table {
         "words" => of(WORDS),
         "expectations" => of(EXPECTATIONS),
         "verbs" => VERBS.iter().map(|v| (v.name().to_owned(), format!("{}; {}", v.about(), v.example))).collect(),
         "pictures" => Picture::ALL.iter().map(|p| (p.name().to_owned(), p.about().to_owned())).collect(),
-        "measures" => MEASURES.iter().map(|m| (m.name().to_owned(), format!("{}; a sample is a {}", m.about(), m.unit))).collect(),
+        "measures" => {
+            MEASURES.iter().map(|m| (m.name().to_owned(), format!("{}; a sample is a {}", m.about(), m.unit))).collect()
+        }
         "reports" => of(REPORTS),
-        "plans" => shipped("ci").collect(),
-        "journeys" => shipped("journeys").collect(),
-        "apps" => shipped("journeys/apps").collect(),
-        _ => shipped("proxies").collect(),
+        "plans" => shipped("ci"),
+        "journeys" => shipped("journeys"),
+        "apps" => shipped("journeys/apps"),
+        _ => shipped("proxies"),
     }
 }
 

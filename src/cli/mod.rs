@@ -78,7 +78,8 @@ type Done = Result<u8>;
 
 fn block_on(work: impl Future<Output = Done>) -> Done {
     use soundcheck::error::Operator as _;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().operator("starting the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().operator("starting the runtime")?;
     let done = runtime.block_on(work);
     // A blocking write that hangs must not hold up the exit.
     runtime.shutdown_background();

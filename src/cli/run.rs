@@ -90,7 +90,12 @@ pub async fn main(args: Args) -> Done {
     if args.json {
         print(&std::fs::read_to_string(out.join("verdict.json")).operator("reading the verdict")?);
     } else {
-        print(&format!("\n{}\nreport: {}\n{}\n", text::write(&record), out.join("report.html").display(), out.display()));
+        print(&format!(
+            "\n{}\nreport: {}\n{}\n",
+            text::write(&record),
+            out.join("report.html").display(),
+            out.display()
+        ));
     }
     Ok(record.exit_code())
 }

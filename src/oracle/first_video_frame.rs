@@ -79,7 +79,8 @@ impl FirstVideoFrame {
 
     fn events(&self, failed: Option<(f64, &str)>) -> Vec<(&'static str, f64, Value)> {
         let since = |t: f64| round(t - self.t0());
-        let mut events = vec![("video_init_start", self.start.as_ref().map_or(self.t0(), |s| s.0), json!({ "url": self.url() }))];
+        let mut events =
+            vec![("video_init_start", self.start.as_ref().map_or(self.t0(), |s| s.0), json!({ "url": self.url() }))];
         if let Some(t) = self.bound {
             events.push(("video_init_bound", t, json!({ "ms": since(t), "url": self.url() })));
         }
@@ -88,7 +89,8 @@ impl FirstVideoFrame {
                 events.push(("video_init_error", t, json!({ "reason": why, "url": self.url() })));
             }
             (None, Some((t, video))) => {
-                let fields = json!({ "ms": since(*t), "by": video.by, "url": self.url(), "width": video.w, "height": video.h });
+                let fields =
+                    json!({ "ms": since(*t), "by": video.by, "url": self.url(), "width": video.w, "height": video.h });
                 events.push(("video_init_frame_ready", *t, fields));
             }
             (None, None) => {}

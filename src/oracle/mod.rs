@@ -149,6 +149,17 @@ impl Picture {
             Self::Sound => "sound",
         }
     }
+
+    /// One line for `soundcheck list`.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Black => "black by design",
+            Self::Static => "not black; may stand still",
+            Self::Moving => "not black, and changes",
+            Self::Video => "not black, changes, and is drawn from a video's frames",
+            Self::Sound => "changes with the sound; may be black in silence",
+        }
+    }
 }
 
 /// Feeds on what is seen, until it knows.
@@ -239,6 +250,3 @@ fn first_line(text: &str) -> String {
         None => line.to_owned(),
     }
 }
-
-#[cfg(test)]
-mod tests;

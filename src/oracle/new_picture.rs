@@ -158,7 +158,11 @@ impl NewPicture {
             ms: None,
             events: vec![
                 ("hydra_preset_eval_start", self.t0(), json!({})),
-                ("hydra_preset_eval_error", self.frames.last().map_or(self.t0(), |(t, _)| *t), json!({ "reason": why })),
+                (
+                    "hydra_preset_eval_error",
+                    self.frames.last().map_or(self.t0(), |(t, _)| *t),
+                    json!({ "reason": why }),
+                ),
             ],
         }
     }

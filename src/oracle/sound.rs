@@ -59,15 +59,13 @@ impl FollowsSound {
         let levels: Vec<f64> = samples.iter().map(|(_, l, _)| *l).collect();
         let mean: Vec<f64> = samples.iter().map(|(_, _, f)| f.mean()).collect();
         let contrast: Vec<f64> = samples.iter().zip(&mean).map(|((_, _, f), m)| spread(f, *m)).collect();
-        let motion: Vec<f64> = std::iter::once(0.0)
-            .chain(samples.windows(2).map(|w| f64::from(w[1].2.distance(&w[0].2))))
-            .collect();
+        let motion: Vec<f64> =
+            std::iter::once(0.0).chain(samples.windows(2).map(|w| f64::from(w[1].2.distance(&w[0].2)))).collect();
         let features = [("brightness", mean), ("contrast", contrast), ("motion", motion)];
         let all = features.iter().flat_map(|(name, values)| {
             let levels = &levels;
-            (0..LAGS.min(levels.len())).map(move |lag| {
-                (correlation(&levels[..levels.len() - lag], &values[lag..]).abs(), *name)
-            })
+            (0..LAGS.min(levels.len()))
+                .map(move |lag| (correlation(&levels[..levels.len() - lag], &values[lag..]).abs(), *name))
         });
         all.fold((0.0, "brightness"), |a, b| if b.0 > a.0 { b } else { a })
     }
@@ -119,7 +117,11 @@ impl Oracle for FollowsSound {
         let (best, feature) = self.best();
         let shown = self.shown.as_ref().filter(|_| best >= FOLLOWS)?;
         let mut outcome = shown.clone();
-        outcome.events.push(("sound_followed", t, json!({ "correlation": round(best * 100.0) / 100.0, "feature": feature })));
+        outcome.events.push((
+            "sound_followed",
+            t,
+            json!({ "correlation": round(best * 100.0) / 100.0, "feature": feature }),
+        ));
         Some(outcome)
     }
 
@@ -147,10 +149,8 @@ impl Oracle for FollowsSound {
             format!("the picture does not follow the sound: best correlation {best:.2} ({feature}), {FOLLOWS} needed")
         };
         let t0 = self.picture.t0();
-        let events = vec![
-            ("hydra_preset_eval_start", t0, json!({})),
-            ("hydra_preset_eval_error", t, json!({ "reason": why })),
-        ];
+        let events =
+            vec![("hydra_preset_eval_start", t0, json!({})), ("hydra_preset_eval_error", t, json!({ "reason": why }))];
         Outcome { failed: Some(why), ms: None, events }
     }
 }

@@ -34,7 +34,9 @@ impl Finding {
     fn new(part: impl Into<String>, found: Result<String>) -> Self {
         match found {
             Ok(what) => Self { part: part.into(), ok: true, what, remedy: None },
-            Err(e) => Self { part: part.into(), ok: false, what: e.what().to_owned(), remedy: e.fix().map(str::to_owned) },
+            Err(e) => {
+                Self { part: part.into(), ok: false, what: e.what().to_owned(), remedy: e.fix().map(str::to_owned) }
+            }
         }
     }
 }
@@ -59,9 +61,13 @@ pub async fn examine(exe: &Path, browsers: &[Kind]) -> Vec<Finding> {
         Err(e) => return vec![Finding::new("processes", Err(e))],
     };
     let display = Display::start(&leash).await;
-    findings.push(Finding::new("display", display.as_ref().map(|d| format!("Xvfb on {}", d.name())).map_err(Clone::clone)));
+    findings
+        .push(Finding::new("display", display.as_ref().map(|d| format!("Xvfb on {}", d.name())).map_err(Clone::clone)));
     let pulse = PulseAudio::start(&leash, Sound::default()).await;
-    findings.push(Finding::new("sound server", pulse.as_ref().map(|_| "PulseAudio, private".to_owned()).map_err(Clone::clone)));
+    findings.push(Finding::new(
+        "sound server",
+        pulse.as_ref().map(|_| "PulseAudio, private".to_owned()).map_err(Clone::clone),
+    ));
     findings.push(Finding::new(
         "ffmpeg",
         which("ffmpeg").map(|p| p.display().to_string()).ok_or_else(|| {
@@ -131,7 +137,9 @@ async fn look(
 
 fn webgl(told: &Value) -> Result<String> {
     match told["webgl"].as_u64() {
-        Some(version @ 1..) => Ok(format!("WebGL {version}, {}", told["renderer"].as_str().unwrap_or("unnamed renderer"))),
+        Some(version @ 1..) => {
+            Ok(format!("WebGL {version}, {}", told["renderer"].as_str().unwrap_or("unnamed renderer")))
+        }
         _ => Err(Error::operator("no WebGL context").remedy("apt-get install xvfb libgl1-mesa-dri")),
     }
 }
@@ -140,7 +148,11 @@ fn codecs(told: &Value) -> Result<String> {
     let plays = |codec: &str| !told["codecs"][codec].as_str().unwrap_or_default().is_empty();
     let (can, cannot): (Vec<&str>, Vec<&str>) = ["h264", "vp9", "av1", "hevc"].into_iter().partition(|c| plays(c));
     if plays("h264") && plays("vp9") {
-        return Ok(format!("plays {}; not {}", can.join(", "), if cannot.is_empty() { "-".to_owned() } else { cannot.join(", ") }));
+        return Ok(format!(
+            "plays {}; not {}",
+            can.join(", "),
+            if cannot.is_empty() { "-".to_owned() } else { cannot.join(", ") }
+        ));
     }
     Err(Error::operator(format!("plays {} only", can.join(", ")))
         .remedy("use Debian's chromium and firefox-esr, or a branded browser: they come with H.264"))

@@ -59,7 +59,6 @@ pub trait Progress: Send + Sync {
 struct Shared<'a> {
     plan: &'a Plan,
     settings: &'a Settings,
-    secrets: &'a Secrets,
     log: Log,
     progress: &'a dyn Progress,
     base: String,
@@ -94,7 +93,7 @@ pub async fn run(plan: &Plan, settings: &Settings, secrets: &Secrets, progress: 
     log.write("run_start", Origin::Monitor, log.now_ms(), &Ids::default(), about(plan, settings));
 
     let leash = Leash::start(&settings.exe, "run").await?;
-    let done = everything(plan, settings, secrets, progress, &log, &leash).await;
+    let done = everything(plan, settings, progress, &log, &leash).await;
     let ended = leash.end().await;
     let problem = done.err().or(ended.err());
     let reason = problem.as_ref().map(|e| e.what().to_owned());
@@ -156,14 +155,7 @@ pub fn fold(out: &Path) -> Result<Record> {
     Record::fold(|| Ok(Box::new(crate::event::read(&events)?)), None)
 }
 
-async fn everything(
-    plan: &Plan,
-    settings: &Settings,
-    secrets: &Secrets,
-    progress: &dyn Progress,
-    log: &Log,
-    leash: &Leash,
-) -> Result<()> {
+async fn everything(plan: &Plan, settings: &Settings, progress: &dyn Progress, log: &Log, leash: &Leash) -> Result<()> {
     let local = settings.webdriver.is_none();
     let wants_sound = local && plan.browsers.contains(&Kind::Firefox);
     let (launched, display, pulse) = tokio::join!(
@@ -196,7 +188,6 @@ async fn everything(
     let shared = Shared {
         plan,
         settings,
-        secrets,
         log: log.clone(),
         progress,
         base: launched.base.clone(),

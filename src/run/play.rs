@@ -13,7 +13,7 @@ use crate::browser::{Kind, leash};
 use crate::error::{Error, Operator, Result};
 use crate::event::{Ids, Origin, random_hex};
 use crate::journey::Step;
-use crate::oracle::{Before, Declared, EXPECTATIONS, Expectation, Outcome, Seen};
+use crate::oracle::{Before, Declared, EXPECTATIONS, Expectation, Oracle, Outcome, Seen};
 use crate::record::Ending;
 use crate::step::{Failed, Hand};
 use crate::table::find;
@@ -96,7 +96,8 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     let now = shared.log.now_ms();
     // The session's length is exposure of the app: it begins when the browser is up.
     let ms = up.map_or(0.0, |up| now - up);
-    let fields = json!({ "ending": ending, "reason": reason, "ms": round(ms), "start_up_ms": up.map(|up| round(up - start)) });
+    let fields =
+        json!({ "ending": ending, "reason": reason, "ms": round(ms), "start_up_ms": up.map(|up| round(up - start)) });
     shared.log.write("journey_end", Origin::Monitor, now, &ids, fields);
     Ended { ending, reason, ms: now - start }
 }
@@ -443,27 +444,31 @@ impl OnStage<'_> {
         let mut ask = Instant::now();
         let mut said: Option<Option<String>> = None;
         loop {
+            let mut outcome = None;
             if Instant::now() >= ask {
-                self.read_ids().await;
-                let now = self.watch.ids.preset_id.clone();
                 ask = Instant::now() + ASK;
-                if said.as_ref() != Some(&now) {
-                    let seen = Seen::Preset(now.clone(), self.declared());
-                    said = Some(now);
-                    if let Some(outcome) = oracle.see(self.shared.log.now_ms(), &seen) {
-                        return Ok(outcome);
-                    }
-                }
+                outcome = self.ask_preset(&mut said, oracle.as_mut()).await;
             }
             if acted.is_none() && Instant::now() >= input_by {
                 acted = Some(Instant::now());
                 oracle.see(self.shared.log.now_ms(), &Seen::Acted);
             }
             let next = if acted.is_none() { ask.min(input_by) } else { ask };
-            if let Some((t, seen)) = self.watch.next(next.min(give_up)).await
-                && let Some(outcome) = oracle.see(t, &seen)
+            if outcome.is_none()
+                && let Some((t, seen)) = self.watch.next(next.min(give_up)).await
             {
-                return Ok(outcome);
+                outcome = oracle.see(t, &seen);
+            }
+            if let Some(found) = outcome {
+                // The picture may be quicker than the app's word for it: what it says now decides what was promised.
+                let before = said.clone();
+                let again = self.ask_preset(&mut said, oracle.as_mut()).await;
+                if said == before || found.failed.is_some() {
+                    return Ok(found);
+                }
+                if let Some(again) = again {
+                    return Ok(again);
+                }
             }
             if let Some(why) = &self.watch.gone {
                 return Err(Stop::Gone(why.clone()));
@@ -474,6 +479,17 @@ impl OnStage<'_> {
         }
     }
 
+    /// Asks the app which preset it shows, and tells the oracle if that is news.
+    async fn ask_preset(&mut self, said: &mut Option<Option<String>>, oracle: &mut dyn Oracle) -> Option<Outcome> {
+        self.read_ids().await;
+        let now = self.watch.ids.preset_id.clone();
+        if said.as_ref() == Some(&now) {
+            return None;
+        }
+        *said = Some(now.clone());
+        oracle.see(self.shared.log.now_ms(), &Seen::Preset(now, self.declared()))
+    }
+
     /// A few frames of the old picture must be known before a switch; a page that draws nothing gives none.
     async fn old_frames(&mut self) {
         let deadline = Instant::now() + OLD_WAIT;
@@ -482,14 +498,16 @@ impl OnStage<'_> {
 
     /// The document's status and whether the app's canvas is in it.
     async fn loaded(&mut self) -> Result<Vec<Seen>, Stop> {
-        let canvas = self.app.canvas.as_ref().map_or("true".to_owned(), |css| {
-            format!("!!document.querySelector({})", Value::from(css.as_str()))
-        });
-        let script = format!(
-            "JSON.stringify([performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0, {canvas}])"
-        );
+        let canvas = self
+            .app
+            .canvas
+            .as_ref()
+            .map_or("true".to_owned(), |css| format!("!!document.querySelector({})", Value::from(css.as_str())));
+        let script =
+            format!("JSON.stringify([performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0, {canvas}])");
         let found = self.session.evaluate(&script, false, SHORT).await.map_err(Failed::from)?;
-        let (status, canvas): (u16, bool) = serde_json::from_str(found.as_str().unwrap_or_default()).unwrap_or_default();
+        let (status, canvas): (u16, bool) =
+            serde_json::from_str(found.as_str().unwrap_or_default()).unwrap_or_default();
         Ok(vec![Seen::Document(status), Seen::Loaded(canvas)])
     }
 
@@ -521,7 +539,9 @@ impl OnStage<'_> {
         );
         let path = self.shared.settings.out.join(&file);
         match shot::take(self.session, &self.app.mask, &path).await {
-            Ok(()) => drop(self.watch.write("screenshot", Origin::Monitor, self.shared.log.now_ms(), json!({ "file": file }))),
+            Ok(()) => {
+                drop(self.watch.write("screenshot", Origin::Monitor, self.shared.log.now_ms(), json!({ "file": file })))
+            }
             Err(why) => tracing::warn!("no screenshot after {step}: {why}"),
         }
     }
@@ -559,7 +579,9 @@ impl OnStage<'_> {
 fn reader(at: Option<&str>) -> String {
     let Some(at) = at else { return "null".to_owned() };
     if let Some(expression) = at.strip_prefix("js:") {
-        return format!("(() => {{ try {{ const v = ({expression}); return v == null ? null : String(v); }} catch {{ return null; }} }})()");
+        return format!(
+            "(() => {{ try {{ const v = ({expression}); return v == null ? null : String(v); }} catch {{ return null; }} }})()"
+        );
     }
     let (css, attribute) = at.rsplit_once('@').map_or((at, None), |(css, name)| (css, Some(name)));
     let css = Value::from(css);

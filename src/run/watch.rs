@@ -139,7 +139,12 @@ impl Watch {
                 if level == "error" {
                     self.write("console_error", Origin::Browser, t, json!({ "text": text, "url": url, "line": line }));
                 } else if level == "warn" {
-                    self.write("console_warning", Origin::Browser, t, json!({ "text": text, "url": url, "line": line }));
+                    self.write(
+                        "console_warning",
+                        Origin::Browser,
+                        t,
+                        json!({ "text": text, "url": url, "line": line }),
+                    );
                 }
                 self.queue.push_back((t, Seen::Console(level, text)));
             }
@@ -157,7 +162,8 @@ impl Watch {
             Notice::Response { url, status, headers, mime, at_epoch_ms, .. } => {
                 let media = mime.starts_with("video/") || mime.starts_with("audio/");
                 if status >= 400 || media {
-                    let mut fields: Map<String, Value> = headers.into_iter().map(|(k, v)| (k.replace('-', "_"), json!(v))).collect();
+                    let mut fields: Map<String, Value> =
+                        headers.into_iter().map(|(k, v)| (k.replace('-', "_"), json!(v))).collect();
                     fields.insert("url".to_owned(), json!(url));
                     fields.insert("status".to_owned(), json!(status));
                     let name = if media { "media_response" } else { "response_refused" };
@@ -165,7 +171,12 @@ impl Watch {
                 }
             }
             Notice::Auth { url, answered } => {
-                self.write("auth_challenge", Origin::Browser, self.log.now_ms(), json!({ "url": url, "answered": answered }));
+                self.write(
+                    "auth_challenge",
+                    Origin::Browser,
+                    self.log.now_ms(),
+                    json!({ "url": url, "answered": answered }),
+                );
             }
             Notice::Prompt { kind, message, accepted } => {
                 let fields = json!({ "kind": kind, "message": message, "accepted": accepted });
@@ -196,7 +207,8 @@ impl Watch {
             self.write("app_event_unreadable", Origin::Browser, t, json!({ "text": json }));
             return;
         };
-        let name = said.remove("event").and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_else(|| "unnamed".to_owned());
+        let name =
+            said.remove("event").and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_else(|| "unnamed".to_owned());
         self.write(&name, Origin::App, t, json!({ "app": said }));
     }
 
