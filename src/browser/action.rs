@@ -86,6 +86,8 @@ pub enum Ready {
     Complete,
 }
 
+const NO_STACK: &str = "unable to build exceptionDetails for exception";
+
 type Done<T = ()> = Result<T, ActionError>;
 
 impl Session {
@@ -113,7 +115,15 @@ impl Session {
             "awaitPromise": await_promise,
             "serializationOptions": {"maxObjectDepth": 8, "maxDomDepth": 0},
         });
-        let answer = self.bidi.command("script.evaluate", params, limit).await.map_err(|e| self.bidi_error(e))?;
+        let answer = match self.bidi.command("script.evaluate", params, limit).await {
+            Ok(answer) => answer,
+            // Firefox 153 cannot describe a rejection whose error was made outside a function; it is one all the same.
+            Err(BidiError::Refused { message, .. }) if message.contains(NO_STACK) => {
+                let (_, thrown) = message.split_once(NO_STACK).unwrap_or_default();
+                return Err(ActionError::Thrown(thrown.trim_start_matches(": ").to_owned()));
+            }
+            Err(e) => return Err(self.bidi_error(e)),
+        };
         if answer["type"] == "exception" {
             let details = &answer["exceptionDetails"];
             return Err(ActionError::Thrown(details["text"].as_str().unwrap_or("something").to_owned()));
@@ -137,8 +147,11 @@ impl Session {
     /// Takes a picture of the viewport, as PNG. Through BiDi, so that a classic command that hangs does not stop it.
     pub async fn screenshot(&self, limit: Duration) -> Done<Vec<u8>> {
         let params = json!({"context": self.context()});
-        let answer =
-            self.bidi.command("browsingContext.captureScreenshot", params, limit).await.map_err(|e| self.bidi_error(e))?;
+        let answer = self
+            .bidi
+            .command("browsingContext.captureScreenshot", params, limit)
+            .await
+            .map_err(|e| self.bidi_error(e))?;
         STANDARD
             .decode(answer["data"].as_str().unwrap_or_default())
             .map_err(|e| ActionError::Refused(format!("the picture is not base64: {e}")))
@@ -153,13 +166,19 @@ impl Session {
 
     /// Has the page's requests carry further headers, in place of those of an earlier call.
     pub async fn set_extra_headers(&self, headers: &[(String, String)], limit: Duration) -> Done {
-        let header = |(name, value): &(String, String)| json!({"name": name, "value": {"type": "string", "value": value}});
+        let header =
+            |(name, value): &(String, String)| json!({"name": name, "value": {"type": "string", "value": value}});
         let params = json!({"headers": headers.iter().map(header).collect::<Vec<_>>(), "contexts": [self.context()]});
         self.bidi.command("network.setExtraHeaders", params, limit).await.map(drop).map_err(|e| self.bidi_error(e))
     }
 
     /// Runs classic work within a limit. Overrunning it poisons the session, because the driver is still at it.
-    async fn classic<T>(&self, what: &str, limit: Duration, work: impl Future<Output = Result<T, CmdError>>) -> Done<T> {
+    async fn classic<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        work: impl Future<Output = Result<T, CmdError>>,
+    ) -> Done<T> {
         if let Some(why) = self.gone() {
             return Err(ActionError::Gone(why));
         }

@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn the_port_is_read_from_a_whole_line() {
-        let log = "Starting ChromeDriver 156.0.8078.79 (abc) on port 0\nChromeDriver was started successfully on port 41";
+        let log =
+            "Starting ChromeDriver 156.0.8078.79 (abc) on port 0\nChromeDriver was started successfully on port 41";
         assert_eq!(port(Kind::Chromium, log), None);
         assert_eq!(port(Kind::Chromium, &format!("{log}233.\n")), Some(41233));
         assert_eq!(version(log), "156.0.8078.79");

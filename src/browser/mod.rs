@@ -54,8 +54,10 @@ impl std::str::FromStr for Kind {
         match name {
             "chromium" | "chrome" => Ok(Kind::Chromium),
             "firefox" => Ok(Kind::Firefox),
-            _ => Err(crate::error::Error::author(format!("no browser is called `{name}`"))
-                .remedy("use chromium or firefox")),
+            _ => {
+                Err(crate::error::Error::author(format!("no browser is called `{name}`"))
+                    .remedy("use chromium or firefox"))
+            }
         }
     }
 }

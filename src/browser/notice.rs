@@ -110,12 +110,9 @@ pub fn translate(event: &Event) -> Option<Notice> {
             from_cache: response["fromCache"].as_bool().unwrap_or_default(),
             at_epoch_ms,
         },
-        "network.fetchError" => Notice::FetchError {
-            id: id(),
-            url: text(&request["url"]),
-            error_text: text(&p["errorText"]),
-            at_epoch_ms,
-        },
+        "network.fetchError" => {
+            Notice::FetchError { id: id(), url: text(&request["url"]), error_text: text(&p["errorText"]), at_epoch_ms }
+        }
         "browsingContext.domContentLoaded" => Notice::Interactive { url, context, at_epoch_ms },
         "browsingContext.load" => Notice::Load { url, context, at_epoch_ms },
         "browsingContext.navigationFailed" => {
@@ -167,9 +164,7 @@ mod tests {
 
     #[test]
     fn the_probe_speaks_on_its_own_channel_only() {
-        let message = |channel| {
-            json!({"channel": channel, "data": {"type": "string", "value": "{}"}, "source": {"context": "c"}})
-        };
+        let message = |channel| json!({"channel": channel, "data": {"type": "string", "value": "{}"}, "source": {"context": "c"}});
         assert_eq!(
             told("script.message", message("soundcheck")),
             Some(Notice::Probe { json: "{}".into(), context: "c".into() })

@@ -84,8 +84,9 @@ impl Session {
                 .remedy("use chromedriver 115, geckodriver 0.34, Selenium Grid 4.20, or newer ones"));
         };
         let (bidi, events) = Bidi::connect(socket).await.map_err(|e| {
-            Error::operator(format!("connecting to the browser's BiDi socket {e}"))
-                .remedy("where the browser is on another machine, let the Grid know its outer address (SE_NODE_GRID_URL)")
+            Error::operator(format!("connecting to the browser's BiDi socket {e}")).remedy(
+                "where the browser is on another machine, let the Grid know its outer address (SE_NODE_GRID_URL)",
+            )
         })?;
         let (tree, subscribed, intercepted) = tokio::join!(
             bidi.command("browsingContext.getTree", json!({"maxDepth": 0}), SHORT),
@@ -270,14 +271,33 @@ impl Watch {
         let _ = self.notices.send(Notice::Auth { url: url.to_owned(), answered });
     }
 
-    /// Answers at once, because a page behind a prompt stands still: yes to "leave this page?" and to an alert, which
-    /// has no other answer; no to questions, whose "yes" may change data.
+    /// Reports a prompt, and answers it where the browser has not done so by the session's capabilities.
     fn answer_prompt(&self, params: &Value) {
         let kind = params["type"].as_str().unwrap_or_default();
-        let accepted = matches!(kind, "alert" | "beforeunload");
-        let context = &params["context"];
-        self.command("browsingContext.handleUserPrompt", json!({"context": context, "accept": accepted}));
+        let accepted = match params["handler"].as_str() {
+            Some("accept") => true,
+            Some("dismiss") => false,
+            _ => {
+                let accept = matches!(kind, "alert" | "beforeunload");
+                if let Some(bidi) = self.bidi.upgrade() {
+                    tokio::spawn(handle_prompt(bidi, json!({"context": params["context"], "accept": accept})));
+                }
+                accept
+            }
+        };
         let message = params["message"].as_str().unwrap_or_default().to_owned();
         let _ = self.notices.send(Notice::Prompt { kind: kind.to_owned(), message, accepted });
+    }
+}
+
+/// Answers a prompt. Again and again, because Chromium under load announces a prompt before it can be answered and
+/// then says that there is none; a page whose prompt stays open would stand still for ever.
+async fn handle_prompt(bidi: Bidi, answer: Value) {
+    for round in 0..40 {
+        match bidi.command("browsingContext.handleUserPrompt", answer.clone(), SHORT).await {
+            Ok(_) | Err(BidiError::Closed) => return,
+            Err(e) => tracing::debug!(round, "a prompt was not answered: {e}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
