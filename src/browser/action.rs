@@ -86,6 +86,8 @@ pub enum Ready {
     Complete,
 }
 
+const NO_STACK: &str = "unable to build exceptionDetails for exception";
+
 type Done<T = ()> = Result<T, ActionError>;
 
 impl Session {
@@ -97,7 +99,7 @@ impl Session {
             Ready::Complete => "complete",
         };
         let params = json!({"context": self.context(), "url": url, "wait": wait});
-        self.bidi.command("browsingContext.navigate", params, limit).await.map(drop).map_err(|e| match e {
+        self.ask("browsingContext.navigate", params, limit).await.map(drop).map_err(|e| match e {
             BidiError::Refused { error, message } if error == "unknown error" && !is_gone(&message) => {
                 ActionError::Navigation(message)
             }
@@ -113,7 +115,15 @@ impl Session {
             "awaitPromise": await_promise,
             "serializationOptions": {"maxObjectDepth": 8, "maxDomDepth": 0},
         });
-        let answer = self.bidi.command("script.evaluate", params, limit).await.map_err(|e| self.bidi_error(e))?;
+        let answer = match self.ask("script.evaluate", params, limit).await {
+            Ok(answer) => answer,
+            // Firefox 153 cannot describe a rejection whose error was made outside a function; it is one all the same.
+            Err(BidiError::Refused { message, .. }) if message.contains(NO_STACK) => {
+                let (_, thrown) = message.split_once(NO_STACK).unwrap_or_default();
+                return Err(ActionError::Thrown(thrown.trim_start_matches(": ").to_owned()));
+            }
+            Err(e) => return Err(self.bidi_error(e)),
+        };
         if answer["type"] == "exception" {
             let details = &answer["exceptionDetails"];
             return Err(ActionError::Thrown(details["text"].as_str().unwrap_or("something").to_owned()));
@@ -137,11 +147,8 @@ impl Session {
     /// Takes a picture of the viewport, as PNG. Through BiDi, so that a classic command that hangs does not stop it.
     pub async fn screenshot(&self, limit: Duration) -> Done<Vec<u8>> {
         let params = json!({"context": self.context()});
-        let answer = self
-            .bidi
-            .command("browsingContext.captureScreenshot", params, limit)
-            .await
-            .map_err(|e| self.bidi_error(e))?;
+        let answer =
+            self.ask("browsingContext.captureScreenshot", params, limit).await.map_err(|e| self.bidi_error(e))?;
         STANDARD
             .decode(answer["data"].as_str().unwrap_or_default())
             .map_err(|e| ActionError::Refused(format!("the picture is not base64: {e}")))
@@ -151,7 +158,7 @@ impl Session {
     pub async fn set_cookie(&self, name: &str, value: &str, domain: &str, path: &str, limit: Duration) -> Done {
         let value = json!({"type": "string", "value": value});
         let params = json!({"cookie": {"name": name, "value": value, "domain": domain, "path": path}});
-        self.bidi.command("storage.setCookie", params, limit).await.map(drop).map_err(|e| self.bidi_error(e))
+        self.ask("storage.setCookie", params, limit).await.map(drop).map_err(|e| self.bidi_error(e))
     }
 
     /// Has the page's requests carry further headers, in place of those of an earlier call.
@@ -159,7 +166,7 @@ impl Session {
         let header =
             |(name, value): &(String, String)| json!({"name": name, "value": {"type": "string", "value": value}});
         let params = json!({"headers": headers.iter().map(header).collect::<Vec<_>>(), "contexts": [self.context()]});
-        self.bidi.command("network.setExtraHeaders", params, limit).await.map(drop).map_err(|e| self.bidi_error(e))
+        self.ask("network.setExtraHeaders", params, limit).await.map(drop).map_err(|e| self.bidi_error(e))
     }
 
     /// Runs classic work within a limit. Overrunning it poisons the session, because the driver is still at it.
@@ -185,6 +192,12 @@ impl Session {
     }
 
     fn classic_error(&self, what: &str, e: &CmdError) -> ActionError {
+        // chromedriver's answer for a page whose process crashed is not even in WebDriver's form.
+        if let CmdError::NotW3C(Value::String(said)) = e
+            && said.contains("tab crashed")
+        {
+            return ActionError::Gone("the page's process crashed (tab crashed)".into());
+        }
         let CmdError::Standard(error) = e else {
             return ActionError::Gone(self.gone().unwrap_or_else(|| e.to_string()));
         };
@@ -201,6 +214,28 @@ impl Session {
             _ if is_gone(&said) => ActionError::Gone(said),
             _ => ActionError::Refused(format!("{what}: {said}")),
         }
+    }
+
+    /// Asks the driver whether the page's process lives, and gives the cause if it does not. Chromium tells a crash of
+    /// a page to nobody unasked: BiDi commands to it are never answered, and only a classic one says "tab crashed".
+    /// Worth a call when the page has been silent for long. At most `limit`; no answer counts as alive.
+    pub async fn check(&self, limit: Duration) -> Option<String> {
+        if self.gone().is_none()
+            && let Ok(Err(e)) = timeout(limit, self.client.current_url()).await
+            && let ActionError::Gone(why) = self.classic_error("the page", &e)
+        {
+            self.fate.end(&why);
+        }
+        self.gone()
+    }
+
+    /// A BiDi command with a limit. Silence is looked into: it may be a slow page or a crashed one.
+    async fn ask(&self, method: &'static str, params: Value, limit: Duration) -> Result<Value, BidiError> {
+        let answer = self.bidi.command(method, params, limit).await;
+        if matches!(answer, Err(BidiError::Timeout(_))) && !self.is_poisoned() {
+            self.check(Duration::from_secs(1)).await;
+        }
+        answer
     }
 
     fn bidi_error(&self, e: BidiError) -> ActionError {

@@ -126,7 +126,7 @@ impl Leash {
     /// does the same without waiting.
     pub async fn end(mut self) -> Result<()> {
         let (answer, _) = oneshot::channel();
-        let _ = self.orders.send((json!({"end": true}), answer));
+        let _ = self.orders.send((json!("end"), answer));
         match timeout(Duration::from_secs(2), self.reaper.wait()).await {
             Ok(ended) => ended.map(drop).operator("waiting for the reaper"),
             Err(_) => Err(Error::operator(format!(

@@ -94,8 +94,13 @@ pub fn capabilities(options: &Options) -> Map<String, Value> {
     // Nothing waits inside the driver: a page that never finishes loading would hold fantoccini's only slot.
     all.insert("pageLoadStrategy".into(), json!("none"));
     all.insert("timeouts".into(), json!({"implicit": 0, "pageLoad": 60_000, "script": 30_000}));
-    // The session answers prompts itself, through BiDi, at once, and reports them (see `session`).
-    all.insert("unhandledPromptBehavior".into(), json!("ignore"));
+    // A page behind a prompt stands still, so prompts are answered at once: yes to an alert and to "leave this page?",
+    // no to questions, whose "yes" may change data. The browser must do it and not the session: chromedriver delivers
+    // neither events nor commands when a prompt opens while it handles a BiDi command (seen on a loaded machine).
+    all.insert(
+        "unhandledPromptBehavior".into(),
+        json!({"alert": "accept", "beforeUnload": "accept", "confirm": "dismiss", "prompt": "dismiss", "default": "dismiss"}),
+    );
     if let Some(proxy) = options.proxy {
         let proxy = proxy.to_string();
         // "<-loopback>" takes Chromium's exception for loopback away; Firefox needs a preference for that.

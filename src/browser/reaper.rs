@@ -37,7 +37,7 @@ enum Order {
     Spawn { argv: Vec<String>, env: BTreeMap<String, String>, log: PathBuf },
     Alive(u32),
     Kill(u32),
-    End(bool),
+    End,
 }
 
 /// The hidden subcommand `leash <dir>`: reads orders from stdin until end of file, then ends everything.
@@ -53,7 +53,7 @@ pub fn leash_main(args: &[String]) -> ExitCode {
     for line in stdin.lines() {
         let Ok(line) = line else { break };
         let answer = match serde_json::from_str(&line) {
-            Ok(Order::End(_)) => break,
+            Ok(Order::End) => break,
             Ok(order) => reaper.obey(order),
             Err(e) => json!({"error": format!("not an order: {e}")}),
         };
@@ -108,7 +108,7 @@ impl Reaper {
                 self.collect();
                 json!({"killed": pid})
             }
-            Order::End(_) => Value::Null,
+            Order::End => Value::Null,
         }
     }
 

@@ -54,7 +54,24 @@ pub struct Session {
     facts: Facts,
     context: String,
     driver_url: String,
-    gone: Arc<Mutex<Option<String>>>,
+    pub(super) fate: Arc<Fate>,
+}
+
+/// Whether the browser and the page live, shared with the session's task; the first cause stays.
+#[derive(Debug)]
+pub(super) struct Fate {
+    cause: Mutex<Option<String>>,
+    notices: mpsc::UnboundedSender<Notice>,
+}
+
+impl Fate {
+    pub(super) fn end(&self, what: &str) {
+        let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        if cause.is_none() {
+            *cause = Some(what.to_owned());
+            let _ = self.notices.send(Notice::Gone { what: what.to_owned() });
+        }
+    }
 }
 
 impl Session {
@@ -102,7 +119,7 @@ impl Session {
         };
         let facts = facts(&given, session_id, options);
         let (notices, receiver) = mpsc::unbounded_channel();
-        let gone = Arc::new(Mutex::new(None));
+        let fate = Arc::new(Fate { cause: Mutex::new(None), notices: notices.clone() });
         tokio::spawn(watch(Watch {
             events,
             // Weak, or the task would keep the socket open whose end is its own.
@@ -111,11 +128,11 @@ impl Session {
             context: context.clone(),
             basic_auth: options.basic_auth.clone(),
             answered: HashSet::new(),
-            gone: gone.clone(),
+            fate: fate.clone(),
         }));
         let driver_url = driver_url.trim_end_matches('/').to_owned();
         let poisoned = AtomicBool::new(false);
-        Ok((Session { client, bidi, poisoned, facts, context, driver_url, gone }, receiver))
+        Ok((Session { client, bidi, poisoned, facts, context, driver_url, fate }, receiver))
     }
 
     /// The classic client. Commands given to it directly have no time limit.
@@ -140,7 +157,7 @@ impl Session {
 
     /// Why the browser or the page is gone, once it is.
     pub fn gone(&self) -> Option<String> {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.fate.cause.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a classic command overran its limit: then only BiDi and closing still work.
@@ -214,7 +231,7 @@ struct Watch {
     context: String,
     basic_auth: Option<BasicAuth>,
     answered: HashSet<String>,
-    gone: Arc<Mutex<Option<String>>>,
+    fate: Arc<Fate>,
 }
 
 async fn watch(mut w: Watch) {
@@ -223,7 +240,7 @@ async fn watch(mut w: Watch) {
             "network.authRequired" => w.authenticate(&event.params),
             "browsingContext.userPromptOpened" => w.answer_prompt(&event.params),
             "browsingContext.contextDestroyed" if event.params["context"] == w.context.as_str() => {
-                w.tell_gone("the page's tab was closed or its process crashed");
+                w.fate.end("the page's tab was closed or its process crashed");
             }
             _ => {
                 if let Some(notice) = translate(&event) {
@@ -232,18 +249,10 @@ async fn watch(mut w: Watch) {
             }
         }
     }
-    w.tell_gone("the BiDi socket closed: the browser or its driver ended");
+    w.fate.end("the BiDi socket closed: the browser or its driver ended");
 }
 
 impl Watch {
-    fn tell_gone(&self, what: &str) {
-        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
-        if gone.is_none() {
-            *gone = Some(what.to_owned());
-            let _ = self.notices.send(Notice::Gone { what: what.to_owned() });
-        }
-    }
-
     /// Sends a command without waiting: the events behind this one must not queue up.
     fn command(&self, method: &'static str, params: Value) {
         let Some(bidi) = self.bidi.upgrade() else { return };
@@ -271,14 +280,33 @@ impl Watch {
         let _ = self.notices.send(Notice::Auth { url: url.to_owned(), answered });
     }
 
-    /// Answers at once, because a page behind a prompt stands still: yes to "leave this page?" and to an alert, which
-    /// has no other answer; no to questions, whose "yes" may change data.
+    /// Reports a prompt, and answers it where the browser has not done so by the session's capabilities.
     fn answer_prompt(&self, params: &Value) {
         let kind = params["type"].as_str().unwrap_or_default();
-        let accepted = matches!(kind, "alert" | "beforeunload");
-        let context = &params["context"];
-        self.command("browsingContext.handleUserPrompt", json!({"context": context, "accept": accepted}));
+        let accepted = match params["handler"].as_str() {
+            Some("accept") => true,
+            Some("dismiss") => false,
+            _ => {
+                let accept = matches!(kind, "alert" | "beforeunload");
+                if let Some(bidi) = self.bidi.upgrade() {
+                    tokio::spawn(handle_prompt(bidi, json!({"context": params["context"], "accept": accept})));
+                }
+                accept
+            }
+        };
         let message = params["message"].as_str().unwrap_or_default().to_owned();
         let _ = self.notices.send(Notice::Prompt { kind: kind.to_owned(), message, accepted });
+    }
+}
+
+/// Answers a prompt. Again and again, because Chromium under load announces a prompt before it can be answered and
+/// then says that there is none; a page whose prompt stays open would stand still for ever.
+async fn handle_prompt(bidi: Bidi, answer: Value) {
+    for round in 0..40 {
+        match bidi.command("browsingContext.handleUserPrompt", answer.clone(), SHORT).await {
+            Ok(_) | Err(BidiError::Closed) => return,
+            Err(e) => tracing::debug!(round, "a prompt was not answered: {e}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

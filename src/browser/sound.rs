@@ -116,7 +116,8 @@ impl PulseAudio {
         let (socket, fifo, log) = (dir.join("native"), dir.join("mic"), leash.dir().join("pulse.log"));
         let modules = [
             format!("module-native-protocol-unix socket={} auth-anonymous=1", socket.display()),
-            format!("module-null-sink sink_name=out rate={RATE}"),
+            // Without "norewinds" the sink works in blocks of 2 s, and so does the clock of every AudioContext at first.
+            format!("module-null-sink sink_name=out rate={RATE} norewinds=1"),
             format!("module-pipe-source source_name=mic file={} rate={RATE} channels=1 format=s16le", fifo.display()),
         ];
         let fixed = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes"];
