@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use fantoccini::Locator;
 use fantoccini::error::{CmdError, ErrorStatus};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::bidi::BidiError;
 use super::remote_value::to_json;
@@ -182,7 +182,10 @@ impl Session {
         if self.is_poisoned() {
             return Err(ActionError::Gone("an earlier command still blocks the driver".into()));
         }
-        match timeout(limit, work).await {
+        let begun = Instant::now();
+        let done = timeout(limit, work).await;
+        tracing::debug!("classic {what}: {:?}", begun.elapsed());
+        match done {
             Ok(done) => done.map_err(|e| self.classic_error(what, &e)),
             Err(_) => {
                 self.poisoned.store(true, Ordering::Relaxed);
@@ -231,7 +234,9 @@ impl Session {
 
     /// A BiDi command with a limit. Silence is looked into: it may be a slow page or a crashed one.
     async fn ask(&self, method: &'static str, params: Value, limit: Duration) -> Result<Value, BidiError> {
+        let begun = Instant::now();
         let answer = self.bidi.command(method, params, limit).await;
+        tracing::debug!("{method}: {:?}", begun.elapsed());
         if matches!(answer, Err(BidiError::Timeout(_))) && !self.is_poisoned() {
             self.check(Duration::from_secs(1)).await;
         }

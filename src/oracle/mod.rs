@@ -185,7 +185,7 @@ pub struct Outcome {
 /// Console lines by which Hydra says that a preset failed, and what they mean (hydra-synth 1.4.0 sources).
 const HYDRA_FAILURES: [(&str, &str); 4] = [
     ("shader could not compile", "Hydra could not build the preset's shader"),
-    ("Error during tick", "the preset throws on every tick"),
+    ("Error during tick():", "the preset throws on every tick"),
     ("function does not return a number", "a preset's function returns no number"),
     ("ERROR", "a preset's function throws"),
 ];

@@ -81,7 +81,7 @@ impl NewPicture {
         for (t, frame) in self.after() {
             let changed = old.is_empty()
                 || frame.programs.iter().any(|p| !known.contains(p.as_str()))
-                || previous.is_some_and(|p| cuts(p, frame, step, &old));
+                || previous.is_some_and(|p| p.n + 1 == frame.n && cuts(p, frame, step, &old));
             // Once cut, the picture stays cut: only the step into it is abrupt.
             let changed = changed || other.is_some();
             if changed {
@@ -97,24 +97,26 @@ impl NewPicture {
 
     /// Whether a frame is what its preset declares.
     fn belongs(&self, frame: &Frame, declared: &Declared) -> Result<(), String> {
+        if frame.is_black() && !matches!(declared.picture, Some(Picture::Black | Picture::Sound)) {
+            return Err(match frame.nan.as_slice() {
+                [] => "black".to_owned(),
+                nan => {
+                    let nan = nan.join(", ");
+                    format!("black, poisoned by NaN in the uniform {nan} (a preset set speed to undefined?)")
+                }
+            });
+        }
         let missing = declared.programs.iter().any(|p| !frame.programs.contains(p));
         if missing {
             let (wants, draws) = (declared.programs.join(" "), frame.programs.join(" "));
             return Err(format!("the wrong preset: it is drawn by {wants}, the screen by {draws}"));
         }
-        match (declared.picture, frame.is_black()) {
-            (Some(Picture::Black), true) | (Some(Picture::Sound), _) => Ok(()),
-            (Some(Picture::Black), false) => Err("a picture, where black is declared".to_owned()),
-            (_, true) if !frame.nan.is_empty() => {
-                let nan = frame.nan.join(", ");
-                Err(format!("black, poisoned by NaN in the uniform {nan} (a preset set speed to undefined?)"))
+        match declared.picture {
+            Some(Picture::Black) if !frame.is_black() => Err("a picture, where black is declared".to_owned()),
+            Some(Picture::Video) if frame.vtex <= self.before.frames.last().map_or(0, |(_, f)| f.vtex) => {
+                Err("not drawn from a video's frames".to_owned())
             }
-            (_, true) => Err("black".to_owned()),
-            (Some(Picture::Video), false) => {
-                let uploads = self.before.frames.last().map_or(0, |(_, f)| f.vtex);
-                if frame.vtex > uploads { Ok(()) } else { Err("not drawn from a video's frames".to_owned()) }
-            }
-            (_, false) => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -397,8 +397,12 @@ impl OnStage<'_> {
         preset.and_then(|id| self.app.presets.get(id)).cloned().unwrap_or_default()
     }
 
-    async fn arm(&mut self, expectation: &Expectation) -> f64 {
-        let script = format!("{}?.arm('s', {{ sound: {} }})", probe::HANDLE, expectation.listens);
+    /// Has the probe read a few frames of the old picture, and the frames after the input, one after the other. Without
+    /// an input to come, the frames from now on are those.
+    async fn arm(&mut self, expectation: &Expectation, trusted: bool) -> f64 {
+        let before = if trusted { 4 } else { 60 };
+        let sound = expectation.listens;
+        let script = format!("{}?.arm('s', {{ before: {before}, sound: {sound} }})", probe::HANDLE);
         match self.session.evaluate(&script, false, SHORT).await.ok().and_then(|v| v.as_f64()) {
             Some(t) => self.watch.page_ms(t),
             None => self.shared.log.now_ms(),
@@ -409,11 +413,12 @@ impl OnStage<'_> {
     async fn expect(&mut self, step: &Step, expectation: &'static Expectation) -> Result<Outcome, Stop> {
         let actions = self.app.words.get(&step.word).map(Vec::as_slice).unwrap_or_default();
         let opens = actions.iter().any(|a| a.verb == "open");
+        let trusted = actions.iter().any(|a| a.is_trusted());
         self.watch.catch_up();
         self.watch.forget();
         let mut t = self.shared.log.now_ms();
         if self.opened && !opens && self.app.canvas.is_some() {
-            t = self.arm(expectation).await;
+            t = self.arm(expectation, trusted).await;
             self.old_frames().await;
         }
         let before = Before {
@@ -427,7 +432,6 @@ impl OnStage<'_> {
         let mut oracle = (expectation.oracle)(before);
         let give_up = Instant::now() + step.give_up.unwrap_or(expectation.give_up);
         self.act(step).await?;
-        let trusted = actions.iter().any(|a| a.is_trusted());
         let mut acted = (!trusted).then_some(Instant::now());
         if acted.is_some() {
             oracle.see(self.shared.log.now_ms(), &Seen::Acted);

@@ -134,14 +134,16 @@
     },
   }).toString);
 
-  // `serial` changes at every arm and input: whoever counts frames starts anew when it differs.
-  const state = { armed: false, id: null, frames: 0, sound: false, serial: 0, base: 0, waiting: false };
+  // `frames` are read one after the other from now on: few of the old picture, whose reading slows the page before the
+  // input, and more after it. `serial` changes at every arm and input: whoever counts frames starts anew when it differs.
+  const state = { armed: false, id: null, frames: 0, after: 0, sound: false, serial: 0, base: 0, waiting: false };
   const onArm = [];
 
   const INPUTS = ["pointerdown", "mousedown", "keydown", "click"];
   const input = (event) => {
     if (!state.waiting || !event.isTrusted) return;
     state.waiting = false;
+    state.frames = state.after;
     state.serial++;
     send({ k: "input", id: state.id, type: event.type, t: r1(event.timeStamp) });
     flush();
@@ -200,10 +202,11 @@
 
   const control = Object.freeze({
     arm(id, options) {
-      const { frames = 30, sound = false } = options || {};
+      const { before = 4, frames = 60, sound = false } = options || {};
       state.armed = state.waiting = true;
       state.id = id;
-      state.frames = frames;
+      state.frames = before;
+      state.after = frames;
       state.sound = !!sound;
       state.serial++;
       state.base++;
