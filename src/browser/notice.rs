@@ -19,8 +19,8 @@ const KEPT: [&str; 5] = ["content-type", "content-range", "content-length", "acc
 pub enum Notice {
     /// The probe sent a message.
     Probe { json: String, context: String },
-    /// A `console` call; the level is "debug", "info", "warn" or "error".
-    Console { level: String, text: String, at_epoch_ms: f64, url: Option<String>, line: Option<u64> },
+    /// A `console` call; the level is "debug", "info", "warn" or "error". Where it `holds_error`, the probe says what.
+    Console { level: String, text: String, at_epoch_ms: f64, url: Option<String>, line: Option<u64>, holds_error: bool },
     /// An exception or a rejection that nothing caught. The stack has one frame a line.
     Exception { text: String, at_epoch_ms: f64, url: Option<String>, line: Option<u64>, stack: String },
     /// A request is about to be sent. A redirect keeps the id and counts up.
@@ -128,7 +128,9 @@ fn text(value: &Value) -> String {
 
 fn log_entry(p: &Value, at_epoch_ms: f64) -> Notice {
     let frames = p["stackTrace"]["callFrames"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let first = frames.first();
+    // The probe stands between the page and these two, and is no place to look for a fault.
+    let own = |f: &&Value| matches!(f["functionName"].as_str(), Some("error" | "warn")) && p["type"] == "console";
+    let first = frames.iter().find(|f| !own(f));
     let url = first.map(|f| text(&f["url"]));
     // BiDi counts lines from 0, people from 1.
     let line_of = |f: &Value| f["lineNumber"].as_u64().map(|n| n + 1);
@@ -142,7 +144,8 @@ fn log_entry(p: &Value, at_epoch_ms: f64) -> Notice {
         let stack = frames.iter().map(frame).collect::<Vec<_>>().join("\n");
         return Notice::Exception { text: words, at_epoch_ms, url, line, stack };
     }
-    Notice::Console { level: text(&p["level"]), text: words, at_epoch_ms, url, line }
+    let holds_error = p["args"].as_array().into_iter().flatten().any(|arg| arg["type"] == "error");
+    Notice::Console { level: text(&p["level"]), text: words, at_epoch_ms, url, line, holds_error }
 }
 
 fn headers(all: &Value) -> Vec<(String, String)> {

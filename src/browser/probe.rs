@@ -79,6 +79,13 @@ pub enum What {
         /// Line.
         line: Option<f64>,
     },
+    /// A console line with an `Error` in it, in full.
+    Console {
+        /// `error` or `warn`.
+        level: String,
+        /// The line.
+        text: String,
+    },
     /// The probe itself failed somewhere; the page was not touched.
     ProbeError {
         /// In which hook.

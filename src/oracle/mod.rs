@@ -215,7 +215,7 @@ impl Held {
                 if let Some((words, meaning)) = HYDRA_FAILURES.iter().find(|(w, _)| text.starts_with(w)) {
                     let rest = text[words.len()..].trim();
                     let rest = if rest.is_empty() { String::new() } else { format!(": {}", first_line(rest)) };
-                    self.fatal(format!("{meaning} (\"{words}\"{rest})"));
+                    self.fatal(format!("{meaning} (\"{}\"{rest})", words.trim_end_matches(':')));
                 }
             }
             Seen::Console(level, text) if level == "error" => self.clue(format!("console error: {}", first_line(text))),

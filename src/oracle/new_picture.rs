@@ -195,7 +195,10 @@ impl NewPicture {
                     Some((Some(id), _)) => format!(", though the app says `{id}`"),
                     _ => String::new(),
                 };
-                format!("the old picture stayed for {waited}: {linked} since the switch{same}")
+                let went_black =
+                    self.frames.last().is_some_and(|(_, f)| f.is_black()) && !self.old().iter().all(|f| f.is_black());
+                let what = if went_black { "the picture went black" } else { "the old picture stayed" };
+                format!("{what} for {waited}: {linked} since the switch{same}")
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::unit::ms;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// How long one action of a word may take.
@@ -122,12 +123,14 @@ async fn with_leash(
         switches: 0,
         opened: false,
         shots: 0,
+        pictures: JoinSet::new(),
     };
     let mut done = stage.steps().await;
     if let Err(Stop::Gone(why)) = &done {
         done = Err(stage.gone(why, driver.as_ref()).await);
     }
     stage.watch.catch_up();
+    done = done.and(stage.finish_pictures().await);
     match shared.settings.webdriver.is_some() {
         true => session.close_remote(SHORT).await?,
         false => session.close(),
@@ -221,6 +224,8 @@ struct OnStage<'a> {
     /// A page of the app is open: ids can be read, pictures taken.
     opened: bool,
     shots: u32,
+    /// Screenshots being written.
+    pictures: JoinSet<Result<(), String>>,
 }
 
 impl OnStage<'_> {
@@ -543,11 +548,22 @@ impl OnStage<'_> {
         );
         let path = self.shared.settings.out.join(&file);
         match shot::take(self.session, &self.app.mask, &path).await {
-            Ok(()) => {
-                drop(self.watch.write("screenshot", Origin::Monitor, self.shared.log.now_ms(), json!({ "file": file })))
+            Ok(rest) => {
+                self.watch.write("screenshot", Origin::Monitor, self.shared.log.now_ms(), json!({ "file": file }));
+                self.pictures.spawn_blocking(rest);
             }
             Err(why) => tracing::warn!("no screenshot after {step}: {why}"),
         }
+    }
+
+    /// Waits for the pictures still being written.
+    async fn finish_pictures(&mut self) -> Result<(), Stop> {
+        while let Some(done) = self.pictures.join_next().await {
+            done.map_err(|e| e.to_string())
+                .flatten()
+                .map_err(|why| Stop::Broken(format!("a screenshot could not be written: {why}")))?;
+        }
+        Ok(())
     }
 
     /// Memory of the browser's processes (PSS, shared pages counted once), and the page's heap where there is one.

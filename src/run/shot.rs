@@ -7,19 +7,26 @@ use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Takes a picture of the page and writes it; what failed is said in words, a missing picture is no failed step.
-pub(super) async fn take(session: &Session, mask: &[String], path: &Path) -> Result<(), String> {
-    let hidden = if mask.is_empty() { Vec::new() } else { rectangles(session, mask).await? };
-    let png = session.screenshot(LIMIT).await.map_err(|e| e.to_string())?;
-    let png = if hidden.is_empty() { png } else { black_out(&png, &hidden)? };
-    let path = path.to_owned();
-    tokio::task::spawn_blocking(move || std::fs::write(&path, png).map_err(|e| e.to_string()))
-        .await
-        .map_err(|e| e.to_string())?
+/// Takes a picture of the page; the work that blacks out and writes it is given back, to be done beside the next step.
+/// What failed is said in words: a missing picture is no failed step.
+pub(super) async fn take(
+    session: &Session,
+    mask: &[String],
+    path: &Path,
+) -> Result<impl FnOnce() -> Result<(), String> + Send + 'static, String> {
+    let (hidden, png) = tokio::join!(rectangles(session, mask), session.screenshot(LIMIT));
+    let (hidden, png, path) = (hidden?, png.map_err(|e| e.to_string())?, path.to_owned());
+    Ok(move || {
+        let png = if hidden.is_empty() { png } else { black_out(&png, &hidden)? };
+        std::fs::write(&path, png).map_err(|e| e.to_string())
+    })
 }
 
 /// Left, top, width and height in CSS pixels, as many as the selectors match.
 async fn rectangles(session: &Session, mask: &[String]) -> Result<Vec<[f64; 4]>, String> {
+    if mask.is_empty() {
+        return Ok(Vec::new());
+    }
     let selectors = Value::from(mask.join(", "));
     let script = format!(
         "JSON.stringify([...document.querySelectorAll({selectors})].map((e) => {{ const r = e.getBoundingClientRect(); \

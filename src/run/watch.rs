@@ -130,23 +130,16 @@ impl Watch {
                     self.message(message);
                 }
             }
-            Notice::Console { level, text, at_epoch_ms, url, line } => {
+            // The probe tells this one in full.
+            Notice::Console { level, holds_error: true, .. }
+                if self.probed && (level == "error" || level == "warn") => {}
+            Notice::Console { level, text, at_epoch_ms, url, line, .. } => {
                 let t = self.zero + at_epoch_ms;
                 if let Some(event) = text.strip_prefix("[TEL] ") {
                     self.app_event(t, event);
                     return;
                 }
-                if level == "error" {
-                    self.write("console_error", Origin::Browser, t, json!({ "text": text, "url": url, "line": line }));
-                } else if level == "warn" {
-                    self.write(
-                        "console_warning",
-                        Origin::Browser,
-                        t,
-                        json!({ "text": text, "url": url, "line": line }),
-                    );
-                }
-                self.queue.push_back((t, Seen::Console(level, text)));
+                self.console(t, level, text, json!({ "url": url, "line": line }));
             }
             Notice::Exception { text, at_epoch_ms, url, line, .. } => {
                 self.exception(self.zero + at_epoch_ms, text, url, line.map(|l| l as f64));
@@ -187,6 +180,16 @@ impl Watch {
             }
             Notice::Request { .. } | Notice::Completed { .. } | Notice::Interactive { .. } | Notice::Load { .. } => {}
         }
+    }
+
+    fn console(&mut self, t: f64, level: String, text: String, mut fields: Value) {
+        fields["text"] = json!(text);
+        match level.as_str() {
+            "error" => drop(self.write("console_error", Origin::Browser, t, fields)),
+            "warn" => drop(self.write("console_warning", Origin::Browser, t, fields)),
+            _ => {}
+        }
+        self.queue.push_back((t, Seen::Console(level, text)));
     }
 
     fn exception(&mut self, t: f64, text: String, url: Option<String>, line: Option<f64>) {
@@ -245,6 +248,10 @@ impl Watch {
                 } else {
                     self.exception(t, message, url, line);
                 }
+                return;
+            }
+            What::Console { level, text } => {
+                self.console(t, level, text, json!({}));
                 return;
             }
             What::ProbeError { place, message } => {

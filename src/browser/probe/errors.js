@@ -1,6 +1,7 @@
-// Uncaught exceptions, unhandled rejections and resources that did not load.
+// Uncaught exceptions, unhandled rejections, resources that did not load, and what an Error in a console line says:
+// Chromium's BiDi log writes "error" in its place, without the message.
 (sc) => {
-  const { guard, send, listen, now, r1, text } = sc;
+  const { apply, guard, hook, send, listen, now, r1, text } = sc;
   const TAGS = ["video", "audio", "source", "img", "script", "link"];
   const stackOf = (e) => (e !== null && typeof e === "object" && typeof e.stack === "string" ? text(e.stack, 500) : "");
 
@@ -32,4 +33,29 @@
         url: "", line: 0, col: 0, stack: stackOf(e),
       });
     }), true);
+
+  const RawError = Error;
+  const tell = (level, args) => {
+    let named = false;
+    let line = "";
+    for (let i = 0; i < args.length && i < 20; i++) {
+      const is = args[i] instanceof RawError;
+      named = named || is;
+      line += (i ? " " : "") + (is ? text(args[i].name, 60) + ": " + text(args[i].message, 440) : text(args[i], 500));
+    }
+    if (named) send({ k: "console", t: r1(now()), level, text: text(line, 2000) });
+  };
+  // Two methods by name, not a loop: the frame they add is known by it (see notice.rs).
+  hook(console, "error", (real) => ({
+    error() {
+      guard("console.error", () => tell("error", arguments));
+      return apply(real, this, arguments);
+    },
+  }).error);
+  hook(console, "warn", (real) => ({
+    warn() {
+      guard("console.warn", () => tell("warn", arguments));
+      return apply(real, this, arguments);
+    },
+  }).warn);
 }
