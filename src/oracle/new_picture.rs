@@ -1,7 +1,8 @@
 //! Did a preset switch put a new picture on the screen?
 //!
 //! Different pixels are not a new picture: the old preset moves too. The set of programs drawn must have changed since
-//! the switch; where an app caches its programs, the picture must *cut*: leave the envelope of the frames before, by a
+//! the switch, or a video not drawn before must have reached a texture (two video presets share their programs); where
+//! an app caches its programs, the picture must *cut*: leave the envelope of the frames before, by a
 //! step between neighbouring frames far larger than the old picture ever took.
 
 use super::{Before, Declared, Held, Oracle, Outcome, Picture, Seen};
@@ -32,6 +33,8 @@ pub(super) struct NewPicture {
     held: Held,
     /// Programs linked since the step began.
     linked: usize,
+    /// When a video that was not drawn before reached a texture.
+    bound: Option<f64>,
 }
 
 /// How far the evidence goes.
@@ -46,7 +49,7 @@ enum Found<'a> {
 
 impl NewPicture {
     pub(super) fn new(before: Before) -> Self {
-        Self { before, t0: None, frames: Vec::new(), preset: None, held: Held::default(), linked: 0 }
+        Self { before, t0: None, frames: Vec::new(), preset: None, held: Held::default(), linked: 0, bound: None }
     }
 
     pub(super) fn t0(&self) -> f64 {
@@ -80,6 +83,7 @@ impl NewPicture {
         let mut other = None;
         for (t, frame) in self.after() {
             let changed = old.is_empty()
+                || self.bound.is_some_and(|bound| *t >= bound)
                 || frame.programs.iter().any(|p| !known.contains(p.as_str()))
                 || previous.is_some_and(|p| p.n + 1 == frame.n && cuts(p, frame, step, &old));
             // Once cut, the picture stays cut: only the step into it is abrupt.
@@ -234,6 +238,7 @@ impl Oracle for NewPicture {
             Seen::Frame(frame) => self.frames.push((t, frame.clone())),
             Seen::Preset(id, declared) => self.preset = Some((id.clone(), declared.clone())),
             Seen::Gl(gl) if gl.ev == "program" => self.linked += 1,
+            Seen::Texture(Ok(())) => self.bound = self.bound.or(Some(t)),
             other => self.held.see(other),
         }
         self.judge()

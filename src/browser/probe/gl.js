@@ -527,6 +527,9 @@
       uploads++;
       if (!v || v.tex) return;
       v.tex = true;
+      // Two video presets share their programs: this is when the picture changes. Read the frames it comes with.
+      const cx = cxOf(gl);
+      if (state.armed && cx) cx.left = Math.max(cx.left, 10);
       send({ k: "texture", ev: "first", t: r1(now()), video: v.id });
     } else {
       if (!v || v.texError) return;
