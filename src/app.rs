@@ -52,8 +52,6 @@ pub struct Read {
     pub user: Option<String>,
     /// The preset the app says it shows.
     pub preset: Option<String>,
-    /// The app's version.
-    pub version: Option<String>,
 }
 
 /// How the browser is let in: each value may be `env:NAME`.
@@ -148,7 +146,10 @@ impl App {
             session: file.session.as_ref().and_then(|s| check.session(s)),
             insecure_certificates: file.insecure_certificates,
         };
-        for (_, value) in access.headers.iter().chain(&access.cookies) {
+        for (_, value) in access.headers.iter().chain(&access.cookies).chain(&access.basic) {
+            secrets.add(value);
+        }
+        for value in access.session.iter().flat_map(session_values) {
             secrets.add(value);
         }
         if !check.problems.is_empty() {
@@ -223,8 +224,10 @@ impl Check<'_> {
         let (verb, main) = match verbs.as_slice() {
             [(key, value)] => (find(VERBS, key.get_ref())?, value),
             [] => {
-                let said = keys.keys().next().map_or("", |k| k.get_ref());
-                let span = keys.keys().next().map_or(file.span(), Spanned::span);
+                // Keys come sorted by name: the verb is what stands first.
+                let first = keys.keys().min_by_key(|k| k.span().start);
+                let said = first.map_or("", |k| k.get_ref());
+                let span = first.map_or(file.span(), Spanned::span);
                 let what = format!("`{said}` is no verb");
                 self.problems.push(Problem::at(span, what, did_you_mean(said, known())));
                 return None;
@@ -266,6 +269,15 @@ impl Check<'_> {
         }
         Some(action)
     }
+}
+
+/// The values of a saved session: cookies and local storage.
+fn session_values(saved: &serde_json::Value) -> Vec<&str> {
+    fn list<'v>(holder: &'v serde_json::Value, key: &str) -> &'v [serde_json::Value] {
+        holder[key].as_array().map(Vec::as_slice).unwrap_or_default()
+    }
+    let stored = list(saved, "origins").iter().flat_map(|origin| list(origin, "localStorage"));
+    list(saved, "cookies").iter().chain(stored).filter_map(|item| item["value"].as_str()).collect()
 }
 
 fn kind(value: &Value) -> &'static str {

@@ -141,6 +141,8 @@ impl Record {
                 self.about = event.fields.clone();
                 self.about.remove("objectives");
             }
+            // The address with the port the run chose, and the version the app told.
+            "app_ready" => self.about.extend(event.fields.clone()),
             "run_end" => {
                 self.complete = true;
                 self.dropped = event.number("dropped").unwrap_or(0.0) as u64;

@@ -49,7 +49,7 @@ impl Driver {
         let argv = std::iter::once(binary.display().to_string()).chain(args.into_iter().map(str::to_owned)).collect();
         let mut all = quiet();
         all.extend(env);
-        let pid = leash.spawn(Program { argv, env: all, log: log.clone() }).await?;
+        let pid = leash.spawn(Program { argv, env: all, log: log.clone(), own: None }).await?;
         let deadline = Instant::now() + READY;
         let mut round = 0;
         loop {

@@ -36,6 +36,9 @@ pub struct Program {
     pub env: BTreeMap<String, String>,
     /// The file that takes its stdout and stderr.
     pub log: PathBuf,
+    /// Where it runs, with the monitor's own home and environment: the app under test. `None`: in the leash's folder,
+    /// with a private home and few variables.
+    pub own: Option<PathBuf>,
 }
 
 /// Whether a program runs, and how it ended if it does not.
@@ -95,8 +98,8 @@ impl Leash {
 
     /// Starts a program and gives its pid. A program that cannot be executed shows as ended with "exit 127".
     pub async fn spawn(&self, program: Program) -> Result<u32> {
-        let Program { argv, env, log } = program;
-        let answer = self.ask(json!({"spawn": {"argv": argv, "env": env, "log": log}})).await?;
+        let Program { argv, env, log, own } = program;
+        let answer = self.ask(json!({"spawn": {"argv": argv, "env": env, "log": log, "dir": own}})).await?;
         answer["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).ok_or_else(|| {
             Error::operator(format!("starting {}: {}", argv.join(" "), answer["error"].as_str().unwrap_or("no pid")))
                 .remedy("check free disk space, and that processes and file handles are left (ulimit -u, ulimit -n)")

@@ -34,7 +34,7 @@ const PASSED_BEGINNINGS: &[&str] = &["LC_", "LIBGL_", "MESA_", "GALLIUM_", "LP_"
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Order {
-    Spawn { argv: Vec<String>, env: BTreeMap<String, String>, log: PathBuf },
+    Spawn { argv: Vec<String>, env: BTreeMap<String, String>, log: PathBuf, dir: Option<PathBuf> },
     Alive(u32),
     Kill(u32),
     End,
@@ -89,7 +89,7 @@ struct Reaper {
 impl Reaper {
     fn obey(&mut self, order: Order) -> Value {
         match order {
-            Order::Spawn { argv, env, log } => match self.spawn(&argv, &env, &log) {
+            Order::Spawn { argv, env, log, dir } => match self.spawn(&argv, &env, &log, dir.as_deref()) {
                 Ok(pid) => json!({"pid": pid}),
                 Err(e) => json!({"error": e.to_string()}),
             },
@@ -112,22 +112,28 @@ impl Reaper {
         }
     }
 
-    fn spawn(&mut self, argv: &[String], env: &BTreeMap<String, String>, log: &Path) -> io::Result<u32> {
+    /// `own`: the folder of a program that keeps its user's home and environment: the app under test.
+    fn spawn(
+        &mut self,
+        argv: &[String],
+        env: &BTreeMap<String, String>,
+        log: &Path,
+        own: Option<&Path>,
+    ) -> io::Result<u32> {
         let out = OpenOptions::new().create(true).append(true).open(log)?;
         let dir = &self.dir;
         // /proc/self/exe is this program even when the file on disk was replaced by a newer build.
-        let child = Command::new("/proc/self/exe")
-            .arg("leash-exec")
-            .arg(std::process::id().to_string())
-            .args(argv)
-            .env_clear()
-            .envs(std::env::vars().filter(|(name, _)| passes(name)))
-            .envs(
+        let mut command = Command::new("/proc/self/exe");
+        command.arg("leash-exec").arg(std::process::id().to_string()).args(argv).env(MARK, dir);
+        if own.is_none() {
+            command.env_clear().envs(std::env::vars().filter(|(name, _)| passes(name))).envs(
                 ["TMPDIR", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", MARK]
                     .map(|name| (name, dir)),
-            )
+            );
+        }
+        let child = command
             .envs(env)
-            .current_dir(dir)
+            .current_dir(own.unwrap_or(dir))
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out)

@@ -65,7 +65,8 @@ fn rows(table: &str) -> Vec<(String, String)> {
             MEASURES.iter().map(|m| (m.name().to_owned(), format!("{}; a sample is a {}", m.about(), m.unit))).collect()
         }
         "reports" => of(REPORTS),
-        "plans" => shipped("ci"),
+        // The objectives lie beside the plans, and are none.
+        "plans" => names("ci").into_iter().filter(|n| n != "slo").map(|n| (n.clone(), question("ci", &n))).collect(),
         "journeys" => shipped("journeys"),
         "apps" => shipped("journeys/apps"),
         _ => shipped("proxies"),

@@ -102,9 +102,9 @@ impl FirstVideoFrame {
         let (decoded, _) = self.frame.as_ref()?;
         let mut events = self.events(None);
         if self.picture.is_some() {
-            // The picture's own events but for the preset's: a video is judged as a video.
-            let shown = self.shown.as_ref()?.events.iter().filter(|(name, ..)| *name == "first_visualizer_frame");
-            events.extend(shown.cloned());
+            // A video is judged as a video: its picture is no sample of how quick presets are.
+            let shown = self.shown.as_ref()?.events.iter().find(|(name, ..)| *name == "first_visualizer_frame")?;
+            events.push(("video_visualizer_frame", shown.1, shown.2.clone()));
         }
         Some(Outcome { failed: None, ms: Some(decoded - self.t0()), events })
     }

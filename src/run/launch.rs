@@ -7,6 +7,9 @@ use crate::error::{Error, Operator, Result};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// How long an app that is only visited may take to answer.
+const VISITED: Duration = Duration::from_secs(15);
+
 /// The app, reachable.
 #[derive(Clone, Debug)]
 pub struct Launched {
@@ -30,15 +33,15 @@ pub(super) async fn launch(app: &App, leash: &Leash, exe: &Path) -> Result<Launc
                 .remedy("give its path, or put it on PATH")
         })?;
         let argv = std::iter::once(path).chain(args.iter().map(|a| a.replace("{port}", &port))).collect();
-        // The app is not a browser: it keeps its own home and caches.
-        let keep = ["HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"];
-        let env = keep.iter().map(|k| ((*k).to_owned(), std::env::var(k).unwrap_or_default())).collect();
-        pid = Some(leash.spawn(Program { argv, env, log: log.clone() }).await?);
+        let own = Some(std::env::current_dir().operator("finding this folder")?);
+        pid = Some(leash.spawn(Program { argv, log: log.clone(), own, ..Program::default() }).await?);
     }
     let Some(ready) = &app.ready else { return Ok(Launched { base, version: None }) };
     let url = format!("{base}{ready}");
     let client = client(app.access.insecure_certificates)?;
-    let deadline = Instant::now() + app.ready_within;
+    // Nothing was launched: what does not answer soon is down, or the address is wrong.
+    let within = if pid.is_some() { app.ready_within } else { app.ready_within.min(VISITED) };
+    let deadline = Instant::now() + within;
     loop {
         let problem = match client.get(&url).send().await {
             Ok(answer) if answer.status().is_success() => {
@@ -57,7 +60,7 @@ pub(super) async fn launch(app: &App, leash: &Leash, exe: &Path) -> Result<Launc
         }
         if Instant::now() > deadline {
             let said = if pid.is_some() { format!("; it said: {}", tail(&log, 8)) } else { String::new() };
-            return Err(Error::operator(format!("{url} was not ready in {:?}: {problem}{said}", app.ready_within))
+            return Err(Error::operator(format!("{url} was not ready in {within:?}: {problem}{said}"))
                 .remedy("start the app, or raise `ready_within` in its file"));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -185,6 +185,8 @@ async fn everything(plan: &Plan, settings: &Settings, progress: &dyn Progress, l
     };
     let pulse = pulse?;
     let own_display = std::env::var("DISPLAY").ok().filter(|_| settings.headed);
+    let fields = json!({ "base": launched.base, "version": launched.version });
+    log.write("app_ready", Origin::Monitor, log.now_ms(), &Ids::default(), fields);
     let shared = Shared {
         plan,
         settings,

@@ -268,7 +268,7 @@ impl OnStage<'_> {
         for (event, t, fields) in &outcome.events {
             self.event(event, *t, fields.clone());
         }
-        let shown = outcome.events.iter().find(|(name, ..)| *name == "first_visualizer_frame");
+        let shown = outcome.events.iter().find(|(name, ..)| name.ends_with("_visualizer_frame"));
         if let Some((_, t, _)) = shown {
             self.watch.picture_changed(*t);
         }
