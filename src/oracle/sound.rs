@@ -10,9 +10,9 @@ use serde_json::json;
 
 /// Least correlation (Pearson) that counts as following. An app that follows shows 0.8 and more; unrelated motion
 /// rarely passes 0.5 over the window.
-const FOLLOWS: f64 = 0.78;
+const FOLLOWS: f64 = 0.75;
 /// Half of the time may correlate by so much less.
-const HALF: f64 = 0.13;
+const HALF: f64 = 0.15;
 /// Watch for at least this long, milliseconds.
 const WATCH_MS: f64 = 3000.0;
 /// Times the sound must have switched on or off meanwhile.
