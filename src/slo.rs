@@ -394,7 +394,8 @@ mod tests {
         assert_eq!(trials(597, 597), Verdict::NotEnoughData);
         assert_eq!(trials(9, 10), Verdict::Breached);
         let never = Samples::Values(vec![f64::INFINITY; 3]);
-        assert_eq!(judge(&never, Target::Quantile(0.95, 2000.0)).0, Verdict::NotEnoughData);
+        // Three of three too slow: under a p95 that holds, one in 8000.
+        assert_eq!(judge(&never, Target::Quantile(0.95, 2000.0)).0, Verdict::Breached);
         let never = Samples::Values([vec![1.0; 5], vec![f64::INFINITY; 5]].concat());
         assert_eq!(judge(&never, Target::Quantile(0.95, 2000.0)).0, Verdict::Breached);
         let quick = Samples::Values(vec![10.0; 59]);

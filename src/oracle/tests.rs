@@ -657,7 +657,7 @@ mod sound {
     /// Unrelated pictures, by kind. Every one hears the sound from another moment on.
     fn unrelated(kind: &str, dice: &mut Dice) -> Book {
         let offset = dice.between(0.0, 4800.0);
-        let (phase, period) = (dice.between(0.0, 6.28), 300.0 * 40_f64.powf(dice.roll()));
+        let (phase, period) = (dice.between(0.0, std::f64::consts::TAU), 300.0 * 40_f64.powf(dice.roll()));
         let (mut value, mut last, mut flip, mut lit) = (dice.between(60.0, 190.0), 0.0, 0.0, false);
         let (beat, pull) = (dice.between(200.0, 900.0), dice.between(0.02, 0.5));
         let hears = move |t: f64| Some(level(t + offset));

@@ -97,6 +97,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn any_text_and_number_gives_every_report(text in any::<String>(), number in any::<f64>()) {
             let record = saying(&text, number);
