@@ -122,8 +122,13 @@ impl App {
         let file: File = source.parse()?;
         let mut check = Check { source, secrets, problems: Vec::new() };
         let base = file.base.get_ref().trim_end_matches('/').to_owned();
-        if let Err(e) = url::Url::parse(&base.replace("{port}", "80")) {
-            check.problem(&file.base, format!("`{base}` is no URL: {e}"), "write http://host:port or https://host");
+        let why = match url::Url::parse(&base.replace("{port}", "80")) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => None,
+            Ok(url) => Some(format!("`{base}` is no web address: `{}:` is not http or https", url.scheme())),
+            Err(e) => Some(format!("`{base}` is no URL: {e}")),
+        };
+        if let Some(why) = why {
+            check.problem(&file.base, why, "write http://host:port or https://host");
         }
         if let Some(ready) = file.ready.as_ref().filter(|r| !r.get_ref().starts_with('/')) {
             check.problem(ready, "`ready` is no path", "write the path that answers 2xx, such as \"/healthz\"");
@@ -264,7 +269,8 @@ impl Check<'_> {
                 format!("for instance {}", verb.example),
             );
         }
-        if let Err(why) = (verb.check)(&action) {
+        // A value of the wrong type has been told already.
+        if let (Value::String(_), Err(why)) = (main.get_ref(), (verb.check)(&action)) {
             self.problem(main, why, format!("for instance {}", verb.example));
         }
         Some(action)

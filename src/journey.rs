@@ -82,7 +82,7 @@ struct StepFile {
     word: Spanned<String>,
     times: Option<Spanned<i64>>,
     expect: Option<Spanned<String>>,
-    within: Option<Time>,
+    within: Option<Spanned<Time>>,
     give_up: Option<Spanned<Time>>,
     stay: Option<Time>,
 }
@@ -117,15 +117,29 @@ impl StepFile {
             }
             n.clamp(1, MOST_TIMES) as u32
         });
+        let unknown = self.expect.as_ref().is_some_and(|e| find(EXPECTATIONS, e.get_ref()).is_none());
         let expect = self.expect.and_then(|e| {
             let row = find(EXPECTATIONS, e.get_ref());
             if row.is_none() {
                 let help = did_you_mean(e.get_ref(), EXPECTATIONS.iter().map(Row::name));
                 problems.push(Problem::at(e.span(), format!("unknown expectation `{}`", e.get_ref()), help));
             }
-            row.map(Row::name)
+            row
         });
-        let within = self.within.map(|t| t.0);
+        if let (None, Some(within)) = (&expect, &self.within)
+            && !unknown
+        {
+            let help = "add `expect = \"new picture\"`, or remove it; to watch for a while, write `stay`";
+            problems.push(Problem::at(within.span(), "`within` without `expect`: nothing is timed", help));
+        }
+        let span = self.within.as_ref().map(Spanned::span);
+        let within = self.within.map(|t| t.into_inner().0);
+        if let (Some(row), Some(span), Some(within), None) = (expect, span, within, &self.give_up)
+            && within > row.give_up
+        {
+            let what = format!("`{}` has failed after {:?} already", row.name(), row.give_up);
+            problems.push(Problem::at(span, what, "write a shorter `within`, or a longer `give_up` beside it"));
+        }
         let give_up = self.give_up.map(|t| {
             if within.is_some_and(|w| w > t.get_ref().0) {
                 let help = "give_up is when it has failed: at least as long as within";
@@ -137,7 +151,7 @@ impl StepFile {
             span: self.word.span(),
             word: self.word.into_inner(),
             times,
-            expect,
+            expect: expect.map(Row::name),
             within,
             give_up,
             stay: self.stay.map(|t| t.0),

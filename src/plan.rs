@@ -54,7 +54,7 @@ pub struct Plan {
 struct File {
     question: String,
     app: Spanned<String>,
-    journeys: Vec<Spanned<String>>,
+    journeys: Spanned<Vec<Spanned<String>>>,
     browsers: Spanned<Vec<Kind>>,
     #[serde(default = "clean")]
     profiles: Vec<Spanned<String>>,
@@ -108,7 +108,7 @@ impl Plan {
             [] => file.profiles.clone(),
             said => said.iter().map(|p| Spanned::new(0..0, p.clone())).collect(),
         };
-        let journeys: Vec<_> = file.journeys.iter().map(|j| open(j, "journeys", "journey")).collect();
+        let journeys: Vec<_> = file.journeys.get_ref().iter().map(|j| open(j, "journeys", "journey")).collect();
         let profiles: Vec<_> = profiles.iter().map(|p| open(p, "proxies", "profile")).collect();
         let slo =
             file.slo.as_ref().map_or_else(|| source.beside("slo", "ci").map_err(|_| ()), |s| open(s, "ci", "slo"));
@@ -118,8 +118,12 @@ impl Plan {
             }
             *n.get_ref() as u32
         });
-        if file.journeys.is_empty() || file.browsers.get_ref().is_empty() {
-            problems.push(Problem::at(file.browsers.span(), "nothing to play", "name one journey and one browser"));
+        if file.journeys.get_ref().is_empty() {
+            let help = format!("name one or more; these ship: {}", names("journeys").join(", "));
+            problems.push(Problem::at(file.journeys.span(), "nothing to play", help));
+        }
+        if file.browsers.get_ref().is_empty() {
+            problems.push(Problem::at(file.browsers.span(), "nowhere to play", "name chromium, firefox, or both"));
         }
         let (Ok(app), Ok(slo)) = (app, slo) else { return Err(source.error(&problems)) };
         if !problems.is_empty() {
@@ -165,7 +169,8 @@ fn known_words(source: &Source, app: &App) -> Result<Journey> {
         .filter(|step| !app.words.contains_key(&step.word))
         .map(|step| {
             let near = did_you_mean(&step.word, app.words.keys().map(String::as_str));
-            let help = format!("{near} Or add \"{}\" = [...] under [word] of the app file", step.word);
+            let stop = if near.ends_with('?') { "" } else { "." };
+            let help = format!("{near}{stop} Or add \"{}\" = [...] under [word] of the app file", step.word);
             Problem::at(step.span.clone(), format!("app `{}` has no word `{}`", app.name, step.word), help)
         })
         .collect();

@@ -116,9 +116,9 @@ impl Record {
         if record.run_id.is_empty() {
             return Err(Error::author("the record holds no event").remedy("give the folder of a run"));
         }
-        // A broken attempt is no sample: whatever it saw is left out of every measure.
-        let broken: BTreeSet<&str> =
-            record.plays.iter().filter(|p| p.ending == Ending::Broken).map(|p| p.session_id.as_str()).collect();
+        // A broken attempt is no sample, nor is one cut short: whatever it saw is left out of every measure.
+        let no_sample = |p: &&Play| matches!(p.ending, Ending::Broken | Ending::Unfinished);
+        let broken: BTreeSet<&str> = record.plays.iter().filter(no_sample).map(|p| p.session_id.as_str()).collect();
         let mut judging: Vec<Judging> = objectives.unwrap_or(&recorded).iter().filter_map(Judging::new).collect();
         let mut events: Vec<Event> = events()?.collect::<Result<_>>()?;
         events.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms).then(a.seq.cmp(&b.seq)));
@@ -206,13 +206,12 @@ impl Record {
     pub fn first_cause(&self) -> Option<String> {
         let of = |ending| self.plays.iter().find(|p| p.ending == ending);
         let play = of(Ending::Failed).or_else(|| of(Ending::Broken))?;
-        let step = play.steps.iter().find(|s| !s.ok).map_or(String::new(), |s| format!(", step \"{}\"", s.name));
-        Some(format!(
-            "{} in {}{step}: {}",
-            play.journey,
-            play.browser,
-            play.reason.as_deref().unwrap_or("no reason recorded")
-        ))
+        let reason = play.reason.as_deref().unwrap_or("no reason recorded");
+        // A failed step's reason begins with its name.
+        let step = play.steps.iter().find(|s| !s.ok).map(|s| s.name.as_str());
+        let bare = step.and_then(|s| reason.strip_prefix(s)?.strip_prefix(": ")).unwrap_or(reason);
+        let step = step.map_or(String::new(), |s| format!(", step \"{s}\""));
+        Some(format!("{} in {}{step}: {bare}", play.journey, play.browser))
     }
 }
 

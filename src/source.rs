@@ -1,6 +1,7 @@
 //! Floor 0. A text file somebody wrote, and the problems found in it: file, line, caret, remedy.
 
 use crate::error::{Error, Result};
+use crate::table::did_you_mean;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::de::DeserializeOwned;
 use std::ops::Range;
@@ -95,8 +96,8 @@ impl Source {
 
     fn text(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let text = String::from_utf8(bytes).map_err(|e| {
-            Error::author(format!("{}: byte {} is not UTF-8", path.display(), e.utf8_error().valid_up_to()))
-                .remedy("save it as UTF-8 text")
+            let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+            Error::author(format!("{}: line {line} is not UTF-8", path.display())).remedy("save it as UTF-8 text")
         })?;
         Ok(Self { path: path.to_owned(), text })
     }
@@ -121,9 +122,14 @@ impl Source {
     /// Parses the text as TOML of a known shape.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         toml::from_str(&self.text).map_err(|e| {
+            if self.text.trim().is_empty() {
+                let help =
+                    "begin with the question it answers: question = \"...\"; `soundcheck list` names files that ship";
+                return self.error(&[Problem::whole("the file is empty", help)]);
+            }
             // "missing field" has the span of the whole table: the first line of it is where people look.
             let span = e.span().map(|s| s.start..s.end.min(self.line_end(s.start)));
-            let problem = Problem { span, what: e.message().to_owned(), help: remedy_for(e.message()) };
+            let problem = Problem { span, what: in_plain_words(e.message()), help: remedy_for(e.message()) };
             self.error(&[problem])
         })
     }
@@ -155,17 +161,41 @@ impl Source {
     }
 }
 
+/// The parser's words for Rust's types, as the people who write TOML call them.
+fn in_plain_words(message: &str) -> String {
+    let rust = ["expected i64", "expected f64", "expected a sequence", "invalid type: map", "unknown variant"];
+    let plain =
+        ["expected a whole number", "expected a number", "expected a list", "invalid type: table", "unknown name"];
+    rust.iter().zip(plain).fold(message.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
 fn remedy_for(message: &str) -> String {
-    let help = if message.starts_with("unknown field") {
-        "remove it, or write one of the names listed"
-    } else if message.starts_with("missing field") {
-        "add it; `soundcheck list` shows what each file may say"
-    } else if message.starts_with("invalid type") {
-        "write a value of the type it expects"
-    } else {
-        "mend this line; the rest of the file was not read"
-    };
-    help.to_owned()
+    // "unknown field `a`, expected one of `b`, `c`": the quoted names.
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let expects = |what: &str| message.contains(&format!("expected {what}"));
+    match (message, quoted.as_slice()) {
+        (m, [said, known @ ..]) if m.starts_with("unknown field") || m.starts_with("unknown variant") => {
+            let near = did_you_mean(said, known.iter().copied());
+            match (near.ends_with('?'), m.starts_with("unknown field")) {
+                (true, true) => format!("{near} Or remove it"),
+                (true, false) => near,
+                (false, true) => "write one of the names listed, or remove it".to_owned(),
+                (false, false) => "write one of the names listed".to_owned(),
+            }
+        }
+        (m, [field, ..]) if m.starts_with("missing field") => {
+            format!("add a line `{field} = ...` here; the shipped files show how")
+        }
+        (m, _) if m.starts_with("duplicate key") => "keep one of the two".to_owned(),
+        (m, _) if m.contains("unit") || m.contains("is out of bounds: more than 0") => {
+            "write a time such as \"2s\", \"300ms\" or \"1.5min\"".to_owned()
+        }
+        _ if expects("a string") => "write it in quotes; a time with its unit, such as \"2s\"".to_owned(),
+        _ if expects("i64") => "write a whole number, without quotes".to_owned(),
+        _ if expects("a boolean") => "write true or false, without quotes".to_owned(),
+        _ if expects("a sequence") => "put it in brackets: [ ... ]".to_owned(),
+        _ => "mend this line; the rest of the file was not read".to_owned(),
+    }
 }
 
 /// The shipped files of a folder ("journeys", "journeys/apps", "proxies", "ci"), by the names files use for them.

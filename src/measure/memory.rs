@@ -32,6 +32,6 @@ impl Fold for MemoryGrowth {
             // Scaled from the 90 switches seen after warm-up to the 100 of the objective.
             Some((end - base).max(0.0) * SWITCHES / (to - from))
         });
-        Samples::Values(growth.collect())
+        Samples::Bytes(growth.collect())
     }
 }

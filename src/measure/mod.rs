@@ -45,8 +45,10 @@ pub enum Samples {
         /// Trials.
         total: u64,
     },
-    /// Values: milliseconds or bytes; what never came is infinite, never dropped.
+    /// Milliseconds; what never came is infinite, never dropped.
     Values(Vec<f64>),
+    /// Bytes.
+    Bytes(Vec<f64>),
     /// Events over minutes of exposure.
     Count {
         /// Events.
@@ -61,7 +63,7 @@ impl Samples {
     pub fn len(&self) -> u64 {
         match self {
             Samples::Trials { total, .. } => *total,
-            Samples::Values(values) => values.len() as u64,
+            Samples::Values(values) | Samples::Bytes(values) => values.len() as u64,
             Samples::Count { minutes, .. } => u64::from(*minutes > 0.0),
         }
     }

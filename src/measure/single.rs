@@ -69,6 +69,9 @@ pub(super) struct CrashFree {
 
 impl Fold for CrashFree {
     fn feed(&mut self, event: &Event) {
+        if event.source == Origin::App {
+            return; // what the app says of itself is no sample
+        }
         let session = event.ids.session_id.clone().unwrap_or_default();
         match event.event.as_str() {
             "browser_crash" | "webgl_context_lost" => {

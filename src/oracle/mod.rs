@@ -250,3 +250,6 @@ fn first_line(text: &str) -> String {
         None => line.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,13 +79,15 @@ impl NewPicture {
         let old = self.old();
         let known: BTreeSet<&str> = old.iter().flat_map(|f| f.programs.iter().map(String::as_str)).collect();
         let step = old.windows(2).filter(|w| w[0].n + 1 == w[1].n).map(|w| w[0].distance(w[1])).max().unwrap_or(0);
+        // A picture that follows the sound flashes by itself: where the app still says the old preset, only programs tell.
+        let renamed = self.preset.as_ref().is_none_or(|(now, _)| now.is_none() || *now != self.before.preset);
         let mut previous = old.last().copied();
         let mut other = None;
         for (t, frame) in self.after() {
             let changed = old.is_empty()
                 || self.bound.is_some_and(|bound| *t >= bound)
                 || frame.programs.iter().any(|p| !known.contains(p.as_str()))
-                || previous.is_some_and(|p| p.n + 1 == frame.n && cuts(p, frame, step, &old));
+                || renamed && previous.is_some_and(|p| p.n + 1 == frame.n && cuts(p, frame, step, &old));
             // Once cut, the picture stays cut: only the step into it is abrupt.
             let changed = changed || other.is_some();
             if changed {

@@ -8,22 +8,38 @@ use super::{Before, Oracle, Outcome, Seen};
 use crate::browser::probe::Frame;
 use serde_json::json;
 
-/// Least correlation (Pearson) that counts as following. An app that follows shows 0.8 and more; unrelated motion
-/// rarely passes 0.5 over the window.
-const FOLLOWS: f64 = 0.7;
+/// Least correlation (Pearson) that counts as following. By the playbooks: of 1000 pictures that follow with noise all
+/// pass, of 1200 that move by themselves 2 do.
+const FOLLOWS: f64 = 0.75;
+/// Half of the time may correlate by so much less.
+const HALF: f64 = 0.15;
 /// Watch for at least this long, milliseconds.
 const WATCH_MS: f64 = 3000.0;
 /// Times the sound must have switched on or off meanwhile.
-const SWITCHES: usize = 4;
+const SWITCHES: usize = 5;
+/// Time between two looks, milliseconds: every look is one more chance for an unrelated picture.
+const LOOK_MS: f64 = 500.0;
 /// A level (RMS, full scale 1) below this is silence.
 const SILENCE: f64 = 0.003;
 /// Longest lag, in samples (12 a second).
 const LAGS: usize = 6;
 
+/// What may go with the sound.
+const FEATURES: [&str; 3] = ["brightness", "contrast", "motion"];
+
+/// A frame as it matters here.
+struct Heard {
+    t: f64,
+    level: f64,
+    features: [f64; 3],
+}
+
 pub(super) struct FollowsSound {
     picture: NewPicture,
     shown: Option<Outcome>,
-    heard: Vec<(f64, f64, Frame)>,
+    heard: Vec<Heard>,
+    last: Option<Frame>,
+    looked: f64,
     context: Option<String>,
     refused: Option<String>,
     microphone: bool,
@@ -35,40 +51,47 @@ impl FollowsSound {
             picture: NewPicture::new(before),
             shown: None,
             heard: Vec::new(),
+            last: None,
+            looked: f64::NEG_INFINITY,
             context: None,
             refused: None,
             microphone: false,
         }
     }
 
-    fn samples(&self) -> &[(f64, f64, Frame)] {
+    fn samples(&self) -> &[Heard] {
         let t0 = self.picture.t0();
-        &self.heard[self.heard.partition_point(|(t, ..)| *t < t0)..]
+        &self.heard[self.heard.partition_point(|h| h.t < t0)..]
     }
 
     fn switches(&self) -> usize {
-        let levels = self.samples().iter().map(|(_, level, _)| *level);
+        let levels = self.samples().iter().map(|h| h.level);
         let top = levels.clone().fold(0.0, f64::max);
         let on: Vec<bool> = levels.map(|l| l > top / 2.0 && l > SILENCE).collect();
         on.windows(2).filter(|w| w[0] != w[1]).count()
     }
 
-    /// The best correlation of any feature of the picture with the level, and the feature's name.
+    /// The best correlation of any feature of the picture with the level, at any lag, and the feature's name.
     fn best(&self) -> (f64, &'static str) {
         let samples = self.samples();
-        let levels: Vec<f64> = samples.iter().map(|(_, l, _)| *l).collect();
-        let mean: Vec<f64> = samples.iter().map(|(_, _, f)| f.mean()).collect();
-        let contrast: Vec<f64> = samples.iter().zip(&mean).map(|((_, _, f), m)| spread(f, *m)).collect();
-        let motion: Vec<f64> =
-            std::iter::once(0.0).chain(samples.windows(2).map(|w| f64::from(w[1].2.distance(&w[0].2)))).collect();
-        let features = [("brightness", mean), ("contrast", contrast), ("motion", motion)];
-        let all = features.iter().flat_map(|(name, values)| {
+        let levels: Vec<f64> = samples.iter().map(|h| h.level).collect();
+        let all = FEATURES.iter().enumerate().flat_map(|(f, name)| {
+            let values: Vec<f64> = samples.iter().map(|h| h.features[f]).collect();
             let levels = &levels;
-            (0..LAGS.min(levels.len()))
-                .map(move |lag| (correlation(&levels[..levels.len() - lag], &values[lag..]).abs(), *name))
+            (0..LAGS.min(levels.len())).map(move |lag| (follows(&levels[..levels.len() - lag], &values[lag..]), *name))
         });
-        all.fold((0.0, "brightness"), |a, b| if b.0 > a.0 { b } else { a })
+        all.fold((0.0, FEATURES[0]), |a, b| if b.0 > a.0 { b } else { a })
     }
+}
+
+/// How well the values go with the levels, either way round: over all the time and, since a picture that moves by itself
+/// may fall in step for a while, in each half of it, where a little less is enough.
+fn follows(levels: &[f64], values: &[f64]) -> f64 {
+    let half = levels.len() / 2;
+    let whole = correlation(levels, values);
+    let (early, late) = (correlation(&levels[..half], &values[..half]), correlation(&levels[half..], &values[half..]));
+    let sign = whole.signum();
+    whole.abs().min((early * sign).min(late * sign) + HALF).max(0.0)
 }
 
 fn spread(frame: &Frame, mean: f64) -> f64 {
@@ -100,7 +123,14 @@ impl Oracle for FollowsSound {
                 "gum" => self.microphone = true,
                 _ => {}
             },
-            Seen::Frame(frame) => self.heard.extend(frame.lvl.map(|level| (t, level, frame.clone()))),
+            Seen::Frame(frame) => {
+                if let Some(level) = frame.lvl {
+                    let mean = frame.mean();
+                    let motion = self.last.as_ref().map_or(0.0, |last| f64::from(frame.distance(last)));
+                    self.heard.push(Heard { t, level, features: [mean, spread(frame, mean), motion] });
+                    self.last = Some(frame.clone());
+                }
+            }
             _ => {}
         }
         if self.shown.is_none() {
@@ -110,10 +140,11 @@ impl Oracle for FollowsSound {
             }
             self.shown = Some(shown);
         }
-        let (first, ..) = self.samples().first()?;
-        if t - first < WATCH_MS || self.switches() < SWITCHES {
+        let first = self.samples().first()?.t;
+        if t - first < WATCH_MS || t - self.looked < LOOK_MS || self.switches() < SWITCHES {
             return None;
         }
+        self.looked = t;
         let (best, feature) = self.best();
         let shown = self.shown.as_ref().filter(|_| best >= FOLLOWS)?;
         let mut outcome = shown.clone();
@@ -133,7 +164,7 @@ impl Oracle for FollowsSound {
             }
             return outcome;
         }
-        let heard = self.samples().iter().map(|(_, l, _)| *l).fold(0.0, f64::max);
+        let heard = self.samples().iter().map(|h| h.level).fold(0.0, f64::max);
         let why = if let Some(refused) = &self.refused {
             format!("the microphone was refused: {refused}")
         } else if self.context.as_deref().is_some_and(|s| s != "running") {

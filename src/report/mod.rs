@@ -37,3 +37,90 @@ pub const REPORTS: &[Report] = &[
     Report { name: "summary.md", about: "for a pull request: a GitHub step summary", write: summary::write },
     Report { name: "verdict.json", about: "for programs: the verdict and all it stands on", write: json::write },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Ending, Play, Step};
+    use crate::slo::{Judged, Verdict};
+    use proptest::prelude::*;
+
+    /// A record that says `text` wherever text may stand.
+    fn saying(text: &str, number: f64) -> Record {
+        let said = || text.to_owned();
+        let step = Step {
+            name: said(),
+            expect: Some(said()),
+            ms: Some(number),
+            preset: Some(said()),
+            reason: Some(said()),
+            screenshot: Some(said()),
+            ..Step::default()
+        };
+        let play = |ending| Play {
+            session_id: said(),
+            journey: said(),
+            browser: said(),
+            profile: said(),
+            ending,
+            reason: Some(said()),
+            ms: number,
+            environment: [(said(), text.into()), ("renderer".to_owned(), text.into())].into_iter().collect(),
+            steps: vec![step.clone()],
+            console: vec![said()],
+            memory: vec![number],
+            app_events: [(said(), 1)].into(),
+            ..Play::default()
+        };
+        let judged = |verdict| Judged {
+            id: said(),
+            name: said(),
+            target: said(),
+            verdict,
+            value: said(),
+            samples: 1,
+            unit: "play",
+            needs: Some(said()),
+        };
+        Record {
+            run_id: said(),
+            about: ["plan", "question", "app", "base", "judge"]
+                .map(|k| (k.to_owned(), text.into()))
+                .into_iter()
+                .collect(),
+            started: said(),
+            ms: number,
+            plays: [Ending::Passed, Ending::Failed, Ending::Broken, Ending::Unfinished].map(play).into(),
+            objectives: [Verdict::Met, Verdict::NotEnoughData, Verdict::Broken, Verdict::Breached].map(judged).into(),
+            ..Record::default()
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_text_and_number_gives_every_report(text in any::<String>(), number in any::<f64>()) {
+            let record = saying(&text, number);
+            for report in REPORTS {
+                prop_assert!(!(report.write)(&record).is_empty(), "{} is empty", report.name);
+            }
+            prop_assert!(!text::write(&record).is_empty());
+        }
+
+        #[test]
+        fn no_text_opens_a_tag_or_a_cell(text in "[<>|&\"'\\\\\n a-z/!-]{0,24}") {
+            let (plain, said) = (saying("x", 1.0), saying(&text, 1.0));
+            let count = |record: &Record, name: &str, what: char| {
+                let report = REPORTS.iter().find(|r| r.name == name).expect("a report");
+                (report.write)(record).matches(what).count()
+            };
+            // The file name of a picture makes no tag either.
+            for (report, what) in [("report.html", '<'), ("junit.xml", '<'), ("summary.md", '|'), ("summary.md", '<')] {
+                let (wanted, got) = (count(&plain, report, what), count(&said, report, what));
+                // Only a target's own `<=` and the cases of an empty text may take some away.
+                prop_assert!(got <= wanted, "{report} has {got} of `{what}`, not {wanted}");
+            }
+        }
+    }
+}

@@ -11,10 +11,16 @@ pub(super) fn write(record: &Record) -> String {
     let verdict = record.verdict();
     let sign = if record.exit_code() == 0 { "✅" } else { "❌" };
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "## {sign} Soundcheck `{}`: {}\n", about("plan"), verdict.name());
-    let _ = writeln!(out, "{} ({}, {})\n", about("question"), about("app"), about("base"));
+    let _ = writeln!(out, "## {sign} Soundcheck `{}`: {}\n", cell(about("plan")), verdict.name());
+    let _ = writeln!(out, "{} ({}, {})\n", cell(about("question")), cell(about("app")), cell(about("base")));
     if let Some(cause) = record.first_cause() {
         let _ = writeln!(out, "> **First cause:** {}\n", cell(&cause));
+    }
+    if record.dropped > 0 {
+        let _ = writeln!(out, "> **Not whole:** {} events could not be written.\n", record.dropped);
+    }
+    if !record.complete {
+        let _ = writeln!(out, "> **Cut short:** the record has no end.\n");
     }
     let _ = writeln!(out, "| objective | target | verdict | measured | still needed |\n|---|---|---|---|---|");
     for o in &record.objectives {
@@ -22,9 +28,9 @@ pub(super) fn write(record: &Record) -> String {
         let _ = writeln!(
             out,
             "| {} `{}` | {} | {} | {} | {} |",
-            o.id,
-            o.name,
-            o.target,
+            cell(&o.id),
+            cell(&o.name),
+            cell(&o.target),
             mark(o.verdict),
             cell(&o.value),
             cell(needs)
@@ -34,12 +40,13 @@ pub(super) fn write(record: &Record) -> String {
     for play in &record.plays {
         let ending = match (&play.ending, &play.reason) {
             (Ending::Passed, _) => "passed".to_owned(),
+            (Ending::Unfinished, _) => "**unfinished**".to_owned(),
             (ending, reason) => {
                 format!("**{}**: {}", format!("{ending:?}").to_lowercase(), cell(reason.as_deref().unwrap_or("")))
             }
         };
         let renderer = play.environment.get("renderer").and_then(|r| r.as_str()).unwrap_or("");
-        let _ = writeln!(out, "| {} | {ending} | {} | {} |", play.title(), show_ms(play.ms), cell(renderer));
+        let _ = writeln!(out, "| {} | {ending} | {} | {} |", cell(&play.title()), show_ms(play.ms), cell(renderer));
     }
     out
 }
@@ -51,5 +58,5 @@ fn mark(verdict: Verdict) -> String {
 
 /// Text that cannot end its table cell, open a tag or start a mention.
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;").replace('@', "&#64;").replace(['\n', '\r'], " ")
+    text.replace('|', "&#124;").replace('<', "&lt;").replace('@', "&#64;").replace(['\n', '\r'], " ")
 }

@@ -35,6 +35,9 @@ pub fn write(record: &Record) -> String {
     if let Some(cause) = record.first_cause() {
         let _ = writeln!(out, "first cause: {cause}");
     }
+    if !record.complete {
+        let _ = writeln!(out, "the record has no end: the run was cut short");
+    }
     if record.dropped > 0 {
         let _ = writeln!(out, "{} events could not be written: the record is not whole", record.dropped);
     }

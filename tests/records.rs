@@ -1,0 +1,235 @@
+//! Records: events in, reports and exit code out. Each folder of `tests/records/` holds `events.jsonl` (without
+//! check sums: they are sealed in a copy) and what must come of it; `SOUNDCHECK_BLESS=1` writes the reports anew.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn soundcheck(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_soundcheck"))
+        .args(args)
+        .env_remove("RUST_LOG")
+        .output()
+        .expect("soundcheck starts")
+}
+
+fn records() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records")
+}
+
+/// A copy of a record in a folder of its own, sealed and judged: the folder, and what `judge` said.
+fn judged(name: &str) -> (tempfile::TempDir, Output) {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::copy(records().join(name).join("events.jsonl"), dir.path().join("events.jsonl")).expect("copied");
+    let done = soundcheck(&["judge", "--reseal", &dir.path().display().to_string()]);
+    (dir, done)
+}
+
+const REPORTS: [&str; 4] = ["verdict.json", "junit.xml", "summary.md", "report.html"];
+
+/// Exit code by record: what each is there to show.
+const RECORDS: [(&str, i32); 11] = [
+    ("all-passed-refute", 0),
+    ("all-passed-prove", 1),
+    ("failed-play", 1),
+    ("broken-only", 3),
+    ("breached-outranks-broken", 1),
+    ("broken-then-passed", 0),
+    ("unfinished", 3),
+    ("dropped-events", 3),
+    ("no-play", 1),
+    ("objectives-by-browser", 1),
+    ("hostile-text", 1),
+];
+
+#[test]
+fn every_record_gets_its_reports_and_exit_code() {
+    let bless = std::env::var_os("SOUNDCHECK_BLESS").is_some();
+    let mut wrong = Vec::new();
+    for (name, code) in RECORDS {
+        let (dir, done) = judged(name);
+        if done.status.code() != Some(code) {
+            let said = String::from_utf8_lossy(&done.stderr).into_owned();
+            wrong.push(format!("{name}: exit {:?}, wanted {code}; {said}", done.status.code()));
+        }
+        for report in REPORTS {
+            let said = std::fs::read_to_string(dir.path().join(report)).expect("the report is written");
+            let golden = records().join(name).join(report);
+            if bless {
+                std::fs::write(&golden, &said).expect("blessed");
+            }
+            if std::fs::read_to_string(&golden).unwrap_or_default() != said {
+                wrong.push(format!("{name}/{report} differs; it is now\n{said}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_record_folder_is_judged() {
+    let mut folders: Vec<String> = std::fs::read_dir(records())
+        .expect("the folder is there")
+        .map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    folders.sort();
+    let mut listed: Vec<&str> = RECORDS.iter().map(|(name, _)| *name).collect();
+    listed.sort_unstable();
+    assert_eq!(folders, listed);
+}
+
+fn verdict(name: &str) -> serde_json::Value {
+    let (dir, _) = judged(name);
+    let text = std::fs::read_to_string(dir.path().join("verdict.json")).expect("the verdict is written");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn objective(verdict: &serde_json::Value, name: &str) -> serde_json::Value {
+    let all = verdict["objectives"].as_array().expect("a list");
+    all.iter().find(|o| o["name"] == name).cloned().unwrap_or_else(|| panic!("no objective {name} in {all:?}"))
+}
+
+#[test]
+fn all_passed_is_not_enough_data_and_says_what_a_proof_needs() {
+    let refute = verdict("all-passed-refute");
+    assert_eq!(refute["verdict"], "not enough data");
+    assert_eq!(objective(&refute, "hydra.preset_load")["needs"], "596 more without a failure");
+    assert_eq!(verdict("all-passed-prove")["verdict"], "not enough data");
+}
+
+#[test]
+fn a_failed_play_is_breached_whatever_the_intervals_say() {
+    let failed = verdict("failed-play");
+    assert_eq!(failed["verdict"], "breached");
+    for open in failed["objectives"].as_array().expect("a list") {
+        assert_eq!(open["verdict"], "not enough data", "{open}");
+    }
+    assert!(failed["first_cause"].as_str().expect("a cause").contains("the picture is black"));
+}
+
+#[test]
+fn a_broken_attempt_is_no_sample() {
+    let retried = verdict("broken-then-passed");
+    // The broken attempt loaded a preset, failed one and logged an error: none of it counts.
+    assert_eq!(objective(&retried, "hydra.preset_load")["samples"], 2);
+    assert!(objective(&retried, "hydra.preset_load")["value"].as_str().expect("text").starts_with("2 of 2"));
+    assert!(objective(&retried, "hydra.console_errors")["value"].as_str().expect("text").starts_with("0 in"));
+    assert_eq!(retried["plays"].as_array().expect("a list").len(), 2, "the retry and the attempt both show");
+    assert_eq!(objective(&verdict("broken-only"), "hydra.preset_load")["samples"], 0);
+    assert_eq!(objective(&verdict("unfinished"), "hydra.preset_load")["samples"], 1, "of two plays one was cut short");
+}
+
+#[test]
+fn an_objective_counts_its_own_browser_only() {
+    let verdict = verdict("objectives-by-browser");
+    assert_eq!(objective(&verdict, "video.init")["samples"], 6);
+    let firefox = objective(&verdict, "video.init_firefox");
+    assert_eq!((&firefox["samples"], &firefox["verdict"]), (&3.into(), &"breached".into()));
+}
+
+/// Opening and closing tags match, and nothing is left open. Not a parser: enough for what our writers can get wrong.
+fn well_formed(xml: &str) {
+    let mut open = Vec::new();
+    let mut rest = xml;
+    while let Some(at) = rest.find('<') {
+        assert!(!rest[..at].contains('>') || open.is_empty() || !rest[..at].contains("]]>"), "a stray `>`");
+        rest = &rest[at + 1..];
+        let end = rest.find('>').expect("every tag ends");
+        let tag = &rest[..end];
+        rest = &rest[end + 1..];
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "tags nest");
+        } else if !tag.starts_with(['?', '!']) && !tag.ends_with('/') {
+            open.push(tag.split_whitespace().next().expect("a name"));
+        }
+        assert_eq!(tag.matches('"').count() % 2, 0, "attributes are closed: {tag}");
+    }
+    assert_eq!(open, Vec::<&str>::new());
+    for (at, _) in xml.match_indices('&') {
+        let entity = xml[at + 1..].split(';').next().unwrap_or_default();
+        assert!(["amp", "lt", "gt", "quot", "apos"].contains(&entity) || entity.starts_with('#'), "&{entity};");
+    }
+}
+
+#[test]
+fn junit_is_well_formed_and_keeps_broken_breached_and_open_apart() {
+    for (name, _) in RECORDS {
+        well_formed(&std::fs::read_to_string(records().join(name).join("junit.xml")).expect("there"));
+    }
+    let junit = |name: &str| std::fs::read_to_string(records().join(name).join("junit.xml")).expect("there");
+    assert!(junit("broken-only").contains("<error message=\"the driver ended"));
+    assert!(junit("failed-play").contains("<failure message=\"next preset 2: the picture is black"));
+    assert!(junit("all-passed-refute").contains("<skipped message=\"not enough data: 2 of 2"));
+    assert!(!junit("all-passed-refute").contains("<failure") && !junit("all-passed-refute").contains("<error"));
+    assert!(junit("unfinished").contains("<error message=\"the play did not finish"));
+}
+
+#[test]
+fn the_report_needs_no_network_and_runs_nothing() {
+    for (name, _) in RECORDS {
+        let html = std::fs::read_to_string(records().join(name).join("report.html")).expect("there");
+        let lower = html.to_lowercase();
+        assert!(!lower.contains("<script") && !lower.contains("javascript:"), "{name} runs something");
+        for attribute in ["src=\"http", "href=\"http", "src=\"//", "href=\"//", "url(", "@import"] {
+            assert!(!lower.contains(attribute), "{name} fetches something: {attribute}");
+        }
+    }
+}
+
+#[test]
+fn text_from_a_page_cannot_break_out_of_a_report() {
+    let read = |report: &str| std::fs::read_to_string(records().join("hostile-text").join(report)).expect("there");
+    assert!(read("report.html").contains("&#60;script&#62;") || read("report.html").contains("&lt;script&gt;"));
+    let summary = read("summary.md");
+    assert!(!summary.contains("<script>") && !summary.contains("<img"), "{summary}");
+    // A row that its text cannot split: the columns of every line of a table are those of its head.
+    let columns = |line: &str| line.matches('|').count();
+    let mut wanted = 0;
+    for line in summary.lines() {
+        match line.starts_with('|') {
+            true if wanted == 0 => wanted = columns(line),
+            true => assert_eq!(columns(line), wanted, "{line}"),
+            false => wanted = 0,
+        }
+    }
+    assert!(!summary.contains("\n# owned"), "{summary}");
+}
+
+#[test]
+fn a_torn_log_is_judged_without_its_torn_line() {
+    let (dir, _) = judged("all-passed-refute");
+    let log = dir.path().join("events.jsonl");
+    let text = std::fs::read_to_string(&log).expect("reads");
+    std::fs::write(&log, &text[..text.len() - 10]).expect("torn");
+    let done = soundcheck(&["judge", &dir.path().display().to_string(), "--json"]);
+    // Without its end the run is cut short: broken, never a pass.
+    assert_eq!(done.status.code(), Some(3), "{}", String::from_utf8_lossy(&done.stderr));
+    let verdict: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!((&verdict["complete"], &verdict["verdict"]), (&false.into(), &"broken".into()));
+}
+
+#[test]
+fn a_flipped_byte_is_refused_with_its_line() {
+    let (dir, _) = judged("all-passed-refute");
+    let log = dir.path().join("events.jsonl");
+    let text = std::fs::read_to_string(&log).expect("reads");
+    let flipped: Vec<String> = text
+        .lines()
+        .enumerate()
+        .map(|(n, l)| if n == 2 { l.replacen("chromium", "chromiun", 1) } else { l.to_owned() })
+        .collect();
+    assert_ne!(flipped.join("\n") + "\n", text);
+    std::fs::write(&log, flipped.join("\n") + "\n").expect("flipped");
+    let done = soundcheck(&["judge", &dir.path().display().to_string()]);
+    assert_eq!(done.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(said.contains("line 3: ") && said.contains("check sum") && said.contains("remedy: "), "{said}");
+}
+
+#[test]
+fn judging_twice_gives_the_same_reports() {
+    let (dir, _) = judged("failed-play");
+    let all = || REPORTS.map(|r| std::fs::read_to_string(dir.path().join(r)).expect("there"));
+    let first = all();
+    soundcheck(&["judge", &dir.path().display().to_string()]);
+    assert_eq!(first, all());
+}
