@@ -183,7 +183,10 @@ impl Record {
             Verdict::Breached
         } else if broken || self.dropped > 0 || !self.complete {
             Verdict::Broken
-        } else if self.plays.is_empty() || self.objectives.iter().any(|o| o.verdict == Verdict::NotEnoughData) {
+        } else if self.plays.is_empty()
+            || self.objectives.is_empty()
+            || self.objectives.iter().any(|o| o.verdict == Verdict::NotEnoughData)
+        {
             Verdict::NotEnoughData
         } else {
             Verdict::Met

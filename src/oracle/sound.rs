@@ -133,13 +133,15 @@ impl Oracle for FollowsSound {
             }
             _ => {}
         }
-        if self.shown.is_none() {
-            let shown = self.picture.see(t, seen)?;
-            if shown.failed.is_some() {
-                return Some(shown);
+        // Fed to the end: what fails while it listens is held against the picture too.
+        match self.picture.see(t, seen) {
+            Some(failed) if failed.failed.is_some() => return Some(failed),
+            Some(shown) => {
+                self.shown.get_or_insert(shown);
             }
-            self.shown = Some(shown);
+            None => {}
         }
+        self.shown.as_ref()?;
         let first = self.samples().first()?.t;
         if t - first < WATCH_MS || t - self.looked < LOOK_MS || self.switches() < SWITCHES {
             return None;

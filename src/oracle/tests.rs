@@ -226,7 +226,7 @@ mod new_picture {
             (gl("compile_error", "\nERROR: 0:3: 'x' : undeclared"), "a shader did not compile: ERROR: 0:3"),
             (gl("link_error", "no main"), "a program did not link: no main"),
             (gl("lost", ""), "the WebGL context was lost"),
-            (warn("Error during tick(): TypeError: no f"), "throws on every tick (\"Error during tick():\": TypeError"),
+            (warn("Error during tick(): TypeError: no f"), "throws on every tick (\"Error during tick()\": TypeError"),
             (warn("shader could not compile"), "could not build the preset's shader"),
             (warn("function does not return a number 3"), "returns no number"),
         ] {
@@ -385,7 +385,7 @@ mod first_video_frame {
         assert_eq!(outcome.failed, None);
         near(outcome.ms.expect("a time"), 12.0 * TICK);
         let names: Vec<_> = outcome.events.iter().map(|(name, ..)| *name).collect();
-        assert_eq!(names, ["video_init_start", "video_init_bound", "video_init_frame_ready", "first_visualizer_frame"]);
+        assert_eq!(names, ["video_init_start", "video_init_bound", "video_init_frame_ready", "video_visualizer_frame"]);
         assert_eq!(outcome.events[2].2["by"], "rvfc");
         assert_eq!(outcome.events[2].2["url"], "http://h/loop.mp4");
     }
