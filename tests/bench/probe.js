@@ -61,7 +61,7 @@ class Session {
       ? { browserName: 'chrome', 'goog:chromeOptions': { binary: options.chromium, args: FLAGS } }
       : { browserName: 'firefox', 'moz:firefoxOptions': { args: ['-width', '1280', '-height', '800'] } };
     const answer = await fetch(`http://127.0.0.1:${port}/session`, {
-      method: 'POST', body: JSON.stringify({ capabilities: { alwaysMatch: { ...vendor, webSocketUrl: true } } }),
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ capabilities: { alwaysMatch: { ...vendor, webSocketUrl: true } } }),
     });
     const { value } = await answer.json();
     if (!value.sessionId) throw new Error(`${kind}: ${value.message}`);
