@@ -46,9 +46,10 @@ export async function display() {
  * Runs in the page. Waits for another preset's id and then for a canvas that differs from `before` and is not black,
  * unless the preset is black by design. Gives the canvas as 16 x 9 grey values.
  *
- * It checks LESS than Soundcheck: not which shader programs drew the frame, not whether the picture moves or follows the
- * sound as declared, not whether a shader failed to compile meanwhile, not whether a video's frame reached the texture.
- * The canvas is read in an animation frame behind the page's own: at no other time does its drawing buffer hold a picture.
+ * It checks LESS than Soundcheck: not which shader programs drew the frame, not whether the picture moves or follows
+ * the sound as declared, not whether a shader failed to compile meanwhile, not whether a video's frame reached the
+ * texture. The canvas is read in an animation frame behind the page's own: at no other time does its drawing buffer
+ * hold a picture.
  */
 export async function newPicture(before, patience) {
   const small = document.createElement('canvas');
@@ -62,7 +63,8 @@ export async function newPicture(before, patience) {
     if (before && id === before.id) continue;
     context.drawImage(document.querySelector('#visualizer'), 0, 0, 16, 9);
     const { data } = context.getImageData(0, 0, 16, 9);
-    const grey = Array.from({ length: 144 }, (_, i) => Math.round((data[i * 4] + data[i * 4 + 1] + data[i * 4 + 2]) / 3));
+    const mean = (at) => Math.round((data[at] + data[at + 1] + data[at + 2]) / 3);
+    const grey = Array.from({ length: 144 }, (_, i) => mean(i * 4));
     const black = grey.every((v) => v <= 6);
     const other = !before || grey.some((v, i) => Math.abs(v - before.grey[i]) > 4);
     if (other && (!black || id === 'void')) return { id, grey };

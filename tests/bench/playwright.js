@@ -19,7 +19,7 @@ const result = await play({
   click: (css) => page.click(css),
   // evaluate and not waitForFunction: its first look is outside an animation frame, where the canvas cannot be read.
   wait: (before) => page.evaluate(`(${newPicture})(${JSON.stringify(before)}, ${PATIENCE})`),
-  // The account's name is masked, as journeys/apps/stage.toml has it masked in Soundcheck's.
+  // The account's name is masked, as journeys/apps/stage.toml has it masked in Soundcheck's. BENCH_MASK=0 leaves that out.
   shot: (path) => page.screenshot({ path, mask: process.env.BENCH_MASK === '0' ? [] : [page.locator('#account')] }),
   ask: () => page.evaluate(facts),
 }, out, wantFacts);

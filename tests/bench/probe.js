@@ -10,11 +10,19 @@ import WebSocket from 'ws';
 import { FLAGS, QUIET, display } from './page.js';
 import { median, medianInterval, table } from './stats.js';
 
-const { values: options } = parseArgs({ options: {
-  base: { type: 'string' }, chromium: { type: 'string' }, chromedriver: { type: 'string' }, geckodriver: { type: 'string' },
-  pairs: { type: 'string', default: '3' }, seconds: { type: 'string', default: '5' }, browser: { type: 'string', multiple: true },
-  out: { type: 'string' }, 'no-armed': { type: 'boolean' },
-} });
+const { values: options } = parseArgs({
+  options: {
+    base: { type: 'string' },
+    chromium: { type: 'string' },
+    chromedriver: { type: 'string' },
+    geckodriver: { type: 'string' },
+    pairs: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '5' },
+    browser: { type: 'string', multiple: true },
+    out: { type: 'string' },
+    'no-armed': { type: 'boolean' },
+  },
+});
 const pairs = Number(options.pairs);
 const seconds = Number(options.seconds);
 const browsers = options.browser ?? ['chromium', 'firefox'];
@@ -26,11 +34,12 @@ const SETTLE = 2000;
 /** The very script Soundcheck installs, put together from its sources as src/browser/probe.rs does. */
 function probe() {
   const folder = join(dirname(fileURLToPath(import.meta.url)), '../../src/browser');
-  const names = [...readFileSync(join(folder, 'probe.rs'), 'utf8').matchAll(/include_str!\("(.+?)"\)/g)].map((m) => m[1]);
-  const [core, ...rest] = names.map((name) => readFileSync(join(folder, name), 'utf8'));
+  const read = (name) => readFileSync(join(folder, name), 'utf8');
+  const words = (text, pattern) => [...text.matchAll(pattern)].map((found) => found[1]);
+  const [core, ...rest] = words(read('probe.rs'), /include_str!\("(.+?)"\)/g).map(read);
   const parts = rest.map((file) => `(\n${file}\n)(sc);\n`).join('');
-  const [, list] = /SUBSCRIBED: &\[&str\] = &\[(.+?)\]/s.exec(readFileSync(join(folder, 'notice.rs'), 'utf8'));
-  return { script: `(channel) => {\nconst sc = (\n${core}\n)(channel);\n${parts}}`, events: [...list.matchAll(/"(.+?)"/g)].map((m) => m[1]) };
+  const [, list] = /SUBSCRIBED: &\[&str\] = &\[(.+?)\]/s.exec(read('notice.rs'));
+  return { script: `(channel) => {\nconst sc = (\n${core}\n)(channel);\n${parts}}`, events: words(list, /"(.+?)"/g) };
 }
 
 const ending = [];
@@ -43,7 +52,11 @@ class Session {
     const home = mkdtempSync(join(work, `${kind}-`));
     const [program, args, mark] = kind === 'chromium'
       ? [options.chromedriver, ['--port=0'], /started successfully on port (\d+)/]
-      : [options.geckodriver, ['--port', '0', '--websocket-port', '0', '--profile-root', home], /Listening on 127.0.0.1:(\d+)/];
+      : [
+        options.geckodriver,
+        ['--port', '0', '--websocket-port', '0', '--profile-root', home],
+        /Listening on 127.0.0.1:(\d+)/,
+      ];
     const env = { ...process.env, ...QUIET, DISPLAY: screen, HOME: home, MOZ_CRASHREPORTER_DISABLE: '1' };
     // A group of its own, so that its end is the end of its browser too.
     const driver = spawn(program, args, { env, detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
@@ -61,7 +74,9 @@ class Session {
       ? { browserName: 'chrome', 'goog:chromeOptions': { binary: options.chromium, args: FLAGS } }
       : { browserName: 'firefox', 'moz:firefoxOptions': { args: ['-width', '1280', '-height', '800'] } };
     const answer = await fetch(`http://127.0.0.1:${port}/session`, {
-      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ capabilities: { alwaysMatch: { ...vendor, webSocketUrl: true } } }),
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ capabilities: { alwaysMatch: { ...vendor, webSocketUrl: true } } }),
     });
     const { value } = await answer.json();
     if (!value.sessionId) throw new Error(`${kind}: ${value.message}`);
@@ -162,7 +177,7 @@ function report(lines) {
       ]);
     }
   }
-  console.log(`\nthe heavy preset's frame rate, with the probe / without; ${seconds}-s windows, interleaved; goal >= 0.98`);
+  console.log(`\nthe heavy preset's frame rate, with the probe / without; interleaved ${seconds}-s windows; goal >= 0.98`);
   console.log(table(rows));
   const about = new Map(lines.map((line) => [line.browser, `${line.version}, ${line.renderer}`]));
   for (const text of about.values()) console.log(text);
@@ -185,7 +200,10 @@ async function all() {
     const probed = await Session.open(browser, screen.name, true);
     const renderer = await plain.run(RENDERER);
     // Not counted: the first page of a browser compiles and caches.
-    for (const session of [plain, probed]) await session.go(`${options.base}/player`).then(() => session.go('about:blank'));
+    for (const session of [plain, probed]) {
+      await session.go(`${options.base}/player`);
+      await session.go('about:blank');
+    }
     for (let round = done; round < pairs; round += 1) {
       const line = { browser, seconds, version: plain.version, renderer, at: new Date().toISOString() };
       // Forwards and backwards in turn: whatever drifts falls out of the median.
@@ -195,7 +213,8 @@ async function all() {
       line.load = loadavg()[0];
       lines.push(line);
       if (options.out) appendFileSync(options.out, `${JSON.stringify(line)}\n`);
-      console.log(`${browser} ${round + 1}/${pairs}: ${MODES.map((mode) => `${mode} ${line[mode].fps.toFixed(2)} fps`).join(', ')}, load ${line.load.toFixed(2)}`);
+      const said = MODES.map((mode) => `${mode} ${line[mode].fps.toFixed(2)} fps`).join(', ');
+      console.log(`${browser} ${round + 1}/${pairs}: ${said}, load ${line.load.toFixed(2)}`);
     }
     await end(began);
   }

@@ -8,10 +8,15 @@ import { parseArgs } from 'node:util';
 import { measure } from './measure.js';
 import { median, table } from './stats.js';
 
-const { values: options } = parseArgs({ options: {
-  soundcheck: { type: 'string' }, base: { type: 'string' }, chromium: { type: 'string' }, chromedriver: { type: 'string' },
-  rounds: { type: 'string', default: '3' },
-} });
+const { values: options } = parseArgs({
+  options: {
+    soundcheck: { type: 'string' },
+    base: { type: 'string' },
+    chromium: { type: 'string' },
+    chromedriver: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+  },
+});
 const here = dirname(fileURLToPath(import.meta.url));
 const rounds = Number(options.rounds);
 const work = mkdtempSync(join(tmpdir(), 'bench-'));
@@ -23,8 +28,13 @@ browsers = ["chromium"]
 judge = "refute"
 `);
 
+// One shader cache for all three, warmed in the warm-up. Left alone, the rivals' browsers would find the user's own, as warm
+// as the machine's history made it, and Soundcheck's, which get a home of their own, none: that compares caches.
+const CACHE = { MESA_SHADER_CACHE_DIR: join(work, 'shaders') };
+
 const rival = (name) => ({
-  argv: (out, facts) => [process.execPath, join(here, `${name}.js`), options.base, options.chromium, out, ...(facts ? ['facts'] : [])],
+  argv: (out, facts) =>
+    [process.execPath, join(here, `${name}.js`), options.base, options.chromium, out, ...(facts ? ['facts'] : [])],
   parts: (out) => JSON.parse(readFileSync(join(out, 'result.json'), 'utf8')),
   shots: (out) => out,
 });
@@ -46,7 +56,7 @@ function fromEvents(path) {
   const one = (name) => events.find((event) => event.event === name);
   const end = one('journey_end');
   if (end.ending !== 'passed') throw new Error(`soundcheck: ${end.reason}`);
-  const parts = { step: [], shot: [], up: one('journey_start').t_ms + end.start_up_ms, after: one('run_end').t_ms - end.t_ms };
+  const parts = { step: [], shot: [], up: one('journey_start').t_ms + end.start_up_ms };
   let ended = 0;
   for (const event of events) {
     if (event.event === 'step_end') {
@@ -64,7 +74,7 @@ async function one(name, facts) {
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out);
   const runner = RUNNERS[name];
-  const figures = await measure(runner.argv(out, facts), { out, env: { CHROMEDRIVER: options.chromedriver } });
+  const figures = await measure(runner.argv(out, facts), { out, env: { ...CACHE, CHROMEDRIVER: options.chromedriver } });
   try {
     const parts = runner.parts(out);
     const shots = readdirSync(runner.shots(out)).filter((file) => file.endsWith('.png')).length;
@@ -75,8 +85,10 @@ async function one(name, facts) {
   }
 }
 
-const version = (program) => execFileSync(program, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-  .trim().split(' ').slice(0, 2).join(' ');
+const version = (program) => {
+  const said = execFileSync(program, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  return said.trim().split(' ').slice(0, 2).join(' ');
+};
 const packaged = (name) => JSON.parse(readFileSync(join(here, 'node_modules', name, 'package.json'), 'utf8')).version;
 
 try {
@@ -117,7 +129,8 @@ try {
 
   const part = (name, take) => median(all[name].map((run) => take(run.parts))).toFixed(0);
   const sum = (list) => list.reduce((total, value) => total + value, 0);
-  const rest = (name) => median(all[name].map((run) => run.wall * 1000 - run.parts.up - sum(run.parts.step) - sum(run.parts.shot)));
+  const spent = ({ up, step, shot }) => up + sum(step) + sum(shot);
+  const rest = (name) => median(all[name].map((run) => run.wall * 1000 - spent(run.parts)));
   console.log('\nwhere the time goes, ms (a step: the action until the picture is believed; the sums of a play)');
   console.log(table([
     ['', 'start-up', 'open', 'start audio', '10 x next', '12 shots', 'rest'],
