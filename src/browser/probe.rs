@@ -100,6 +100,9 @@ pub enum What {
     Other,
 }
 
+/// Room, user and preset as a page tells them; `None` where it tells none.
+pub type PageIds = [Option<String>; 3];
+
 /// A frame drawn to the screen.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Frame {
@@ -120,6 +123,8 @@ pub struct Frame {
     pub vtex: u64,
     /// Sound level (RMS) heard by the page, if it listens.
     pub lvl: Option<f64>,
+    /// Room, user and preset as the page told them with this frame, while armed.
+    pub ids: Option<PageIds>,
 }
 
 fn luma<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {

@@ -124,7 +124,7 @@ async fn look(
     findings.push(Finding::new(kind.name(), Ok(versions)));
     session.install_probe(&probe::script()).await?;
     session.navigate(page, Ready::Interactive, SHORT).await?;
-    let told = session.evaluate(&format!("{}.facts()", probe::HANDLE), false, SHORT).await?;
+    let told = session.evaluate(&format!("{}.facts(true)", probe::HANDLE), false, SHORT).await?;
     let told: Value = serde_json::from_str(told.as_str().unwrap_or("{}")).unwrap_or_default();
     findings.push(Finding::new(format!("{kind} WebGL"), webgl(&told)));
     findings.push(Finding::new(format!("{kind} codecs"), codecs(&told)));

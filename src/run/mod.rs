@@ -19,6 +19,7 @@ use crate::record::{Ending, Record};
 use crate::report::REPORTS;
 use crate::secret::Secrets;
 use crate::table::Row;
+use base64::Engine as _;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -142,11 +143,29 @@ pub fn write_reports(out: &Path) -> Result<Record> {
     let record = fold(out)?;
     for report in REPORTS {
         let path = out.join(report.name());
-        std::fs::write(&path, (report.write)(&record))
+        let mut text = (report.write)(&record);
+        if report.name().ends_with(".html") {
+            text = with_pictures(text, &record, out);
+        }
+        std::fs::write(&path, text)
             .operator(format!("writing {}", path.display()))
             .map_err(|e| e.remedy("free space on the disk, then: soundcheck judge <the run's folder>"))?;
     }
     Ok(record)
+}
+
+/// Puts the picture each play ended on into the page itself, so that the one file still shows what happened when it is
+/// sent around alone. The others stay links: hundreds of them would make it too large to send.
+fn with_pictures(mut html: String, record: &Record, out: &Path) -> String {
+    const MOST: usize = 60;
+    let last = record.plays.iter().filter_map(|p| p.steps.iter().rev().find_map(|s| s.screenshot.as_ref()));
+    for file in last.take(MOST) {
+        if let Ok(png) = std::fs::read(out.join(file)) {
+            let data = base64::engine::general_purpose::STANDARD.encode(png);
+            html = html.replace(&format!("src=\"{file}\""), &format!("src=\"data:image/png;base64,{data}\""));
+        }
+    }
+    html
 }
 
 /// Folds the events of a run's folder.

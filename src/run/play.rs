@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::browser::driver::Driver;
 use crate::browser::leash::{Leash, Life, memory_pss};
 use crate::browser::options::{BasicAuth, Options};
-use crate::browser::probe;
+use crate::browser::probe::{self, Frame};
 use crate::browser::session::Session;
 use crate::browser::{Kind, leash};
 use crate::error::{Error, Operator, Result};
@@ -20,6 +20,7 @@ use crate::table::find;
 use crate::unit::ms;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -28,8 +29,8 @@ use tokio::time::Instant;
 const ACTION: Duration = Duration::from_secs(30);
 /// A trusted action whose input the page's probe has not seen after this long had no page to see it (a frame).
 const INPUT: Duration = Duration::from_millis(500);
-/// How often the app is asked which preset it shows, while a picture is awaited.
-const ASK: Duration = Duration::from_millis(250);
+/// A page whose frames have not told its ids for this long is asked for them.
+const ASK: Duration = Duration::from_millis(500);
 /// Frames of the old picture that must be known before a switch, and how long they are waited for.
 const OLD_FRAMES: usize = 3;
 const OLD_WAIT: Duration = Duration::from_millis(400);
@@ -167,7 +168,7 @@ async fn open(
         None => {
             let display = shared.display.clone().map(|d| ("DISPLAY".to_owned(), d));
             let pulse = shared.pulse.clone().map(|p| ("PULSE_SERVER".to_owned(), p));
-            let env: BTreeMap<String, String> = display.into_iter().chain(pulse).collect();
+            let env: BTreeMap<String, String> = display.into_iter().chain(pulse).chain(shader_cache()).collect();
             let driver = Driver::start(leash, turn.kind, settings.driver.clone(), env).await?;
             let address = driver.url.clone();
             (Some(driver), address)
@@ -191,6 +192,16 @@ async fn open(
         restore(&session, saved).await?;
     }
     Ok((driver, session, watch))
+}
+
+/// A lasting cache for the software renderer's compiled shaders. Every play has a home of its own; without this each
+/// would compile everything anew, and measure the renderer's compiler instead of the app.
+fn shader_cache() -> Option<(String, String)> {
+    let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+    let dir = cache.join("soundcheck/mesa");
+    std::fs::create_dir_all(&dir).ok()?;
+    Some(("MESA_SHADER_CACHE_DIR".to_owned(), dir.display().to_string()))
 }
 
 /// Puts a saved session back: cookies at once, local storage by a script that runs before the page's own.
@@ -230,12 +241,15 @@ struct OnStage<'a> {
 
 impl OnStage<'_> {
     async fn steps(&mut self) -> Result<(), Stop> {
+        self.watch.map_clock(self.session).await;
         for step in &self.turn.journey.steps {
             for n in 1..=step.times {
                 self.step(step, n).await?;
             }
         }
-        self.memory().await;
+        if !self.switches.is_multiple_of(MEMORY_EVERY) || self.switches == 0 {
+            self.memory().await;
+        }
         Ok(())
     }
 
@@ -343,10 +357,9 @@ impl OnStage<'_> {
         Ok(())
     }
 
-    /// A page came: its clock, its ids, and on the first one what the browser can do.
+    /// A page came: its ids, and on the first one what the browser can do.
     async fn arrived(&mut self) -> Result<(), Stop> {
         self.watch.catch_up();
-        self.watch.map_clock(self.session).await;
         if !self.opened {
             self.opened = true;
             self.environment().await?;
@@ -357,16 +370,15 @@ impl OnStage<'_> {
 
     async fn environment(&mut self) -> Result<(), Stop> {
         let facts = self.session.facts();
-        let script = format!("{}?.facts()", probe::HANDLE);
+        let script = format!("{}?.facts({})", probe::HANDLE, self.watch.renderer.is_none());
         let page = self.session.evaluate(&script, false, SHORT).await.map_err(Failed::from)?;
         let page: Value = serde_json::from_str(page.as_str().unwrap_or("{}")).unwrap_or_default();
-        let renderer = page["renderer"].clone();
+        let renderer = self.watch.renderer.clone().or_else(|| page["renderer"].as_str().map(str::to_owned));
         let window = format!("{} x {}", page["innerWidth"], page["innerHeight"]);
         let fields = json!({
             "browser_version": format!("{} {}", facts.browser, facts.browser_version),
             "driver_version": facts.driver_version,
-            "renderer": renderer,
-            "webgl": page["webgl"],
+            "renderer": renderer.clone(),
             "codecs": page["codecs"],
             "window": window,
             "display": self.shared.display,
@@ -376,25 +388,23 @@ impl OnStage<'_> {
         });
         let t = self.shared.log.now_ms();
         self.watch.write("environment", Origin::Monitor, t, fields);
-        if self.app.canvas.is_some() && page["webgl"].as_u64() == Some(0) {
+        if self.app.canvas.is_some() && renderer.is_none() {
             return Err(Stop::Broken("the browser has no WebGL: run `soundcheck doctor`".to_owned()));
         }
         Ok(())
     }
 
-    /// Reads the app's ids from the page, as its file says; what cannot be read is null.
-    async fn read_ids(&mut self) {
+    /// JavaScript that reads the app's ids, as its file says: a list of three.
+    fn readers(&self) -> String {
         let read = &self.app.read;
-        let script = format!(
-            "JSON.stringify([{}])",
-            [&read.room, &read.user, &read.preset].map(|at| reader(at.as_deref())).join(",")
-        );
+        format!("[{}]", [&read.room, &read.user, &read.preset].map(|at| reader(at.as_deref())).join(","))
+    }
+
+    /// Reads the app's ids from the page; what cannot be read is null.
+    async fn read_ids(&mut self) {
+        let script = format!("JSON.stringify({})", self.readers());
         let Ok(found) = self.session.evaluate(&script, false, SHORT).await else { return };
-        let ids: [Option<String>; 3] = serde_json::from_str(found.as_str().unwrap_or_default()).unwrap_or_default();
-        let [room, user, preset] = ids.map(|id| id.filter(|v| !v.is_empty()));
-        self.watch.ids.room_id = room;
-        self.watch.ids.user_id = user;
-        self.watch.ids.preset_id = preset;
+        self.watch.say(serde_json::from_str(found.as_str().unwrap_or_default()).unwrap_or_default());
     }
 
     fn declared(&self) -> Declared {
@@ -407,7 +417,8 @@ impl OnStage<'_> {
     async fn arm(&mut self, expectation: &Expectation, trusted: bool) -> f64 {
         let before = if trusted { 4 } else { 60 };
         let sound = expectation.listens;
-        let script = format!("{}?.arm('s', {{ before: {before}, sound: {sound} }})", probe::HANDLE);
+        let ids = self.readers();
+        let script = format!("{}?.arm('s', {{ before: {before}, sound: {sound}, ids: () => {ids} }})", probe::HANDLE);
         match self.session.evaluate(&script, false, SHORT).await.ok().and_then(|v| v.as_f64()) {
             Some(t) => self.watch.page_ms(t),
             None => self.shared.log.now_ms(),
@@ -450,33 +461,32 @@ impl OnStage<'_> {
             }
         }
         let input_by = Instant::now() + INPUT;
-        let mut ask = Instant::now();
-        let mut said: Option<Option<String>> = None;
+        // The page's ids come with its frames. A page that draws nothing is asked, now and again.
+        let mut ask = Instant::now() + ASK;
+        let mut said = None;
         loop {
-            let mut outcome = None;
             if Instant::now() >= ask {
                 ask = Instant::now() + ASK;
-                outcome = self.ask_preset(&mut said, oracle.as_mut()).await;
+                self.read_ids().await;
+                let outcome = self.tell_preset(&mut said, oracle.as_mut());
+                if let Some(outcome) = outcome {
+                    return Ok(outcome);
+                }
             }
             if acted.is_none() && Instant::now() >= input_by {
                 acted = Some(Instant::now());
                 oracle.see(self.shared.log.now_ms(), &Seen::Acted);
             }
             let next = if acted.is_none() { ask.min(input_by) } else { ask };
-            if outcome.is_none()
-                && let Some((t, seen)) = self.watch.next(next.min(give_up)).await
-            {
-                outcome = oracle.see(t, &seen);
-            }
-            if let Some(found) = outcome {
-                // The picture may be quicker than the app's word for it: what it says now decides what was promised.
-                let before = said.clone();
-                let again = self.ask_preset(&mut said, oracle.as_mut()).await;
-                if said == before || found.failed.is_some() {
-                    return Ok(found);
+            if let Some((t, seen)) = self.watch.next(next.min(give_up)).await {
+                if let Seen::Frame(Frame { ids: Some(_), .. }) = &seen {
+                    ask = Instant::now() + ASK;
+                    if let Some(outcome) = self.tell_preset(&mut said, oracle.as_mut()) {
+                        return Ok(outcome);
+                    }
                 }
-                if let Some(again) = again {
-                    return Ok(again);
+                if let Some(outcome) = oracle.see(t, &seen) {
+                    return Ok(outcome);
                 }
             }
             if let Some(why) = &self.watch.gone {
@@ -488,9 +498,8 @@ impl OnStage<'_> {
         }
     }
 
-    /// Asks the app which preset it shows, and tells the oracle if that is news.
-    async fn ask_preset(&mut self, said: &mut Option<Option<String>>, oracle: &mut dyn Oracle) -> Option<Outcome> {
-        self.read_ids().await;
+    /// Tells the oracle which preset the app says it shows, if that is news.
+    fn tell_preset(&self, said: &mut Option<Option<String>>, oracle: &mut dyn Oracle) -> Option<Outcome> {
         let now = self.watch.ids.preset_id.clone();
         if said.as_ref() == Some(&now) {
             return None;
@@ -547,7 +556,11 @@ impl OnStage<'_> {
             self.shots
         );
         let path = self.shared.settings.out.join(&file);
-        match shot::take(self.session, &self.app.mask, &path).await {
+        // No frame need be read any more; the capture needs the page's thread.
+        let disarm = format!("{}?.disarm()", probe::HANDLE);
+        let (_, taken) =
+            tokio::join!(self.session.evaluate(&disarm, false, SHORT), shot::take(self.session, &self.app.mask, &path));
+        match taken {
             Ok(rest) => {
                 self.watch.write("screenshot", Origin::Monitor, self.shared.log.now_ms(), json!({ "file": file }));
                 self.pictures.spawn_blocking(rest);

@@ -61,13 +61,14 @@ impl Watch {
         self.log.write(event, source, t, &self.ids, fields)
     }
 
-    /// Maps the page's clock by the fastest of five round trips, and says how sure that is.
+    /// Maps the browser's clock by the fastest of five round trips, and says how sure that is. Before the first page: an
+    /// idle browser answers at once.
     pub(super) async fn map_clock(&mut self, session: &Session) {
-        let now = format!("{}?.now()", probe::HANDLE);
+        let now = "performance.timeOrigin + performance.now()";
         let mut best: Option<(f64, f64)> = None;
         for _ in 0..5 {
             let sent = self.log.now_ms();
-            let Ok(page) = session.evaluate(&now, false, Duration::from_secs(5)).await else { return };
+            let Ok(page) = session.evaluate(now, false, Duration::from_secs(5)).await else { return };
             let back = self.log.now_ms();
             let Some(page) = page.as_f64() else { return };
             let (half, zero) = ((back - sent) / 2.0, (sent + back) / 2.0 - page);
@@ -228,6 +229,9 @@ impl Watch {
         let seen = match message.what {
             What::Input { .. } => Seen::Input,
             What::Frame(frame) => {
+                if let Some(ids) = frame.ids.clone() {
+                    self.say(ids);
+                }
                 self.frames.push_back((t, frame.clone()));
                 if self.frames.len() > FRAMES {
                     self.frames.pop_front();
@@ -276,6 +280,12 @@ impl Watch {
             _ => return,
         };
         self.write(name, Origin::Browser, t, json!({ "log": gl.log }));
+    }
+
+    /// The page's ids from now on; an empty one is none.
+    pub(super) fn say(&mut self, ids: probe::PageIds) {
+        let [room, user, preset] = ids.map(|id| id.filter(|v| !v.is_empty()));
+        (self.ids.room_id, self.ids.user_id, self.ids.preset_id) = (room, user, preset);
     }
 
     /// Frames before `t` showed the picture before: "new" is compared with the present one only.

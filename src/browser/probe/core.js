@@ -136,7 +136,7 @@
 
   // `frames` are read one after the other from now on: few of the old picture, whose reading slows the page before the
   // input, and more after it. `serial` changes at every arm and input: whoever counts frames starts anew when it differs.
-  const state = { armed: false, id: null, frames: 0, after: 0, sound: false, serial: 0, base: 0, waiting: false };
+  const state = { armed: false, id: null, frames: 0, after: 0, ids: null, sound: false, serial: 0, base: 0, waiting: false };
   const onArm = [];
 
   const INPUTS = ["pointerdown", "mousedown", "keydown", "click"];
@@ -153,7 +153,8 @@
   };
   watchInput();
 
-  const facts = () => {
+  // `gl`: also make a context to see what the browser draws with; the page's own tells that for nothing, if it has one.
+  const facts = (gl) => {
     const out = {
       renderer: null,
       vendor: null,
@@ -167,7 +168,7 @@
       heap: perf.memory ? perf.memory.usedJSHeapSize : null,
       autoplay: null,
     };
-    guard("facts.gl", () => {
+    if (gl) guard("facts.gl", () => {
       // Through the original getContext, so that this context is not taken for one of the page's.
       const canvas = apply(rawCreate, document, ["canvas"]);
       canvas.width = canvas.height = 1;
@@ -202,11 +203,12 @@
 
   const control = Object.freeze({
     arm(id, options) {
-      const { before = 4, frames = 60, sound = false } = options || {};
+      const { before = 4, frames = 60, sound = false, ids = null } = options || {};
       state.armed = state.waiting = true;
       state.id = id;
       state.frames = before;
       state.after = frames;
+      state.ids = ids;
       state.sound = !!sound;
       state.serial++;
       state.base++;
@@ -216,7 +218,7 @@
     },
     disarm() {
       state.armed = state.waiting = state.sound = false;
-      state.id = null;
+      state.id = state.ids = null;
       state.serial++;
       flush();
     },

@@ -456,11 +456,13 @@
     }
     hashes.sort();
     const level = guard("audio.level", sc.level);
+    // What the app says it shows, asked in the frame it shows it.
+    const ids = state.ids === null ? undefined : guard("ids", state.ids);
     cx.cost = now() - t;
     send({
       k: "frame", id: state.armed ? state.id : null, t: r1(t), n: cx.n, canvas: cx.id, programs: hashes,
       screen: cx.lastScreen && cx.lastScreen.source ? cx.lastScreen.source.hash : null, luma, mean: r1(total / 16384), max: Math.round(max),
-      nan, vtex: uploads, lvl: level === undefined ? null : level, cost: r1(cx.cost),
+      nan, vtex: uploads, lvl: level === undefined ? null : level, cost: r1(cx.cost), ids,
     });
   };
 
