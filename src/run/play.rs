@@ -36,6 +36,8 @@ const OLD_FRAMES: usize = 3;
 const OLD_WAIT: Duration = Duration::from_millis(400);
 /// Memory is sampled every so many switches: a sample costs 50 ms of CPU.
 const MEMORY_EVERY: u32 = 10;
+/// A step done more often than this has a picture of every tenth time only, and of a failure.
+const PICTURE_ALL: u32 = 20;
 const SHORT: Duration = Duration::from_secs(5);
 
 /// How a play came out.
@@ -292,7 +294,11 @@ impl OnStage<'_> {
             self.stay(stay).await?;
         }
         self.end_step(step, outcome.failed.is_none(), outcome.ms, outcome.failed.as_deref(), start);
-        self.screenshot(&name).await;
+        // A long series is pictured now and then: a hundred captures would be a good part of the memory it is to measure.
+        let long = step.times > PICTURE_ALL;
+        if outcome.failed.is_some() || !long || n.is_multiple_of(MEMORY_EVERY) {
+            self.screenshot(&name).await;
+        }
         if step.expect == Some("new picture") {
             self.switches += 1;
             if self.switches.is_multiple_of(MEMORY_EVERY) {
@@ -583,6 +589,9 @@ impl OnStage<'_> {
     async fn memory(&self) {
         if self.driver.is_none() {
             return; // on another machine: there is no way to see it
+        }
+        if let Err(why) = self.session.release_memory(SHORT).await {
+            tracing::warn!("memory is sampled with the browser's caches in it: {why}");
         }
         let own: BTreeSet<u32> = self.driver.into_iter().collect();
         let pids: Vec<u32> = self.leash.pids().into_iter().filter(|p| !own.contains(p)).collect();

@@ -103,7 +103,7 @@ async fn serve(path: &std::path::Path, mime: &'static str, asked: &HeaderMap, cu
     set(header::ACCEPT_RANGES, "bytes".to_owned());
     set(header::ETAG, etag.clone());
     set(header::LAST_MODIFIED, http_date(modified));
-    set(header::CACHE_CONTROL, "no-cache".to_owned());
+    set(header::CACHE_CONTROL, "public, max-age=3600".to_owned());
     if text(header::IF_NONE_MATCH).is_some_and(|known| known == "*" || known.split(',').any(|one| one.trim() == etag)) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
