@@ -157,22 +157,27 @@ impl Session {
     /// Has Chromium collect garbage and give back what it only keeps because nobody asked for the room: what remains is
     /// in use. Firefox has nothing like it for a content page. The page cannot tell.
     pub async fn release_memory(&self, limit: Duration) -> Done {
+        self.devtools("HeapProfiler.collectGarbage", json!({}), limit).await?;
+        self.devtools("Memory.simulatePressureNotification", json!({"level": "critical"}), limit).await
+    }
+
+    /// Has Chromium keep no response bodies for us: by default each network event we subscribe to comes with up to
+    /// 100 MB of them, which would be measured as the app's memory.
+    pub async fn keep_no_bodies(&self, limit: Duration) -> Done {
+        let none = json!({"maxTotalBufferSize": 1, "maxResourceBufferSize": 1});
+        self.devtools("Network.enable", none.clone(), limit).await?;
+        self.devtools("Network.configureDurableMessages", none, limit).await
+    }
+
+    /// Sends a DevTools command to the page in Chromium; in Firefox there is nothing to do.
+    async fn devtools(&self, method: &str, params: Value, limit: Duration) -> Done {
         if self.facts().browser != "chromium" {
             return Ok(());
         }
-        let session = self
-            .ask("goog:cdp.getSession", json!({"context": self.context()}), limit)
-            .await
-            .map_err(|e| self.bidi_error(e))?;
-        let commands = [
-            ("HeapProfiler.collectGarbage", json!({})),
-            ("Memory.simulatePressureNotification", json!({"level": "critical"})),
-        ];
-        for (method, params) in commands {
-            let params = json!({"method": method, "params": params, "session": session["session"]});
-            self.ask("goog:cdp.sendCommand", params, limit).await.map_err(|e| self.bidi_error(e))?;
-        }
-        Ok(())
+        let context = json!({"context": self.context()});
+        let session = self.ask("goog:cdp.getSession", context, limit).await.map_err(|e| self.bidi_error(e))?;
+        let params = json!({"method": method, "params": params, "session": session["session"]});
+        self.ask("goog:cdp.sendCommand", params, limit).await.map(drop).map_err(|e| self.bidi_error(e))
     }
 
     /// Sets a cookie for a host, before or after going there. The browser's rules for defaults apply.

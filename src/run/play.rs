@@ -178,6 +178,9 @@ async fn open(
     };
     let (session, notices) = Session::open(&address, &options).await?;
     session.install_probe(&probe::script()).await?;
+    if let Err(why) = session.keep_no_bodies(SHORT).await {
+        tracing::warn!("the browser keeps response bodies, and its memory is sampled with them: {why}");
+    }
     let facts = session.facts().clone();
     let ids = Ids { platform: Some(facts.platform.clone()), ..ids };
     let watch = Watch::new(notices, &shared.log, ids);

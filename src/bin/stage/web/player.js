@@ -1,6 +1,6 @@
 // The player page: a hydra, a list of presets, three ways to switch.
 import { config, emit, isPoor, room, setUser } from './telemetry.js';
-import { PRESETS, indexOf } from './presets.js';
+import { PRESETS, indexOf, walk } from './presets.js';
 import { afterStart, beside, delay, on, spoil, strikes } from './defects.js';
 import { level, start } from './sound.js';
 import { media, release, watch } from './video.js';
@@ -102,7 +102,7 @@ function evaluate(preset, press) {
 
 /** Shows the preset at this place of the list. `press` is the number of the press of Next that asked for it. */
 function show(index, press = 0) {
-  shown = (index + PRESETS.length) % PRESETS.length;
+  shown = index;
   const preset = PRESETS[shown];
   label.textContent = preset.name;
   label.dataset.presetId = preset.id;
@@ -119,7 +119,7 @@ function show(index, press = 0) {
 function next() {
   presses += 1;
   if (strikes('dead-button', presses)) return;
-  show(shown + 1, presses);
+  show(walk(shown, 1), presses);
 }
 
 async function startAudio(event) {
@@ -151,7 +151,7 @@ list.append(...PRESETS.map((preset) => new Option(preset.name, preset.id)));
 page('button[name=start]')?.addEventListener('click', startAudio);
 page('button[name=video]').addEventListener('click', () => show(indexOf('film')));
 page("button[aria-label='Next preset']").addEventListener('click', next);
-page("button[aria-label='Previous preset']").addEventListener('click', () => show(shown - 1));
+page("button[aria-label='Previous preset']").addEventListener('click', () => show(walk(shown, -1)));
 list.addEventListener('change', () => show(indexOf(list.value)));
 page('#logout').addEventListener('click', async () => {
   await fetch('/api/logout', { method: 'POST' });

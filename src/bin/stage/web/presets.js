@@ -2,6 +2,7 @@
 //   black   nothing, by design            video   moving, once its clip is there
 //   static  something that stands still   sound   its mean brightness follows the loudness
 //   moving  something that moves
+// `aside`: the buttons walk past it; only the list shows it. Further containers and ways of the same clip.
 // media(clip, via) is the URL of a clip, same origin unless via is 'proxy'; level() is the loudness, 0 to 1.
 export const PRESETS = [
   {
@@ -68,22 +69,22 @@ src(s0).out()`,
   .saturate(1.4).contrast(1.2).out()`,
   },
   {
-    id: 'film-vp9', name: 'Film, VP9', picture: 'video',
+    id: 'film-vp9', aside: true, name: 'Film, VP9', picture: 'video',
     code: `s0.initVideo(media('vp9.webm'))
 src(s0).out()`,
   },
   {
-    id: 'film-proxy', name: 'Film, through the proxy', picture: 'video',
+    id: 'film-proxy', aside: true, name: 'Film, through the proxy', picture: 'video',
     code: `s0.initVideo(media('h264.mp4', 'proxy'))
 src(s0).out()`,
   },
   {
-    id: 'film-tail', name: 'Film, index last', picture: 'video',
+    id: 'film-tail', aside: true, name: 'Film, index last', picture: 'video',
     code: `s0.initVideo(media('h264-tail.mp4'))
 src(s0).out()`,
   },
   {
-    id: 'film-frag', name: 'Film, fragmented', picture: 'video',
+    id: 'film-frag', aside: true, name: 'Film, fragmented', picture: 'video',
     code: `s0.initVideo(media('h264-frag.mp4'))
 src(s0).out()`,
   },
@@ -92,6 +93,14 @@ src(s0).out()`,
     code: `osc(30, 0.05, 0.6).mult(osc(24, -0.08, 0).rotate(1.5708)).colorama(0.02).out()`,
   },
 ];
+
+const WALK = PRESETS.filter((preset) => !preset.aside);
+
+/** The place in the list where the buttons lead from `index`: `by` presets on. From one aside, to the first. */
+export function walk(index, by) {
+  const at = WALK.indexOf(PRESETS[index]);
+  return PRESETS.indexOf(WALK[at < 0 ? 0 : (at + by + WALK.length) % WALK.length]);
+}
 
 /** Where a preset stands in the list. */
 export function indexOf(id) {
