@@ -24,6 +24,16 @@ pub enum Judge {
     Prove,
 }
 
+impl Judge {
+    /// As files write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Judge::Refute => "refute",
+            Judge::Prove => "prove",
+        }
+    }
+}
+
 /// A plan, checked, with everything it names.
 #[derive(Clone, Debug)]
 pub struct Plan {

@@ -27,7 +27,7 @@ impl Terminal {
         }
         bar.enable_steady_tick(Duration::from_millis(120));
         let this = Self { bar, live, now: Mutex::default() };
-        this.line(&format!("{} ({}, {:?})", plan.question, plan.app.name, plan.judge).to_lowercase_last());
+        this.line(&format!("{} ({}, judged to {})", plan.question, plan.app.name, plan.judge.name()));
         this
     }
 
@@ -37,17 +37,6 @@ impl Terminal {
         } else {
             eprintln!("{text}");
         }
-    }
-}
-
-/// The judge's name as files write it.
-trait LowercaseLast {
-    fn to_lowercase_last(&self) -> String;
-}
-
-impl LowercaseLast for String {
-    fn to_lowercase_last(&self) -> String {
-        self.replace("Refute", "judged to refute").replace("Prove", "judged to prove")
     }
 }
 

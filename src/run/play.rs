@@ -311,6 +311,9 @@ impl OnStage<'_> {
             self.memory().await;
         }
         match outcome.failed {
+            Some(why) if expectation.is_some_and(|e| e.listens) && self.driver.is_none() => Err(Stop::Broken(format!(
+                "{name}: {why} (the other machine's microphone does not hear the known sound)"
+            ))),
             Some(why) => Err(Stop::Failed(format!("{name}: {why}"))),
             None => Ok(()),
         }

@@ -1,0 +1,107 @@
+//! Being let in: headers, cookies, a saved session, HTTP Basic and typed secrets reach the app, and nothing else.
+
+mod common;
+
+use common::{BROWSERS, Play, SOUNDCHECK};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::process::Command;
+
+/// The page shows its canvas only to whoever brought everything.
+const PAGE: &str = r#"<!doctype html><title>Members</title><input id="who"><button onclick="
+if (who.value === 'typed-secret-5' && localStorage.getItem('theme') === 'stored-secret-4')
+  document.body.append(document.createElement('canvas'))">go</button><p id="mail">ann@example.org</p>
+<script>console.error('mail of ann@example.org, token ' + localStorage.getItem('theme'))</script>"#;
+
+const APP: &str = r##"
+base = "http://127.0.0.1:PORT"
+session = "session.json"
+mask = ["#mail"]
+[word]
+"open the player" = [{ open = "/" }, { type = "#who", text = "env:TYPED" }, { click = "button" }]
+[headers]
+x-canary = "env:CANARY"
+[cookies]
+consent = "cookie-secret-2"
+[basic]
+user = "ann"
+password = "env:PASSWORD"
+"##;
+
+const JOURNEY: &str = r#"
+question = "Are we let in?"
+[[step]]
+do = "open the player"
+[[step]]
+do = "see it"
+"#;
+
+fn serve() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let head: Vec<String> =
+                    BufReader::new(&socket).lines().map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
+                let has =
+                    |words: &str| head.iter().any(|l| l.to_ascii_lowercase().contains(&words.to_ascii_lowercase()));
+                // ann:basic-secret-3
+                let (status, more, body) = if !has("authorization: basic YW5uOmJhc2ljLXNlY3JldC0z") {
+                    ("401 Unauthorized", "WWW-Authenticate: Basic realm=\"members\"\r\n", "no")
+                } else if has("x-canary: header-secret-1")
+                    && has("consent=cookie-secret-2")
+                    && has("sid=saved-secret-6")
+                {
+                    ("200 OK", "", PAGE)
+                } else {
+                    ("403 Forbidden", "", "no")
+                };
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\n{more}Content-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = (&socket).write_all(answer.as_bytes());
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn the_app_is_reached_as_its_file_says_and_no_secret_is_written() {
+    let port = serve();
+    for browser in BROWSERS {
+        let mut play = Play::on_stage(&[]);
+        play.journey = JOURNEY.to_owned();
+        play.app = APP
+            .replace("PORT", &port.to_string())
+            .replace("[headers]", "\"see it\" = [{ wait = \"canvas\" }]\n[headers]");
+        let session = format!(
+            r#"{{"cookies": [{{"name": "sid", "value": "saved-secret-6", "domain": "127.0.0.1", "path": "/"}}],
+                "origins": [{{"origin": "http://127.0.0.1:{port}", "localStorage": [{{"name": "theme", "value": "stored-secret-4"}}]}}]}}"#
+        );
+        std::fs::write(play.dir.path().join("session.json"), session).expect("written");
+        let out = play.out();
+        let done = Command::new(SOUNDCHECK)
+            .arg("run")
+            .arg(play.plan(browser))
+            .arg("--out")
+            .arg(&out)
+            .envs([("TYPED", "typed-secret-5"), ("CANARY", "header-secret-1"), ("PASSWORD", "basic-secret-3")])
+            .output()
+            .expect("runs");
+        let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        let verdict = std::fs::read_to_string(out.join("verdict.json")).expect("a verdict");
+        assert!(verdict.contains("\"ending\": \"passed\""), "{browser}: {said}\n{verdict}");
+
+        let events = std::fs::read_to_string(out.join("events.jsonl")).expect("events");
+        assert!(events.contains("mail of [redacted]"), "{browser}: the console line is there, without its secrets");
+        for file in ["events.jsonl", "report.html", "junit.xml", "summary.md", "verdict.json"] {
+            let text = std::fs::read_to_string(out.join(file)).expect("a report") + &said;
+            for secret in ["secret-1", "secret-2", "secret-3", "secret-4", "secret-5", "secret-6", "ann@example"] {
+                assert!(!text.contains(secret), "{browser}: {secret} in {file}");
+            }
+        }
+    }
+}
