@@ -1,7 +1,9 @@
 //! Floor 4. A run: starts the app, plays every play of a plan, always tears down, and leaves a record.
 
 pub mod examine;
+mod ids;
 mod launch;
+mod open;
 mod play;
 mod shot;
 mod watch;

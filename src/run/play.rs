@@ -1,16 +1,16 @@
 //! One play: a browser of its own, one journey, always torn down. A failing journey is data; only *broken* is the
 //! environment's.
 
+use super::ids::readers;
+use super::open::open;
 use super::watch::{Watch, round, url_hash};
 use super::{Shared, Turn, shot};
 use crate::app::App;
 use crate::browser::driver::Driver;
-use crate::browser::leash::{Leash, Life, memory_pss};
-use crate::browser::options::{BasicAuth, Options};
+use crate::browser::leash::{self, Leash, Life, memory_pss};
 use crate::browser::probe::{self, Frame};
 use crate::browser::session::Session;
-use crate::browser::{Kind, leash};
-use crate::error::{Error, Operator, Result};
+use crate::error::{Error, Result};
 use crate::event::{Ids, Origin, random_hex};
 use crate::journey::Step;
 use crate::oracle::{Before, Declared, EXPECTATIONS, Expectation, Oracle, Outcome, Seen};
@@ -19,8 +19,7 @@ use crate::step::{Failed, Hand};
 use crate::table::find;
 use crate::unit::ms;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -139,92 +138,6 @@ async fn with_leash(
         false => session.close(),
     }
     done
-}
-
-async fn open(
-    shared: &Shared<'_>,
-    turn: &Turn<'_>,
-    leash: &Leash,
-    ids: Ids,
-) -> Result<(Option<Driver>, Session, Watch)> {
-    let settings = shared.settings;
-    let access = &shared.plan.app.access;
-    let origin = url::Url::parse(&shared.base).map(|u| u.origin().ascii_serialization()).unwrap_or_default();
-    let basic = access.basic.clone().map(|(user, password)| BasicAuth { origin: origin.clone(), user, password });
-    let options = Options {
-        headed: settings.headed,
-        display: shared.display.clone(),
-        wav: match turn.kind {
-            Kind::Chromium if settings.webdriver.is_none() => Some(shared.plan.sound.write_wav(leash.dir())?),
-            _ => None,
-        },
-        pulse: shared.pulse.clone(),
-        browser_binary: settings.browser_binary.clone(),
-        insecure_certs: access.insecure_certificates,
-        remote: settings.webdriver.is_some(),
-        basic_auth: basic,
-        ..Options::new(turn.kind, leash.dir())
-    };
-    let (driver, address) = match &settings.webdriver {
-        Some(address) => (None, address.clone()),
-        None => {
-            let display = shared.display.clone().map(|d| ("DISPLAY".to_owned(), d));
-            let pulse = shared.pulse.clone().map(|p| ("PULSE_SERVER".to_owned(), p));
-            let env: BTreeMap<String, String> = display.into_iter().chain(pulse).chain(shader_cache()).collect();
-            let driver = Driver::start(leash, turn.kind, settings.driver.clone(), env).await?;
-            let address = driver.url.clone();
-            (Some(driver), address)
-        }
-    };
-    let (session, notices) = Session::open(&address, &options).await?;
-    session.install_probe(&probe::script()).await?;
-    if let Err(why) = session.keep_no_bodies(SHORT).await {
-        tracing::warn!("the browser keeps response bodies, and its memory is sampled with them: {why}");
-    }
-    let facts = session.facts().clone();
-    let ids = Ids { platform: Some(facts.platform.clone()), ..ids };
-    let watch = Watch::new(notices, &shared.log, ids);
-    let mut headers = access.headers.clone();
-    headers.retain(|(name, _)| !name.is_empty());
-    if !headers.is_empty() {
-        session.set_extra_headers(&headers, SHORT).await?;
-    }
-    let host = url::Url::parse(&shared.base).ok().and_then(|u| u.host_str().map(str::to_owned)).unwrap_or_default();
-    for (name, value) in &access.cookies {
-        session.set_cookie(name, value, &host, "/", SHORT).await?;
-    }
-    if let Some(saved) = &access.session {
-        restore(&session, saved).await?;
-    }
-    Ok((driver, session, watch))
-}
-
-/// A lasting cache for the software renderer's compiled shaders. Every play has a home of its own; without this each
-/// would compile everything anew, and measure the renderer's compiler instead of the app.
-fn shader_cache() -> Option<(String, String)> {
-    let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-    let dir = cache.join("soundcheck/mesa");
-    std::fs::create_dir_all(&dir).ok()?;
-    Some(("MESA_SHADER_CACHE_DIR".to_owned(), dir.display().to_string()))
-}
-
-/// Puts a saved session back: cookies at once, local storage by a script that runs before the page's own.
-async fn restore(session: &Session, saved: &Value) -> Result<()> {
-    let text = |v: &Value, key: &str| v[key].as_str().unwrap_or_default().to_owned();
-    for cookie in saved["cookies"].as_array().into_iter().flatten() {
-        let (name, value, domain) = (text(cookie, "name"), text(cookie, "value"), text(cookie, "domain"));
-        let path = cookie["path"].as_str().unwrap_or("/");
-        session.set_cookie(&name, &value, domain.trim_start_matches('.'), path, SHORT).await?;
-    }
-    let origins = saved["origins"].clone();
-    let script = format!(
-        "() => {{ for (const o of {origins}) if (o.origin === location.origin) \
-         for (const item of o.localStorage || []) localStorage.setItem(item.name, item.value); }}"
-    );
-    let params = json!({ "functionDeclaration": script });
-    let set = session.bidi().command("script.addPreloadScript", params, SHORT).await;
-    set.map(drop).operator("restoring the saved session")
 }
 
 /// A play with its browser up.
@@ -406,15 +319,9 @@ impl OnStage<'_> {
         Ok(())
     }
 
-    /// JavaScript that reads the app's ids, as its file says: a list of three.
-    fn readers(&self) -> String {
-        let read = &self.app.read;
-        format!("[{}]", [&read.room, &read.user, &read.preset].map(|at| reader(at.as_deref())).join(","))
-    }
-
     /// Reads the app's ids from the page; what cannot be read is null.
     async fn read_ids(&mut self) {
-        let script = format!("JSON.stringify({})", self.readers());
+        let script = format!("JSON.stringify({})", readers(&self.app.read));
         let Ok(found) = self.session.evaluate(&script, false, SHORT).await else { return };
         self.watch.say(serde_json::from_str(found.as_str().unwrap_or_default()).unwrap_or_default());
     }
@@ -429,7 +336,7 @@ impl OnStage<'_> {
     async fn arm(&mut self, expectation: &Expectation, trusted: bool) -> f64 {
         let before = if trusted { 4 } else { 60 };
         let sound = expectation.listens;
-        let ids = self.readers();
+        let ids = readers(&self.app.read);
         let script = format!("{}?.arm('s', {{ before: {before}, sound: {sound}, ids: () => {ids} }})", probe::HANDLE);
         match self.session.evaluate(&script, false, SHORT).await.ok().and_then(|v| v.as_f64()) {
             Some(t) => self.watch.page_ms(t),
@@ -620,37 +527,5 @@ impl OnStage<'_> {
         let t = self.shared.log.now_ms();
         self.watch.write("browser_crash", Origin::Monitor, t, json!({ "reason": why }));
         Stop::Failed(format!("the browser or its tab crashed: {why}"))
-    }
-}
-
-/// JavaScript that reads an id: `css`, `css@attribute` or `js:expression`; text or null.
-fn reader(at: Option<&str>) -> String {
-    let Some(at) = at else { return "null".to_owned() };
-    if let Some(expression) = at.strip_prefix("js:") {
-        return format!(
-            "(() => {{ try {{ const v = ({expression}); return v == null ? null : String(v); }} catch {{ return null; }} }})()"
-        );
-    }
-    let (css, attribute) = at.rsplit_once('@').map_or((at, None), |(css, name)| (css, Some(name)));
-    let css = Value::from(css);
-    match attribute {
-        Some(name) => format!("document.querySelector({css})?.getAttribute({}) ?? null", Value::from(name)),
-        None => format!("document.querySelector({css})?.textContent.trim() ?? null"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::reader;
-
-    #[test]
-    fn ids_are_read_by_selector_attribute_or_expression() {
-        assert_eq!(reader(None), "null");
-        assert_eq!(reader(Some("#room")), r##"document.querySelector("#room")?.textContent.trim() ?? null"##);
-        assert_eq!(
-            reader(Some("#preset@data-preset-id")),
-            r##"document.querySelector("#preset")?.getAttribute("data-preset-id") ?? null"##
-        );
-        assert!(reader(Some("js:app.room.id")).contains("(app.room.id)"));
     }
 }
