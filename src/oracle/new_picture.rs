@@ -2,8 +2,8 @@
 //!
 //! Different pixels are not a new picture: the old preset moves too. The set of programs drawn must have changed since
 //! the switch, or a video not drawn before must have reached a texture (two video presets share their programs); where
-//! an app caches its programs, the picture must *cut*: leave the envelope of the frames before, by a
-//! step between neighbouring frames far larger than the old picture ever took.
+//! an app caches its programs and says that it shows another preset, the picture must *cut*: leave the envelope of the
+//! frames before, by a step between neighbouring frames far larger than the old picture ever took.
 
 use super::{Before, Declared, Held, Oracle, Outcome, Picture, Seen};
 use crate::browser::probe::Frame;
@@ -79,8 +79,8 @@ impl NewPicture {
         let old = self.old();
         let known: BTreeSet<&str> = old.iter().flat_map(|f| f.programs.iter().map(String::as_str)).collect();
         let step = old.windows(2).filter(|w| w[0].n + 1 == w[1].n).map(|w| w[0].distance(w[1])).max().unwrap_or(0);
-        // A picture that follows the sound flashes by itself: where the app still says the old preset, only programs tell.
-        let renamed = self.preset.as_ref().is_none_or(|(now, _)| now.is_none() || *now != self.before.preset);
+        // A picture that follows the sound flashes by itself: a cut counts only with the app's word for another preset.
+        let renamed = self.preset.as_ref().is_some_and(|(now, _)| now.is_some() && *now != self.before.preset);
         let mut previous = old.last().copied();
         let mut other = None;
         for (t, frame) in self.after() {
@@ -201,10 +201,14 @@ impl NewPicture {
                     Some((Some(id), _)) => format!(", though the app says `{id}`"),
                     _ => String::new(),
                 };
+                let hint = match self.before.names_presets {
+                    false if self.linked == 0 => " (an app that never links anew must say its preset: [read] preset)",
+                    _ => "",
+                };
                 let went_black =
                     self.frames.last().is_some_and(|(_, f)| f.is_black()) && !self.old().iter().all(|f| f.is_black());
                 let what = if went_black { "the picture went black" } else { "the old picture stayed" };
-                format!("{what} for {waited}: {linked} since the switch{same}")
+                format!("{what} for {waited}: {linked} since the switch{same}{hint}")
             }
         }
     }

@@ -182,16 +182,11 @@ mod new_picture {
     }
 
     #[test]
-    fn a_cut_between_adjacent_frames_is_new_though_the_programs_are_the_same() {
-        for before in [before(), silent_about_presets()] {
-            let named = before.names_presets;
-            let mut book = Book::new("new picture", before).see(INPUT, Seen::Input);
-            if named {
-                book = book.preset(at(0), "waves", Declared::default());
-            }
-            let book = book.all(frames(0, 5, |n| drifting(n, "a"))).all(frames(5, 20, |n| bright(n, "a")));
-            near(book.held(), 5.0 * TICK);
-        }
+    fn a_cut_between_adjacent_frames_is_new_though_the_programs_are_the_same_if_the_app_says_so() {
+        let cut = |book: Book| book.all(frames(0, 5, |n| drifting(n, "a"))).all(frames(5, 300, |n| bright(n, "a")));
+        near(cut(switched().preset(at(0), "waves", Declared::default())).held(), 5.0 * TICK);
+        let silent = Book::new("new picture", silent_about_presets()).see(INPUT, Seen::Input);
+        assert!(cut(silent).failed().contains("must say its preset"));
     }
 
     #[test]
