@@ -266,7 +266,10 @@ impl Judging {
     /// The objective's answer.
     pub fn judge(&self) -> Judged {
         let samples = self.fold.samples();
-        let (verdict, value, needs) = judge(&samples, self.objective.target);
+        let (verdict, value, mut needs) = judge(&samples, self.objective.target);
+        if samples.is_empty() {
+            needs = Some(format!("a first {}", self.measure.unit));
+        }
         Judged {
             id: self.objective.id.clone(),
             name: self.objective.name.clone(),

@@ -29,7 +29,7 @@ const EXIT_CODES: &str = "Exit codes:
   2    a file or an argument is wrong
   3    broken: the environment, and nothing was breached
   70   a bug in Soundcheck
-  130  interrupted (SIGINT); 143: terminated (SIGTERM)";
+  130  interrupted (SIGINT); 143: terminated (SIGTERM); 129: hung up (SIGHUP)";
 
 #[derive(Subcommand)]
 enum Command {

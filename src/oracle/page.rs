@@ -21,7 +21,9 @@ impl Oracle for Page {
     fn see(&mut self, t: f64, seen: &Seen) -> Option<Outcome> {
         match seen {
             Seen::Document(status) if *status >= 400 => self.refused = Some(format!("the page answered {status}")),
-            Seen::Unreachable(why) => self.refused = Some(format!("the page could not be had: {why}")),
+            Seen::Unreachable(why) => {
+                self.refused = Some(format!("the page could not be had: {why} (is the app up at this address?)"))
+            }
             Seen::Loaded(canvas) => self.loaded = Some((t, *canvas)),
             other => self.held.see(other),
         }

@@ -25,8 +25,9 @@ pub fn write(record: &Record) -> String {
     let count = |ending| record.plays.iter().filter(|p| p.ending == ending).count();
     let _ = writeln!(
         out,
-        "\n{}: {} plays passed, {} failed, {} broken in {}",
+        "\n{}: {} played, {} passed, {} failed, {} broken in {}",
         record.verdict().name(),
+        record.plays.len(),
         count(Ending::Passed),
         count(Ending::Failed),
         count(Ending::Broken) + count(Ending::Unfinished),

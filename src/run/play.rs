@@ -102,7 +102,7 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     let fields =
         json!({ "ending": ending, "reason": reason, "ms": round(ms), "start_up_ms": up.map(|up| round(up - start)) });
     shared.log.write("journey_end", Origin::Monitor, now, &ids, fields);
-    Ended { ending, reason, ms: now - start }
+    Ended { ending, reason, ms }
 }
 
 async fn with_leash(
@@ -352,7 +352,7 @@ impl OnStage<'_> {
         self.watch.catch_up();
         self.watch.forget();
         let mut t = self.shared.log.now_ms();
-        if self.opened && !opens && self.app.canvas.is_some() {
+        if self.opened && !opens {
             t = self.arm(expectation, trusted).await;
             self.old_frames().await;
         }
@@ -429,6 +429,9 @@ impl OnStage<'_> {
 
     /// A few frames of the old picture must be known before a switch; a page that draws nothing gives none.
     async fn old_frames(&mut self) {
+        if self.app.canvas.is_none() && self.watch.renderer.is_none() {
+            return; // nothing draws here
+        }
         let deadline = Instant::now() + OLD_WAIT;
         while self.watch.frames.len() < OLD_FRAMES && self.watch.next(deadline).await.is_some() {}
     }
