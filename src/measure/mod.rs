@@ -2,7 +2,6 @@
 
 use crate::event::Event;
 use crate::table::Row;
-use std::collections::BTreeMap;
 
 mod console;
 mod memory;
@@ -73,9 +72,6 @@ impl Samples {
         self.len() == 0
     }
 }
-
-/// Samples by the browser session they came from: where trials share a session, both counts are shown.
-pub type Sessions = BTreeMap<String, u64>;
 
 /// Every measure.
 pub const MEASURES: &[Measure] = &[

@@ -61,10 +61,8 @@ pub(super) async fn open(
     let facts = session.facts().clone();
     let ids = Ids { platform: Some(facts.platform.clone()), ..ids };
     let watch = Watch::new(notices, &shared.log, ids);
-    let mut headers = access.headers.clone();
-    headers.retain(|(name, _)| !name.is_empty());
-    if !headers.is_empty() {
-        session.set_extra_headers(&headers, SHORT).await?;
+    if !access.headers.is_empty() {
+        session.set_extra_headers(&access.headers, SHORT).await?;
     }
     let host = url::Url::parse(&shared.base).ok().and_then(|u| u.host_str().map(str::to_owned)).unwrap_or_default();
     for (name, value) in &access.cookies {
