@@ -81,13 +81,15 @@ impl NewPicture {
         let step = old.windows(2).filter(|w| w[0].n + 1 == w[1].n).map(|w| w[0].distance(w[1])).max().unwrap_or(0);
         // A picture that follows the sound flashes by itself: a cut counts only with the app's word for another preset.
         let renamed = self.preset.as_ref().is_some_and(|(now, _)| now.is_some() && *now != self.before.preset);
+        // Nor is going dark a cut to another preset, unless that is what the preset declares.
+        let dark = |f: &Frame| f.is_black() && declared.picture != Some(Picture::Black);
         let mut previous = old.last().copied();
         let mut other = None;
         for (t, frame) in self.after() {
             let changed = old.is_empty()
                 || self.bound.is_some_and(|bound| *t >= bound)
                 || frame.programs.iter().any(|p| !known.contains(p.as_str()))
-                || renamed && previous.is_some_and(|p| p.n + 1 == frame.n && cuts(p, frame, step, &old));
+                || renamed && !dark(frame) && previous.is_some_and(|p| p.n + 1 == frame.n && cuts(p, frame, step, &old));
             // Once cut, the picture stays cut: only the step into it is abrupt.
             let changed = changed || other.is_some();
             if changed {

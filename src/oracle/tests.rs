@@ -190,6 +190,17 @@ mod new_picture {
     }
 
     #[test]
+    fn going_dark_with_the_old_programs_is_no_cut_and_names_what_was_not_linked() {
+        let why = switched()
+            .preset(at(0), "waves", declared(Picture::Moving, &["b"]))
+            .all(frames(0, 5, |n| drifting(n, "a")))
+            .all(frames(5, 300, |n| frame(n, "a", |_| 0.0)))
+            .failed();
+        assert!(why.starts_with("the picture went black"), "{why}");
+        assert!(why.contains("no program was linked since the switch, though the app says `waves`"), "{why}");
+    }
+
+    #[test]
     fn black_fails_unless_it_is_declared() {
         let black =
             |declared| switched().preset(at(0), "void", declared).all(frames(0, 500, |n| frame(n, "b", |_| 0.0)));
