@@ -87,6 +87,22 @@ pub struct Ids {
     pub step: Option<String>,
 }
 
+/// What goes on now: the ids of the play and the step under way. The run writes it; proxy and probe read it.
+#[derive(Clone, Debug, Default)]
+pub struct Now(Arc<Mutex<Ids>>);
+
+impl Now {
+    /// Says what goes on from here.
+    pub fn set(&self, ids: &Ids) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(ids);
+    }
+
+    /// What goes on.
+    pub fn get(&self) -> Ids {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
 impl Event {
     /// A field of the event's own as a number.
     pub fn number(&self, field: &str) -> Option<f64> {

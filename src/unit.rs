@@ -34,6 +34,101 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+/// A number of octets a file gives: `B`, `kB`, `MB`, `GB` (decimal), `KiB`, `MiB`, `GiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl Size {
+    /// Reads `"262144 B"`, `"256 KiB"`, `"1.5 MB"`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (number, unit) = split(text)?;
+        let times = match unit {
+            "B" => 1.0,
+            "kB" => 1e3,
+            "MB" => 1e6,
+            "GB" => 1e9,
+            "KiB" => 1024.0,
+            "MiB" => 1024.0 * 1024.0,
+            "GiB" => 1024.0 * 1024.0 * 1024.0,
+            "" => return Err(format!("`{text}` has no unit: write `{text} B` or `{text} kB`")),
+            _ => return Err(format!("unknown unit `{unit}`: write B, kB, MB, GB, KiB, MiB or GiB")),
+        };
+        let octets = number * times;
+        if octets > 1e15 || octets.fract() != 0.0 {
+            return Err(format!("`{text}` is out of bounds: a whole number of octets, at most 1000000 GB"));
+        }
+        Ok(Self(octets as u64))
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+/// A rate a file gives, in bits per second: `bit/s`, `kbit/s`, `Mbit/s`, `Gbit/s`, decimal as networks count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate(pub f64);
+
+impl Rate {
+    /// Reads `"1600 kbit/s"`, `"5Mbit/s"`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (number, unit) = split(text)?;
+        let times = match unit {
+            "bit/s" => 1.0,
+            "kbit/s" => 1e3,
+            "Mbit/s" => 1e6,
+            "Gbit/s" => 1e9,
+            "" => return Err(format!("`{text}` has no unit: write `{text} kbit/s` or `{text} Mbit/s`")),
+            _ => return Err(format!("unknown unit `{unit}`: write bit/s, kbit/s, Mbit/s or Gbit/s")),
+        };
+        let rate = number * times;
+        if !(1e3..=1e11).contains(&rate) {
+            return Err(format!("`{text}` is out of bounds: 1 kbit/s to 100 Gbit/s; for no rate at all use an outage"));
+        }
+        Ok(Self(rate))
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+/// A share a file gives, from 0 to 1: `"2.5 %"`, or the number itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share(pub f64);
+
+impl Share {
+    /// Reads `"2.5 %"`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (number, unit) = split(text)?;
+        match unit {
+            "%" if (0.0..=100.0).contains(&number) => Ok(Self(number / 100.0)),
+            "" if (0.0..=1.0).contains(&number) => Ok(Self(number)),
+            _ => Err(format!("`{text}` is no share: write \"2.5 %\", or a number from 0 to 1")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(f64),
+            Text(String),
+        }
+        let text = match Written::deserialize(from)? {
+            Written::Number(n) => n.to_string(),
+            Written::Text(text) => text,
+        };
+        Self::parse(&text).map_err(D::Error::custom)
+    }
+}
+
 fn split(text: &str) -> Result<(f64, &str), String> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -73,6 +168,25 @@ mod tests {
         assert_eq!(Time::parse("1.5min"), Ok(Time(Duration::from_secs(90))));
         for bad in ["2", "", "s", "0s", "2 parsecs", "-1s", "1e9h", "999h", "1.2.3s"] {
             assert!(Time::parse(bad).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn sizes_rates_and_shares_have_units_and_bounds() {
+        assert_eq!(Size::parse("256 KiB"), Ok(Size(262_144)));
+        assert_eq!(Size::parse("1.5MB"), Ok(Size(1_500_000)));
+        assert_eq!(Size::parse("0 B"), Ok(Size(0)));
+        assert_eq!(Rate::parse("1600 kbit/s"), Ok(Rate(1.6e6)));
+        assert_eq!(Share::parse("2.5 %"), Ok(Share(0.025)));
+        assert_eq!(Share::parse("0.5"), Ok(Share(0.5)));
+        for bad in ["5", "0.5 B", "5 KB", "-1 B", "9999999 GB"] {
+            assert!(Size::parse(bad).is_err(), "{bad} was taken");
+        }
+        for bad in ["5", "0 kbit/s", "5 MB/s", "900 bit/s"] {
+            assert!(Rate::parse(bad).is_err(), "{bad} was taken");
+        }
+        for bad in ["101 %", "1.5", "-1 %", "x"] {
+            assert!(Share::parse(bad).is_err(), "{bad} was taken");
         }
     }
 
