@@ -2,8 +2,10 @@
 
 use super::authority::Authority;
 use super::plan::Planned;
+use super::shape::{self, Shape};
 use super::{Armed, Standing, Tally, lock};
 use crate::fault::head::Head;
+use crate::fault::link::Part;
 use crate::fault::rule::{Now, Rule, Scope};
 use crate::fault::seed::Draw;
 use crate::fault::{Range, Request, Resource, Response, Step};
@@ -17,6 +19,8 @@ use tokio::time::Instant;
 
 /// Counts kept, at most: a page that makes up URLs costs so much memory and no more.
 const KEPT: usize = 1 << 18;
+/// Links kept before those that nobody goes through are given up.
+const MOST_SHAPES: usize = 256;
 
 /// A request, kept for as long as its exchange goes on.
 pub(super) struct Asked {
@@ -86,6 +90,12 @@ pub(super) struct Rules {
     /// Scopes that a rule counts by.
     scopes: Vec<Scope>,
     counts: Mutex<Counts>,
+    /// The links of each scope.
+    shapes: Mutex<HashMap<u64, Arc<Mutex<Shape>>>>,
+    /// Counts the switches of parts of the link.
+    switched: AtomicU64,
+    /// Whether a part of the link holds at times only.
+    windows: bool,
 }
 
 struct Kept {
@@ -161,7 +171,20 @@ impl Rules {
                 scopes.push(kept.rule.scope);
             }
         }
-        Self { kept, seed: armed.seed, journey: armed.journey, scopes, counts: Mutex::new(Counts::new()) }
+        let windowed = |k: &Kept| {
+            let when = &k.rule.when;
+            k.link && (when.after.is_some() || when.until.is_some() || when.step.is_some())
+        };
+        Self {
+            windows: kept.iter().any(windowed),
+            kept,
+            seed: armed.seed,
+            journey: armed.journey,
+            scopes,
+            counts: Mutex::new(Counts::new()),
+            shapes: Mutex::default(),
+            switched: AtomicU64::new(0),
+        }
     }
 
     /// Which rules fire on a request.
@@ -181,6 +204,9 @@ impl Rules {
             let armed = kept.armed.load(Relaxed);
             if armed {
                 kept.requests.fetch_add(1, Relaxed);
+            }
+            if kept.link && armed && shape::window_fits(&rule.when, now.since, step) {
+                kept.matched.fetch_add(1, Relaxed);
             }
             if kept.whole || kept.link {
                 continue;
@@ -259,9 +285,72 @@ impl Rules {
         true
     }
 
-    /// Since the rules were armed.
-    pub(super) fn since(&self) -> Duration {
-        lock(&self.counts).start.elapsed()
+    /// When the rules' clock started.
+    pub(super) fn start(&self) -> Instant {
+        lock(&self.counts).start
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Whether there is a link to go through.
+    pub(super) fn any_link(&self) -> bool {
+        self.kept.iter().any(|k| k.link)
+    }
+
+    /// The links that a connection goes through.
+    pub(super) fn shapes(&self, whose: Whose) -> Vec<Arc<Mutex<Shape>>> {
+        let scopes = [Scope::Connection, Scope::Client, Scope::Link];
+        let used = scopes.into_iter().filter(|s| self.links(*s).next().is_some());
+        let mut shapes = lock(&self.shapes);
+        used.map(|scope| {
+            let key = whose.key(scope, ());
+            if shapes.len() >= MOST_SHAPES && !shapes.contains_key(&key) {
+                // Those of connections that are gone.
+                shapes.retain(|_, shape| Arc::strong_count(shape) > 1);
+            }
+            // One seed for all the play's link; others must differ, or all connections would lose the same segments.
+            let seed = if scope == Scope::Link { self.seed } else { self.seed ^ key };
+            shapes.entry(key).or_insert_with(|| Arc::new(Mutex::new(Shape::new(self, scope, seed)))).clone()
+        })
+        .collect()
+    }
+
+    /// The rules of a scope that are parts of the link.
+    pub(super) fn links(&self, scope: Scope) -> impl Iterator<Item = usize> {
+        let of_scope = move |(_, k): &(usize, &Kept)| k.link && k.rule.scope == scope;
+        self.kept.iter().enumerate().filter(of_scope).map(|(n, _)| n)
+    }
+
+    /// Whether a part of the link holds now.
+    pub(super) fn holds(&self, number: usize, since: Duration, step: Option<&str>) -> bool {
+        let kept = &self.kept[number];
+        kept.armed.load(Relaxed) && shape::window_fits(&kept.rule.when, since, step)
+    }
+
+    /// What a rule makes of the link, and its id.
+    pub(super) fn part(&self, number: usize) -> Option<(String, Part)> {
+        let rule = &self.kept[number].rule;
+        Some((rule.id.clone(), rule.fault.link()?))
+    }
+
+    pub(super) fn switched(&self) -> u64 {
+        self.switched.load(Relaxed)
+    }
+
+    pub(super) fn has_windows(&self) -> bool {
+        self.windows
+    }
+
+    pub(super) fn applied_link(&self, id: &str) {
+        if let Some(kept) = self.of(id) {
+            kept.applied.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn rule(&self, id: &str) -> Option<&Rule> {
+        self.of(id).map(|k| &k.rule)
     }
 
     pub(super) fn tally(&self) -> Vec<Tally> {
@@ -279,7 +368,9 @@ impl Rules {
     }
 
     pub(super) fn set_armed(&self, id: &str, armed: bool) -> bool {
-        self.of(id).map(|k| k.armed.store(armed, Relaxed)).is_some()
+        let known = self.of(id).map(|k| k.armed.store(armed, Relaxed)).is_some();
+        self.switched.fetch_add(1, Relaxed);
+        known
     }
 
     pub(super) fn ask_for(&self, id: &str) -> bool {
@@ -289,6 +380,7 @@ impl Rules {
     pub(super) fn reset(&self) {
         let mut counts = lock(&self.counts);
         *counts = Counts::new();
+        lock(&self.shapes).clear();
         for kept in &self.kept {
             for count in [&kept.waiting, &kept.requests, &kept.matched, &kept.applied] {
                 count.store(0, Relaxed);

@@ -6,6 +6,7 @@ use super::authority::Authority;
 use super::dial::{Failed, Server, dial};
 use super::pass;
 use super::plan::{Plan, Planned, is_of_connection};
+use super::shaped::{Sender, shaped};
 use super::tap::{Carried, Flags, Stop, Tap};
 use super::target::{self, Only, Refusal};
 use super::told::{Told, applied_to};
@@ -49,6 +50,8 @@ pub(super) struct Conn {
     pub leads: (Vec<u8>, Vec<u8>),
     /// What it carried so far, and what is to be done with it as a whole.
     pub carried: Carried,
+    /// Sends what is on its way to the client, where a link is before it.
+    sender: Option<Sender>,
 }
 
 /// What comes after an exchange.
@@ -107,12 +110,16 @@ impl Conn {
             last: None,
             leads: (Vec::new(), Vec::new()),
             carried: Carried::default(),
+            sender: None,
         }
     }
 
     /// Serves it to its end.
     pub(super) async fn serve(mut self) {
-        let mut next = self.accepted().await;
+        let mut next = match self.shape(true) {
+            Ok(()) => self.accepted().await,
+            Err(next) => next,
+        };
         while next == Next::Again {
             next = match self.head().await {
                 Idle::Head(head) => self.exchange(head).await,
@@ -120,12 +127,31 @@ impl Conn {
                 Idle::Over(next) => next,
             };
         }
+        let sender = self.sender.take();
         match next {
-            Next::Again | Next::Gone => {}
+            Next::Again | Next::Gone => drop(self),
             Next::Close => self.close().await,
             Next::Reset => self.reset().await,
             Next::Silence => self.silence().await,
         }
+        if let Some(sender) = sender {
+            sender.finish().await;
+        }
+    }
+
+    /// Puts the link before the client's socket, if there is one and it is not there yet.
+    fn shape(&mut self, fresh: bool) -> Result<(), Next> {
+        if self.sender.is_some() || !self.shared.rules().any_link() {
+            return Ok(());
+        }
+        let (In::Tcp(_), Out::Tcp(_)) = (&self.input, &self.output) else { return Ok(()) };
+        let In::Tcp(input) = std::mem::take(&mut self.input) else { return Ok(()) };
+        let output = std::mem::take(&mut self.output);
+        let (input, output, sender) = shaped(&self.shared, self.whose, fresh, input, output).ok_or(Next::Gone)?;
+        self.input = In::Shaped(Box::new(input));
+        self.output = Out::Shaped(Box::new(output));
+        self.sender = Some(sender);
+        Ok(())
     }
 
     /// What is to be done with it as a whole, from the first moment on.
@@ -218,6 +244,9 @@ impl Conn {
     }
 
     async fn exchange(&mut self, head: Head) -> Next {
+        if let Err(next) = self.shape(false) {
+            return next;
+        }
         let only = match (&self.tunnel, &self.shared.reverse) {
             (Some(to), _) => Only::Tunnel(to),
             (None, Some((to, _))) => Only::Reverse(to),
@@ -385,6 +414,9 @@ impl Conn {
         }
         if self.output.shutdown().await.is_err() {
             return;
+        }
+        if matches!(self.output, Out::Shaped(_)) {
+            self.output.arrived().await;
         }
         let _ = tokio::time::timeout(LINGER, self.silence()).await; // long enough either way
     }

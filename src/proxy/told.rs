@@ -1,7 +1,7 @@
 //! What is told of an exchange: one event when it is over, one for each rule that was applied, and the live list.
 
 use super::Shared;
-use super::armed::{Asked, Whose};
+use super::armed::{Asked, Rules, Whose};
 use super::kind;
 use super::live::Seen;
 use super::plan::Planned;
@@ -266,6 +266,16 @@ pub(super) fn applied_to(shared: &Shared, connection: u64, step: &Planned) {
     if step.by.apply() {
         tell_applied(shared, &shared.now.share(), step, connection, None);
     }
+}
+
+/// A part of the link did something to a connection that it had not done to it before.
+pub(super) fn applied_link(shared: &Shared, connection: u64, rules: &Rules, id: &str, way: &str) {
+    let (Some(log), Some(rule)) = (&shared.log, rules.rule(id)) else { return };
+    let fields = json!({
+        "fault": id, "kind": rule.kind, "leg": rule.leg, "request": null, "method": null, "host": null, "path": null,
+        "at": "link", "offset": null, "action": way, "connection": connection,
+    });
+    log.write("fault_applied", Origin::Proxy, log.now_ms(), &shared.now.share(), fields);
 }
 
 /// A rule's first action is carried out, on a request or on a connection as a whole.
