@@ -5,7 +5,6 @@
 //! everything behind it for a round trip, or for a retransmission time-out, and the rate is held to what a sender that
 //! meets such loss can reach (RFC 9438, Mathis et al. 1997).
 
-use super::seed::Draw;
 use std::time::Duration;
 
 /// Octets of one TCP segment of the modelled link.
