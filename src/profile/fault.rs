@@ -136,10 +136,15 @@ impl FaultFile {
         if message.starts_with("missing field") {
             return Problem::at(span, format!("`{name}` needs `{named}`"), example);
         }
-        // The first line is the message; the path of the value comes last: "in `down`".
+        // The first line is the message; the path of the value comes last: "in `down`". What is wrong with several keys
+        // together has none, but quotes a key or its value.
         let shown = e.to_string();
         let path = shown.lines().last().and_then(|l| l.strip_prefix("in `")?.strip_suffix('`'));
-        let found = path.and_then(|path| own(path.split('.').next().unwrap_or(path))).or_else(|| own(named));
+        let worth = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned) == named;
+        let found = path
+            .and_then(|path| own(path.split('.').next().unwrap_or(path)))
+            .or_else(|| own(named))
+            .or_else(|| self.own.iter().find(|(_, value)| worth(value.get_ref())));
         Problem::at(found.map_or(span, |(_, value)| value.span()), in_plain_words(message), example)
     }
 
