@@ -133,7 +133,7 @@ fn it_says_what_it_does() {
         [
             "bandwidth down = \"1 Mbit/s\"; the whole link",
             "now-and-then: status code = 503; every request for media of a later part (each 3. of a URL); 20 % of them; \
-             at most 3 times; each connection by itself",
+             at most 3 times a URL; each connection by itself",
             "expects: video in both browsers fails with \"MediaError 4\"",
             "expects: every other play plays, each expectation within 2s",
         ]
