@@ -3,7 +3,7 @@
 
 use super::{Shared, Turn};
 use crate::browser::session::Session;
-use crate::error::{Error, Operator, Result};
+use crate::error::{Error, Result};
 use crate::event::{Log, Now, random_hex};
 use crate::fault::Leg;
 use crate::profile::{Facts, Profile};
@@ -19,7 +19,6 @@ const CANARY: Duration = Duration::from_secs(10);
 /// The listener of one play.
 pub(super) struct Net {
     proxy: Proxy,
-    armed: bool,
 }
 
 /// What an app's own addresses are: what its file names, and where it is itself.
@@ -60,7 +59,7 @@ impl Net {
         let reach = Reach { named: hosts.clone(), public: true };
         let mut config = config(Leg::Browser, reach, hosts, &shared.log, &shared.now);
         config.map.clone_from(&shared.plan.app.map);
-        Ok(Self { proxy: Proxy::start(config).await?, armed: false })
+        Ok(Self { proxy: Proxy::start(config).await? })
     }
 
     /// Where the browser is sent.
@@ -87,7 +86,7 @@ impl Net {
     }
 
     /// Arms the profile's faults, here and upstream, and starts their clock.
-    pub(super) fn arm(&mut self, shared: &Shared<'_>, turn: &Turn<'_>) {
+    pub(super) fn arm(&self, shared: &Shared<'_>, turn: &Turn<'_>) {
         let of = |leg| Armed {
             rules: turn.profile.rules.iter().filter(|r| r.leg == leg).cloned().collect(),
             seed: turn.profile.seed,
@@ -97,7 +96,6 @@ impl Net {
         if let Some(upstream) = &shared.upstream {
             upstream.arm(of(Leg::Upstream));
         }
-        self.armed = true;
     }
 
     /// What the planned faults came to, for the record; and why they cannot have, where that is known.
@@ -106,15 +104,22 @@ impl Net {
         found.extend(shared.upstream.iter().flat_map(Proxy::tally));
         let rules = profile.rules.iter().map(|rule| {
             let tally = found.iter().find(|t| t.id == rule.id).cloned().unwrap_or_default();
-            (rule.leg, Tally { id: rule.id.clone(), ..tally })
+            Planned { leg: rule.leg, kind: rule.kind, tally: Tally { id: rule.id.clone(), ..tally } }
         });
         Tallied { rules: rules.collect(), tunnelled: self.proxy.tunnelled(), upstream: shared.upstream.is_some() }
     }
 }
 
+/// A planned fault, and what it came to.
+struct Planned {
+    leg: Leg,
+    kind: &'static str,
+    tally: Tally,
+}
+
 /// What the planned faults of a play came to.
 pub(super) struct Tallied {
-    rules: Vec<(Leg, Tally)>,
+    rules: Vec<Planned>,
     tunnelled: Vec<String>,
     upstream: bool,
 }
@@ -125,16 +130,20 @@ impl Tallied {
         let faults: Vec<Value> = self
             .rules
             .iter()
-            .map(|(leg, t)| {
-                json!({ "id": t.id, "leg": leg, "requests": t.requests, "matched": t.matched, "applied": t.applied })
+            .map(|Planned { leg, kind, tally: t }| {
+                json!({
+                    "id": t.id, "kind": kind, "leg": leg,
+                    "requests": t.requests, "matched": t.matched, "applied": t.applied,
+                })
             })
             .collect();
         json!({ "faults": faults, "tunnelled": self.tunnelled })
     }
 
-    /// Why a planned fault never came about; `None` when each of them did.
+    /// Why a planned kind of fault never came about, on no leg and in no variant; `None` when each of them did.
     fn missing(&self) -> Option<String> {
-        let (leg, tally) = self.rules.iter().find(|(_, t)| t.applied == 0)?;
+        let came = |kind| self.rules.iter().any(|r| r.kind == kind && r.tally.applied > 0);
+        let Planned { leg, tally, .. } = self.rules.iter().find(|r| !came(r.kind))?;
         let id = &tally.id;
         let why = match (leg, tally) {
             (Leg::Upstream, _) if !self.upstream => {
@@ -156,12 +165,12 @@ impl Tallied {
     pub(super) fn judge(&self, turn: &Turn<'_>, went: Ending, facts: &Facts) -> (Ending, Option<String>) {
         let profile = turn.profile;
         if profile.rules.is_empty() || went == Ending::Broken {
-            return (went, facts.reason.clone());
+            return (went, facts.reason.map(str::to_owned));
         }
-        let applied = self.rules.iter().any(|(_, t)| t.applied > 0);
+        let applied = self.rules.iter().any(|r| r.tally.applied > 0);
         let held = match profile.expected(&turn.journey.name, turn.kind) {
             // What went wrong without any fault is the app's own failure.
-            _ if !applied && went == Ending::Failed => Err(facts.reason.clone().unwrap_or_default()),
+            _ if !applied && went == Ending::Failed => Err(facts.reason.unwrap_or_default().to_owned()),
             Some(expect) => expect.judge(facts),
             None => return (Ending::Undecided, Some(format!("`{}` says nothing of this journey", profile.name))),
         };
@@ -169,7 +178,7 @@ impl Tallied {
             (Err(why), _) => (Ending::Failed, Some(why)),
             (Ok(()), Some(why)) => (Ending::Undecided, Some(why)),
             (Ok(()), None) => {
-                (Ending::Passed, facts.reason.as_ref().map(|why| format!("failed as the profile expects: {why}")))
+                (Ending::Passed, facts.reason.map(|why| format!("failed, as the profile expects: {why}")))
             }
         }
     }

@@ -86,7 +86,8 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     };
     let (ending, reason) = match &came.faults {
         Some(faults) => {
-            let facts = Facts { failed: ending == Ending::Failed, reason, slowest: came.slowest };
+            let slowest = came.slowest.map(|ms| Duration::from_secs_f64(ms / 1000.0));
+            let facts = Facts { held: ending == Ending::Passed, reason: reason.as_deref(), slowest };
             shared.log.write("fault_tally", Origin::Monitor, shared.log.now_ms(), &ids, faults.fields());
             faults.judge(turn, ending, &facts)
         }
@@ -109,14 +110,14 @@ async fn with_leash(
     up: &mut Option<f64>,
     came: &mut Came,
 ) -> Result<(), Stop> {
-    let mut net = match shared.settings.webdriver {
+    let net = match shared.settings.webdriver {
         None => Some(Net::start(shared).await?),
         // A browser on another machine cannot reach a listener of this one's loopback.
         Some(_) => None,
     };
     let (driver, session, watch) = open(shared, turn, leash, ids, net.as_ref()).await?;
     *up = Some(shared.log.now_ms());
-    if let Some(net) = &mut net {
+    if let Some(net) = &net {
         net.arm(shared, turn);
     }
     let mut stage = OnStage {
