@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::{Log, Now, random_hex};
 use crate::fault::Leg;
 use crate::profile::{Facts, Profile};
-use crate::proxy::{Armed, Config, Proxy, Reach, Route, Tally};
+use crate::proxy::{Armed, Config, Proxy, Reach, Route, STORM, Tally};
 use crate::record::Ending;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -49,6 +49,7 @@ fn config(leg: Leg, reach: Reach, trace: Vec<String>, log: &Log, now: &Now) -> C
         trace,
         log: Some(log.clone()),
         now: now.clone(),
+        storm: STORM,
     }
 }
 

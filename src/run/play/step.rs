@@ -1,10 +1,10 @@
 //! The steps of a play: each done, waited for, pictured and told.
 
-use super::super::{shot, watch::round, watch::url_hash};
+use super::super::{shot, watch::round};
 use super::{OnStage, SHORT, Stop};
 use crate::browser::leash::memory_pss;
 use crate::browser::probe;
-use crate::event::Origin;
+use crate::event::{Origin, url_hash};
 use crate::journey::Step;
 use crate::oracle::{Before, EXPECTATIONS, Expectation, Outcome};
 use crate::step::{Failed, Hand};
