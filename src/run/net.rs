@@ -49,7 +49,7 @@ fn config(leg: Leg, reach: Reach, trace: Vec<String>, log: &Log, now: &Now) -> C
         trace,
         log: Some(log.clone()),
         now: now.clone(),
-        storm: STORM,
+        storm: Some(STORM),
     }
 }
 
