@@ -180,8 +180,8 @@ impl Head {
         let place = self.lines.iter().position(|l| self.is(l, name));
         self.remove(name);
         self.add(name, value);
-        if let (Some(place), Some(line)) = (place, self.lines.pop()) {
-            self.lines.insert(place, line);
+        if let Some(place) = place {
+            self.lines[place..].rotate_right(1);
         }
     }
 
@@ -344,12 +344,13 @@ mod tests {
     fn edits_keep_places() {
         let mut head = response("HTTP/1.1 206 Partial\r\nA: 1\r\nB: 2\r\na: 3\r\nC: 4\r\n\r\n");
         head.set("a", "9");
+        head.set("D", "5");
         head.remove("B");
         head.edit(&Edit::Line(b"bad line".to_vec()));
         head.edit(&Edit::Start(b"HTTP/1.1 200 OK".to_vec()));
         let mut out = Vec::new();
         head.write(&mut out);
-        assert_eq!(String::from_utf8_lossy(&out), "HTTP/1.1 200 OK\r\na: 9\r\nC: 4\r\nbad line\r\n\r\n");
+        assert_eq!(String::from_utf8_lossy(&out), "HTTP/1.1 200 OK\r\na: 9\r\nC: 4\r\nD: 5\r\nbad line\r\n\r\n");
         assert_eq!(head.status(), Some((200, 1)));
     }
 
