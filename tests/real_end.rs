@@ -99,7 +99,9 @@ fn nothing_is_left_after_a_kill_at_a_random_moment() {
 #[test]
 fn nothing_is_left_after_a_signal_or_a_crash() {
     for browser in BROWSERS {
-        for (signal, after) in [("INT", 2500), ("TERM", 3500), ("HUP", 1500), ("SEGV", 3000), ("INT", 300), ("PANIC", 0)] {
+        for (signal, after) in
+            [("INT", 2500), ("TERM", 3500), ("HUP", 1500), ("SEGV", 3000), ("INT", 300), ("PANIC", 0)]
+        {
             ends_clean(browser, signal, Duration::from_millis(after));
         }
     }

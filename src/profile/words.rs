@@ -2,8 +2,8 @@
 
 use super::expect::{Expect, Outcome};
 use crate::fault::Leg;
-use crate::fault::seed::Draw;
 use crate::fault::rule::{Nth, Part, Rule, Scope, When};
+use crate::fault::seed::Draw;
 
 /// A fault: `late: ttfb time = "2s"; every request for media; between the app and its upstream`.
 pub(super) fn rule(rule: &Rule, own: &str) -> String {
@@ -20,7 +20,7 @@ pub(super) fn rule(rule: &Rule, own: &str) -> String {
         parts.push(format!("{} % of them", rule.probability * 100.0));
     }
     if let Some(times) = rule.times {
-        parts.push(format!("at most {times} times a URL"));
+        parts.push(if times == 1 { "once a URL".to_owned() } else { format!("at most {times} times a URL") });
     }
     match rule.scope {
         Scope::Link => {}

@@ -193,8 +193,9 @@ pub(super) fn url(proxy: &Proxy) -> String {
 /// Waits for nothing; says what is wrong with a profile that cannot be played here.
 pub(super) fn playable(profile: &Profile, remote: bool) -> Result<()> {
     match remote && !profile.rules.is_empty() {
-        true => Err(Error::author(format!("profile {} cannot be played with --webdriver", profile.name))
-            .remedy("the other machine's browser cannot reach a proxy on this one: play it on browsers of this machine")),
+        true => Err(Error::author(format!("profile {} cannot be played with --webdriver", profile.name)).remedy(
+            "the other machine's browser cannot reach a proxy on this one: play it on browsers of this machine",
+        )),
         false => Ok(()),
     }
 }
