@@ -2,6 +2,12 @@
 //! It forwards raw heads and streams bodies; where a rule fires it does what the fault says. Every request is an
 //! event, every firing too.
 
+mod ca;
+mod host;
+pub mod tls;
+
+pub use host::Host;
+
 use crate::error::Result;
 use crate::event::{Log, Now};
 use crate::fault::Leg;
