@@ -38,7 +38,7 @@ impl FromStr for Host {
             return Ok(Host::Address(address));
         }
         if text.contains('/') {
-            return Err(wrong("is no host: an address of the web has a host in it, and only that is wanted"));
+            return Err(wrong("is no host: write only the host of this address"));
         }
         if text.contains(':') {
             return Err(wrong("is no host: leave the port out, all ports of a host are meant"));
@@ -102,8 +102,8 @@ mod tests {
     #[test]
     fn what_is_no_host_is_refused_with_a_reason() {
         let bad = [
-            ("https://cdn.example", "address of the web"),
-            ("cdn.example/media", "address of the web"),
+            ("https://cdn.example", "only the host"),
+            ("cdn.example/media", "only the host"),
             ("cdn.example:443", "port"),
             ("*", "below a name"),
             ("cdn.*.example", "below a name"),
