@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Operator, Result};
 use crate::oracle::{Declared, Picture};
-use crate::proxy::To;
+use crate::proxy::{Host, To};
 use crate::secret::Secrets;
 use crate::source::{Problem, Source};
 use crate::step::{Action, VERBS};
@@ -47,6 +47,9 @@ pub struct App {
     pub presets: BTreeMap<String, Declared>,
     /// How the browser is let in.
     pub access: Access,
+    /// Hosts whose HTTPS the proxy looks into, where a play has one (see [`crate::proxy::tls`]): `name`, `*.name` or an
+    /// address. Connections to others are tunnelled, and no fault matches a request in them.
+    pub intercept: Vec<String>,
 }
 
 /// Where the ids of events are read from in the page.
@@ -109,6 +112,8 @@ struct File {
     basic: Option<Basic>,
     #[serde(default)]
     insecure_certificates: bool,
+    #[serde(default)]
+    intercept: Vec<Spanned<String>>,
 }
 
 type ActionFile = Spanned<BTreeMap<Spanned<String>, Spanned<Value>>>;
@@ -164,6 +169,11 @@ impl App {
             session: file.session.as_ref().and_then(|s| check.session(s)),
             insecure_certificates: file.insecure_certificates,
         };
+        for host in &file.intercept {
+            if let Err(e) = host.get_ref().parse::<Host>() {
+                check.problem(host, e.what(), e.fix().unwrap_or_default());
+            }
+        }
         for (_, value) in access.headers.iter().chain(&access.cookies).chain(&access.basic) {
             secrets.add(value);
         }
@@ -189,6 +199,7 @@ impl App {
             words,
             presets,
             access,
+            intercept: file.intercept.into_iter().map(Spanned::into_inner).collect(),
         })
     }
 }
