@@ -1,6 +1,7 @@
 //! The rules that are armed, what they count, and which of them fire.
 
 use super::authority::Authority;
+use super::plan::Planned;
 use super::{Armed, Standing, Tally, lock};
 use crate::fault::head::Head;
 use crate::fault::rule::{Now, Rule, Scope};
@@ -132,7 +133,7 @@ pub(super) struct Fired {
     index: usize,
     pub draw: Draw,
     nth: u64,
-    applied: bool,
+    applied: AtomicBool,
     /// The count that it took one of.
     key: Option<u64>,
 }
@@ -164,7 +165,7 @@ impl Rules {
     }
 
     /// Which rules fire on a request.
-    pub(super) fn fire(self: &Arc<Self>, asked: &Asked, whose: Whose, step: Option<&str>) -> Vec<Fired> {
+    pub(super) fn fire(self: &Arc<Self>, asked: &Asked, whose: Whose, step: Option<&str>) -> Vec<Arc<Fired>> {
         let mut fired = Vec::new();
         if self.kept.is_empty() {
             return fired;
@@ -196,18 +197,21 @@ impl Rules {
             let taken = asked_for || (draw.unit(0) < rule.probability && self.take(&mut counts, rule, key));
             if taken {
                 let key = (!asked_for && rule.times.is_some()).then_some(key);
-                fired.push(Fired { rules: self.clone(), index, draw, nth: request.nth, applied: false, key });
+                let (rules, applied) = (self.clone(), AtomicBool::new(false));
+                fired.push(Arc::new(Fired { rules, index, draw, nth: request.nth, applied, key }));
             }
         }
         fired
     }
 
+    /// Whether there are faults of connections as a whole.
+    pub(super) fn any_whole(&self) -> bool {
+        self.kept.iter().any(|k| k.whole)
+    }
+
     /// Which rules fire on a connection as a whole, and what they do.
-    pub(super) fn accept(self: &Arc<Self>, whose: Whose, step: Option<&str>) -> Vec<(Fired, Vec<Step>)> {
+    pub(super) fn accept(self: &Arc<Self>, whose: Whose, step: Option<&str>) -> Vec<Planned> {
         let mut fired = Vec::new();
-        if !self.kept.iter().any(|k| k.whole) {
-            return fired;
-        }
         let nobody = Head::default();
         let mut counts = lock(&self.counts);
         let now = Now { since: counts.start.elapsed(), step };
@@ -233,8 +237,14 @@ impl Rules {
             let key = whose.key(rule.scope, index);
             if asked_for || (draw.unit(0) < rule.probability && self.take(&mut counts, rule, key)) {
                 let key = (!asked_for && rule.times.is_some()).then_some(key);
+                let (rules, applied) = (self.clone(), AtomicBool::new(false));
+                let by = Arc::new(Fired { rules, index, draw, nth, applied, key });
                 let steps = rule.fault.accept(&draw);
-                fired.push((Fired { rules: self.clone(), index, draw, nth, applied: false, key }, steps));
+                fired.extend(steps.into_iter().map(|step| Planned {
+                    by: by.clone(),
+                    at: step.at,
+                    action: step.action,
+                }));
             }
         }
         fired
@@ -280,7 +290,9 @@ impl Rules {
         let mut counts = lock(&self.counts);
         *counts = Counts::new();
         for kept in &self.kept {
-            [&kept.waiting, &kept.requests, &kept.matched, &kept.applied].map(|n| n.store(0, Relaxed));
+            for count in [&kept.waiting, &kept.requests, &kept.matched, &kept.applied] {
+                count.store(0, Relaxed);
+            }
         }
     }
 
@@ -321,10 +333,9 @@ impl Fired {
     }
 
     /// Its first action is carried out: true once.
-    pub(super) fn apply(&mut self) -> bool {
-        let first = !self.applied;
+    pub(super) fn apply(&self) -> bool {
+        let first = !self.applied.swap(true, Relaxed);
         if first {
-            self.applied = true;
             self.rules.kept[self.index].applied.fetch_add(1, Relaxed);
         }
         first
@@ -333,7 +344,7 @@ impl Fired {
 
 impl Drop for Fired {
     fn drop(&mut self) {
-        if let Some(key) = self.key.filter(|_| !self.applied) {
+        if let Some(key) = self.key.filter(|_| !self.applied.load(Relaxed)) {
             if let Some(count) = lock(&self.rules.counts).fired.get_mut(&key) {
                 *count = count.saturating_sub(1);
             }

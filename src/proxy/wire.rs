@@ -2,8 +2,10 @@
 
 use bytes::BufMut;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -113,6 +115,19 @@ impl Out {
         self.flush().await
     }
 
+    /// Waits until the other side's kernel has all that was sent, but not for long: a reader that does not read may
+    /// never take it.
+    pub(super) async fn arrived(&self) {
+        let Out::Tcp(half) = self else { return };
+        let (Ok(local), Ok(peer)) = (half.local_addr(), half.peer_addr()) else { return };
+        for wait in [0, 1, 2, 4, 8, 16, 32, 64, 128] {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            if queued(local, peer).await.is_none_or(|n| n == 0) {
+                return;
+            }
+        }
+    }
+
     /// Writes both, in one system call where they fit.
     pub(super) async fn send_both(&mut self, mut one: &[u8], mut two: &[u8]) -> io::Result<()> {
         while !one.is_empty() && !two.is_empty() {
@@ -127,6 +142,16 @@ impl Out {
         self.write_all(two).await?;
         self.flush().await
     }
+}
+
+/// Octets of a connection that its other side has not acknowledged, as the kernel tells (proc(5), `/proc/net/tcp`).
+async fn queued(local: SocketAddr, peer: SocketAddr) -> Option<u64> {
+    let table = if local.is_ipv4() { "/proc/self/net/tcp" } else { "/proc/self/net/tcp6" };
+    let table = tokio::fs::read_to_string(table).await.ok()?;
+    let (local, peer) = (format!(":{:04X}", local.port()), format!(":{:04X}", peer.port()));
+    let mut rows = table.lines().map(|l| l.split_ascii_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|r| r.len() > 4 && r[1].ends_with(&local) && r[2].ends_with(&peer))?;
+    u64::from_str_radix(row[4].split(':').next()?, 16).ok()
 }
 
 /// What was read and not yet used.
