@@ -6,8 +6,10 @@ mod answer;
 mod armed;
 mod authority;
 mod body;
+mod ca;
 mod conn;
 mod dial;
+mod host;
 mod kind;
 mod listener;
 pub mod live;
@@ -20,8 +22,11 @@ mod shaped;
 mod tap;
 mod target;
 mod told;
+pub mod tls;
 mod tunnel;
 mod wire;
+
+pub use host::Host;
 
 use crate::error::{Error, Operator, Result};
 use crate::event::{Log, Now};
