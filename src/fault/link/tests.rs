@@ -109,7 +109,8 @@ fn six_connections_share_one_cap_evenly() {
         let together: Arrivals = all.iter().flatten().copied().collect();
         let (long, worst) = rate_errors(&together, mbit);
         assert!(long < 0.01 && worst < 0.03, "{mbit} Mbit/s: {long} {worst}");
-        // The first one finds the queue empty: it takes the queue's time, at 0.5 Mbit/s a second, until shares are even.
+        // The first one finds the queue empty and fills it: it takes the queue's time, at 0.5 Mbit/s a second, until shares
+        // are even.
         for (n, own) in all.iter().enumerate() {
             let share = between(own, S * 3, S * 8) as f64 * 6.0 / between(&together, S * 3, S * 8) as f64;
             assert!((share - 1.0).abs() < 0.03, "{mbit} Mbit/s: connection {n} has {share} of its share");
@@ -120,8 +121,8 @@ fn six_connections_share_one_cap_evenly() {
             println!(
                 "{mbit} Mbit/s: connection {n} has {share:.4} of its share, gaps: p99 {p99:?}, longest {longest:?}"
             );
-            // As long as the ticks that come late.
-            assert!(p99 <= MS * 20);
+            // A tick that comes late, and a piece.
+            assert!(p99 <= MS * 25);
         }
     }
 }
@@ -462,7 +463,7 @@ proptest! {
     ) {
         let mut way = link(vec![rate(mbit)], 1).down;
         let mut flows: Vec<Flow> = (0..connections).map(|_| way.flow()).collect();
-        let limit = (64 * 1024).max((mbit * 1e6 / 8.0 * 0.025) as u64);
+        let limit = (64 * 1024).max((mbit * 1e6 / 8.0 * 0.05) as u64);
         for (n, which) in (0..).zip(order) {
             let (now, flow) = (MS * n, &mut flows[which % connections]);
             match way.room(flow, now) {
