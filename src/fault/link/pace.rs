@@ -2,7 +2,9 @@
 //! of a slotted link).
 
 use super::super::seed::Draw;
+use super::SEGMENT;
 use super::outage::{FOREVER, HOPS, Outages};
+use super::queue::{QUANTUM, QUANTUM_TIME, QUEUE_TIME, Room};
 use std::time::Duration;
 
 /// A bottleneck of one rate, as a virtual clock. When what was sent has passed is counted from the begin of a busy time
@@ -56,14 +58,20 @@ impl Clock {
         leaves
     }
 
-    /// When only half of so many octets is left to pass.
-    pub fn half(&self, octets: u64) -> Duration {
-        self.free.saturating_sub(Duration::from_secs_f64(octets as f64 * 4.0 / self.rate))
+    /// How much may be sent at once of the one connection this is the pace of. It saves up no more than a late tick needs:
+    /// the rest stays with the sender.
+    pub fn room(&self, now: Duration) -> Room {
+        let most = self.octets(QUEUE_TIME).max(SEGMENT);
+        let backlog = self.octets(self.free.saturating_sub(now).as_secs_f64());
+        match most.saturating_sub(backlog) {
+            0 => Room::At(self.free.saturating_sub(Duration::from_secs_f64(most as f64 * 4.0 / self.rate))),
+            room => Room::For(room.min(self.octets(QUANTUM_TIME).max(QUANTUM.0))),
+        }
     }
 
-    /// Octets that were sent and have not passed yet, about.
-    pub fn backlog(&self, now: Duration) -> u64 {
-        (self.free.saturating_sub(now).as_secs_f64() * self.rate / 8.0) as u64
+    /// Octets that pass in so many seconds.
+    fn octets(&self, seconds: f64) -> u64 {
+        (seconds * self.rate / 8.0) as u64
     }
 }
 

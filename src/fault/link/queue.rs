@@ -8,13 +8,13 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 /// The queue holds at least so much of the rate, so that a tick that comes late costs no rate.
-const QUEUE_TIME: f64 = 0.05;
+pub(super) const QUEUE_TIME: f64 = 0.05;
 /// What joins at once is no more than this time's worth of the rate, divided among the connections,
-const QUANTUM_TIME: f64 = 0.005;
+pub(super) const QUANTUM_TIME: f64 = 0.005;
 /// and no less than this time's worth, however many they are: a thousand small writes cost more than they tell,
 const QUANTUM_TIME_MIN: f64 = 0.000_5;
 /// nor than these octets, nor more.
-const QUANTUM: (u64, u64) = (64, 64 * 1024);
+pub(super) const QUANTUM: (u64, u64) = (64, 64 * 1024);
 /// Where there are several, each joins at its share of the rate, times the first if the queue is empty, the second if it
 /// is full: so it comes to be half full. They are so close that who comes first in a tick has no better share.
 const HASTE: (f64, f64) = (1.1, 0.9);

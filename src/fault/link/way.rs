@@ -217,11 +217,11 @@ impl Way {
         if flow.dead {
             return Room::At(FOREVER);
         }
-        let paced = flow.cap.as_ref().map_or(0, |cap| cap.backlog(now));
-        match (self.queue.room(flow.number, now), &flow.cap) {
-            (Room::For(_), Some(cap)) if paced >= self.queue.limit() => Room::At(cap.half(self.queue.limit())),
-            (Room::For(room), _) => Room::For(room.min(self.queue.limit() - paced)),
-            (later, _) => later,
+        let own = flow.cap.as_ref().map_or(Room::For(u64::MAX), |cap| cap.room(now));
+        match (self.queue.room(flow.number, now), own) {
+            (Room::For(queue), Room::For(own)) => Room::For(queue.min(own)),
+            (Room::At(queue), Room::At(own)) => Room::At(queue.max(own)),
+            (later @ Room::At(_), _) | (_, later) => later,
         }
     }
 
