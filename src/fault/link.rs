@@ -30,7 +30,7 @@ mod queue;
 mod tests;
 mod way;
 
-pub use pace::{check_trace, parse_trace};
+pub use pace::check_trace;
 pub use queue::Room;
 pub use way::{Acted, Fate, Flow, Sent, Way};
 

@@ -211,8 +211,8 @@ impl Way {
     }
 
     /// How many octets of this connection may be sent at once now, or when to ask again. It is no more than the
-    /// connection's part of 5 ms, so that octets arrive evenly; ask and send until there is no room. To send more is no error, but the queue
-    /// grows by it and shares are no longer even.
+    /// connection's part of 5 ms, so that octets arrive evenly; ask and send until there is no room. To send more is no
+    /// error, but the queue grows by it and shares are no longer even.
     pub fn room(&mut self, flow: &Flow, now: Duration) -> Room {
         if flow.dead {
             return Room::At(FOREVER);
