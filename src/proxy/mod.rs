@@ -2,10 +2,13 @@
 //! It forwards raw heads and streams bodies; where a rule fires it does what the fault says. Every request is an
 //! event, every firing too.
 
+pub mod live;
+
 use crate::error::Result;
 use crate::event::{Log, Now};
 use crate::fault::Leg;
 use crate::fault::rule::Rule;
+use live::Live;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -81,6 +84,19 @@ pub struct Tally {
     pub applied: u64,
 }
 
+/// An armed fault, as it stands.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The fault and its matching.
+    pub rule: Rule,
+    /// Whether it is armed: all are at first, [`Proxy::set_armed`] changes it.
+    pub armed: bool,
+    /// Firings that were asked for and wait for their request.
+    pub waiting: u64,
+    /// What it came to so far.
+    pub tally: Tally,
+}
+
 /// A running proxy. Dropping it ends it.
 pub struct Proxy {}
 
@@ -102,6 +118,34 @@ impl Proxy {
 
     /// What each armed rule came to so far.
     pub fn tally(&self) -> Vec<Tally> {
+        unimplemented!()
+    }
+
+    /// Each fault as it stands, in the profile's order.
+    pub fn standing(&self) -> Vec<Standing> {
+        unimplemented!()
+    }
+
+    /// Arms one fault, or disarms it; its counts stay. What it began goes on. False: no such fault.
+    pub fn set_armed(&self, _id: &str, _armed: bool) -> bool {
+        unimplemented!()
+    }
+
+    /// Applies a fault once to the next request it is for ([`When::is_for`]), armed or not, whatever its probability,
+    /// times, nth, window and step say; a fault of a connection to the next one. False: no such fault.
+    ///
+    /// [`When::is_for`]: crate::fault::rule::When::is_for
+    pub fn fire(&self, _id: &str) -> bool {
+        unimplemented!()
+    }
+
+    /// Starts all counts and the faults' clock anew; which are armed stays as it is.
+    pub fn reset(&self) {
+        unimplemented!()
+    }
+
+    /// The last requests; they are kept from the first call on.
+    pub fn live(&self) -> Live {
         unimplemented!()
     }
 
