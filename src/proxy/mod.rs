@@ -2,6 +2,7 @@
 //! It forwards raw heads and streams bodies; where a rule fires it does what the fault says. Every request is an
 //! event, every firing too.
 
+pub mod control;
 pub mod live;
 
 use crate::error::Result;
