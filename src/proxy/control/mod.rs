@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
-use told::Told;
+
+pub use told::Told;
 
 const PAGE: &str = include_str!("page.html");
 /// The longest profile that is taken, octets.

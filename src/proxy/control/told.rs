@@ -7,28 +7,39 @@ use crate::table::{Row as _, find};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A fault as the API tells it.
-#[derive(Serialize)]
-pub(super) struct Told {
-    id: String,
+/// A fault as the API tells it, and the line that `soundcheck proxy --json` begins with.
+#[derive(Clone, Debug, Serialize)]
+pub struct Told {
+    /// Its name within the profile.
+    pub id: String,
+    /// Its kind, a row of [`FAULTS`].
     #[serde(rename = "do")]
-    kind: &'static str,
-    about: &'static str,
+    pub kind: &'static str,
+    /// What that kind does.
+    pub about: &'static str,
     /// For which exchanges, in words.
-    when: String,
-    probability: f64,
-    times: Option<u64>,
+    pub when: String,
+    /// How likely on each of those, 0 to 1.
+    pub probability: f64,
+    /// At most so often.
+    pub times: Option<u64>,
     /// Whether it can be fired by hand: faults of the link are armed only.
-    fires: bool,
-    armed: bool,
-    waiting: u64,
-    requests: u64,
-    matched: u64,
-    applied: u64,
+    pub fires: bool,
+    /// Whether it is armed.
+    pub armed: bool,
+    /// Firings by hand that wait for their request.
+    pub waiting: u64,
+    /// Requests that came while it was armed.
+    pub requests: u64,
+    /// Those it matched.
+    pub matched: u64,
+    /// Times it was applied.
+    pub applied: u64,
 }
 
 impl Told {
-    pub(super) fn of(standing: Standing) -> Self {
+    /// A fault as it stands.
+    pub fn of(standing: Standing) -> Self {
         let Standing { rule, armed, waiting, tally } = standing;
         let fires = rule.fault.link().is_none();
         Self {
