@@ -50,8 +50,9 @@ fn rule(id: &str, path: Option<&str>, probability: f64, fault: Arc<dyn Fault>) -
 }
 
 fn loaded(name: &str, rules: Vec<Rule>) -> Loaded {
+    let says = rules.iter().map(|r| format!("{} in words", r.id)).collect();
     let armed = Armed { rules, seed: 7, journey: String::new() };
-    Loaded { name: name.to_owned(), question: "What if?".to_owned(), toml: format!("# {name}\n"), armed }
+    Loaded { name: name.to_owned(), question: "What if?".to_owned(), toml: format!("# {name}\n"), armed, says }
 }
 
 /// A server that answers `0123456789`, or the part of it that is asked for; its address.

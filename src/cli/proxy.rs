@@ -6,7 +6,7 @@ use soundcheck::error::{Error, Result};
 use soundcheck::event::{Ids, Log, Now, Origin, random_hex};
 use soundcheck::fault::Leg;
 use soundcheck::profile::Profile;
-use soundcheck::proxy::control::{Control, Loaded, Setup, Told};
+use soundcheck::proxy::control::{Control, Loaded, Setup};
 use soundcheck::proxy::live::{Entry, Live};
 use soundcheck::proxy::{Armed, Config, Proxy, Reach, Route};
 use soundcheck::secret::Secrets;
@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
     /// Print the start as one line of JSON: `{"listen", "to", "allow", "control", "token", "profile", "question",
-    /// "seed", "leg", "faults": [{"id", "do", "about", "when", "probability", "times", "fires", "armed", "waiting",
+    /// "seed", "leg", "faults": [{"id", "do", "about", "says", "probability", "times", "fires", "armed", "waiting",
     /// "requests", "matched", "applied"}]}`
     #[arg(long)]
     json: bool,
@@ -167,9 +167,9 @@ fn target(text: &str) -> Result<String> {
 }
 
 fn load(source: Source, seed: Option<u64>) -> Result<Loaded> {
-    let Profile { name, question, .. } = Profile::read(&source)?;
-    let armed = Armed { rules: Vec::new(), seed: seed.unwrap_or(1), journey: String::new() };
-    Ok(Loaded { name, question, toml: source.text, armed })
+    let profile = Profile::read(&source)?;
+    let armed = Armed { rules: profile.rules, seed: seed.unwrap_or(profile.seed), journey: String::new() };
+    Ok(Loaded { name: profile.name, question: profile.question, toml: source.text, armed, says: profile.says })
 }
 
 fn open_log(path: &Path) -> Result<Log> {
@@ -189,7 +189,7 @@ fn announce(args: &Args, proxy: &Proxy, control: &Control, profile: &Loaded) {
         let leg = if args.leg == Leg::Browser { "upstream" } else { "browser" };
         eprintln!("note: {other} faults of this profile are of the other leg, and quiet here: --leg {leg} plays them");
     }
-    let faults: Vec<Told> = proxy.standing().into_iter().map(Told::of).collect();
+    let faults = profile.told(proxy.standing());
     if args.json {
         let start = json!({ "listen": proxy.address(), "to": args.to, "allow": args.allow, "control": control.url(),
             "token": control.token(), "profile": profile.name, "question": profile.question,
@@ -207,11 +207,8 @@ fn announce(args: &Args, proxy: &Proxy, control: &Control, profile: &Loaded) {
         profile.armed.seed,
         profile.question
     );
-    let wide = faults.iter().map(|f| f.id.len()).max().unwrap_or(0);
-    for fault in &faults {
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "  armed  {:<wide$}  {}; {}", fault.id, fault.about, fault.when);
-    }
+    // Writing to a string cannot fail.
+    faults.iter().for_each(|f| drop(writeln!(out, "  armed  {}", f.says)));
     if faults.is_empty() {
         out.push_str("  no faults: everything passes as it is\n");
     }

@@ -9,8 +9,8 @@ mod told;
 
 use crate::error::{Error, Operator as _, Result};
 use crate::event::{Ids, Log, Origin};
+use crate::proxy::Proxy;
 use crate::proxy::live::{Live, News};
-use crate::proxy::{Armed, Proxy};
 use axum::extract::rejection::StringRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -24,28 +24,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-pub use told::Told;
+pub use told::{Loaded, Read, Told};
 
 const PAGE: &str = include_str!("page.html");
 /// The longest profile that is taken, octets.
 const LONGEST_PROFILE: usize = 256 * 1024;
-
-/// A profile as somebody wrote it, read.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// How it is called.
-    pub name: String,
-    /// The question it answers.
-    pub question: String,
-    /// Its text.
-    pub toml: String,
-    /// Its faults, and the seed.
-    pub armed: Armed,
-}
-
-/// Reads a profile's text. What is wrong with it is an author's error, with line and caret. Profiles live on a floor
-/// above, so whoever starts the control says how they are read.
-pub type Read = Box<dyn Fn(&str) -> Result<Loaded> + Send + Sync>;
 
 /// What the control is about.
 pub struct Setup {
@@ -175,8 +158,9 @@ fn router(desk: Arc<Desk>) -> Result<Router> {
 }
 
 async fn faults(State(desk): State<Arc<Desk>>) -> Json<Value> {
-    let told: Vec<Told> = desk.proxy.standing().into_iter().map(Told::of).collect();
+    // Within the lock, as in `change_profile`: words and faults are of one profile.
     let profile = desk.profile();
+    let told = profile.told(desk.proxy.standing());
     Json(json!({
         "listen": desk.proxy.address(),
         "to": desk.to,
@@ -213,7 +197,7 @@ async fn fire(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Result<J
 }
 
 fn tell(profile: &Loaded) -> Json<Value> {
-    let Loaded { name, question, toml, armed } = profile;
+    let Loaded { name, question, toml, armed, .. } = profile;
     Json(json!({ "name": name, "question": question, "seed": armed.seed, "toml": toml }))
 }
 
@@ -233,14 +217,6 @@ async fn change_profile(
     desk.note("profile_armed", loaded.event());
     *profile = loaded;
     Ok(tell(&profile))
-}
-
-impl Loaded {
-    /// What an event tells of it.
-    pub fn event(&self) -> Value {
-        let faults: Vec<&str> = self.armed.rules.iter().map(|r| r.id.as_str()).collect();
-        json!({ "profile": self.name, "question": self.question, "seed": self.armed.seed, "faults": faults })
-    }
 }
 
 #[derive(Deserialize)]

@@ -1,11 +1,60 @@
-//! A fault as the API tells it.
+//! A profile as somebody wrote it, and its faults as the API tells them.
 
+use crate::error::Result;
 use crate::fault::FAULTS;
-use crate::fault::rule::{Nth, When};
-use crate::proxy::Standing;
+use crate::proxy::{Armed, Standing};
 use crate::table::{Row as _, find};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+/// A profile as somebody wrote it, read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// How it is called.
+    pub name: String,
+    /// The question it answers.
+    pub question: String,
+    /// Its text.
+    pub toml: String,
+    /// Its faults, and the seed.
+    pub armed: Armed,
+    /// Each of those faults in words, in the same order.
+    pub says: Vec<String>,
+}
+
+/// Reads a profile's text. What is wrong with it is an author's error, with line and caret. Profiles live on a floor
+/// above, so whoever starts the control says how they are read.
+pub type Read = Box<dyn Fn(&str) -> Result<Loaded> + Send + Sync>;
+
+impl Loaded {
+    /// What an event tells of it.
+    pub fn event(&self) -> Value {
+        let faults: Vec<&str> = self.armed.rules.iter().map(|r| r.id.as_str()).collect();
+        json!({ "profile": self.name, "question": self.question, "seed": self.armed.seed, "faults": faults })
+    }
+
+    /// Its faults as they stand.
+    pub fn told(&self, standing: Vec<Standing>) -> Vec<Told> {
+        let says = |id: &str| self.armed.rules.iter().zip(&self.says).find(|(r, _)| r.id == id).map(|(_, s)| s.clone());
+        standing
+            .into_iter()
+            .map(|Standing { rule, armed, waiting, tally }| Told {
+                kind: rule.kind,
+                about: find(FAULTS, rule.kind).map_or("", |k| k.about()),
+                says: says(&rule.id).unwrap_or_default(),
+                probability: rule.probability,
+                times: rule.times,
+                fires: rule.fault.link().is_none(),
+                armed,
+                waiting,
+                requests: tally.requests,
+                matched: tally.matched,
+                applied: tally.applied,
+                id: rule.id,
+            })
+            .collect()
+    }
+}
 
 /// A fault as the API tells it, and the line that `soundcheck proxy --json` begins with.
 #[derive(Clone, Debug, Serialize)]
@@ -17,8 +66,8 @@ pub struct Told {
     pub kind: &'static str,
     /// What that kind does.
     pub about: &'static str,
-    /// For which exchanges, in words.
-    pub when: String,
+    /// The fault in words: its keys, and for which exchanges.
+    pub says: String,
     /// How likely on each of those, 0 to 1.
     pub probability: f64,
     /// At most so often.
@@ -35,79 +84,4 @@ pub struct Told {
     pub matched: u64,
     /// Times it was applied.
     pub applied: u64,
-}
-
-impl Told {
-    /// A fault as it stands.
-    pub fn of(standing: Standing) -> Self {
-        let Standing { rule, armed, waiting, tally } = standing;
-        let fires = rule.fault.link().is_none();
-        Self {
-            kind: rule.kind,
-            about: find(FAULTS, rule.kind).map_or("", |k| k.about()),
-            when: words(&rule.when, fires),
-            probability: rule.probability,
-            times: rule.times,
-            fires,
-            armed,
-            waiting,
-            requests: tally.requests,
-            matched: tally.matched,
-            applied: tally.applied,
-            id: rule.id,
-        }
-    }
-}
-
-/// For which exchanges, in words.
-fn words(when: &When, of_requests: bool) -> String {
-    let name = |v: Value| v.as_str().unwrap_or_default().to_owned();
-    let When { host, path, method, resource, range, nth, after, until, step } = when;
-    let of = |word: &str, value: &Option<String>| value.as_ref().map(|v| format!("{word} {v}"));
-    let nth = nth.map(|nth| match nth {
-        Nth::Is(n) => format!("number {n} for its URL"),
-        Nth::From(n) => format!("from number {n} for its URL"),
-        Nth::Every(n) => format!("every {n}. for its URL"),
-    });
-    let parts = [
-        method.clone(),
-        of("host", host),
-        of("path", path),
-        resource.map(|r| format!("resource {}", name(json!(r)))),
-        range.map(|r| format!("range {}", name(json!(r)))),
-        nth,
-        after.map(|t| format!("after {t:?}")),
-        until.map(|t| format!("until {t:?}")),
-        of("step", step),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    match (parts.is_empty(), of_requests) {
-        (true, true) => "every request".to_owned(),
-        (true, false) => "the whole link".to_owned(),
-        _ => parts.join(", "),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fault::Resource;
-    use crate::fault::rule::Part;
-    use std::time::Duration;
-
-    #[test]
-    fn matching_is_said_in_words() {
-        assert_eq!(words(&When::default(), true), "every request");
-        assert_eq!(words(&When::default(), false), "the whole link");
-        let when = When {
-            path: Some("/media/*".into()),
-            resource: Some(Resource::Media),
-            range: Some(Part::Later),
-            nth: Some(Nth::From(2)),
-            after: Some(Duration::from_secs(10)),
-            ..When::default()
-        };
-        let said = "path /media/*, resource media, range later, from number 2 for its URL, after 10s";
-        assert_eq!(words(&when, true), said);
-    }
 }
