@@ -1,5 +1,8 @@
 //! The proxy's control over HTTP, on a real proxy in front of a real server: who is let in, and what the switches do.
 
+mod common;
+
+use common::people::{exchange, origin, soon};
 use serde_json::{Value, json};
 use soundcheck::error::{Error, Whose};
 use soundcheck::event::{Log, Now};
@@ -10,10 +13,8 @@ use soundcheck::fault::{Action, Answer, Fault, Leg, Point, Request, Step, at};
 use soundcheck::proxy::control::{Control, Loaded, Setup};
 use soundcheck::proxy::{Armed, Config, Proxy, Reach, Route};
 use soundcheck::secret::Secrets;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// Answers in the server's place.
 #[derive(Debug)]
@@ -53,44 +54,6 @@ fn loaded(name: &str, rules: Vec<Rule>) -> Loaded {
     let says = rules.iter().map(|r| format!("{} in words", r.id)).collect();
     let armed = Armed { rules, seed: 7, journey: String::new() };
     Loaded { name: name.to_owned(), question: "What if?".to_owned(), toml: format!("# {name}\n"), armed, says }
-}
-
-/// A server that answers `0123456789`, or the part of it that is asked for; its address.
-fn origin() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for socket in listener.incoming().flatten() {
-            let head: Vec<String> =
-                BufReader::new(&socket).lines().map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
-            let ranged = head.iter().any(|l| l.eq_ignore_ascii_case("range: bytes=4-"));
-            let (status, more, body) = match ranged {
-                true => ("206 Partial Content", "Content-Range: bytes 4-9/10\r\n", "456789"),
-                false => ("200 OK", "", "0123456789"),
-            };
-            let answer = format!(
-                "HTTP/1.1 {status}\r\n{more}Content-Type: video/mp4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                body.len()
-            );
-            let _ = (&socket).write_all(answer.as_bytes());
-        }
-    });
-    address
-}
-
-/// One exchange on a connection of its own: status, head and body. Nothing is added to `head` but what ends it.
-fn exchange(address: SocketAddr, head: &str, body: &str) -> (u16, String, String) {
-    let mut socket = TcpStream::connect(address).expect("connects");
-    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
-    let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-    write!(socket, "{head}\r\n{length}Connection: close\r\n\r\n{body}").expect("sent");
-    let mut bytes = Vec::new();
-    // A reset after the answer is no matter here.
-    let _ = socket.read_to_end(&mut bytes);
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.get(9..12).and_then(|s| s.parse().ok()).unwrap_or(0);
-    (status, head.to_ascii_lowercase(), body.to_owned())
 }
 
 /// A proxy in front of a server, and its control.
@@ -152,15 +115,6 @@ impl Bench {
     /// The status of a request through the proxy.
     fn get(&self, path: &str) -> u16 {
         exchange(self.proxy, &format!("GET {path} HTTP/1.1\r\nHost: {}", self.proxy), "").0
-    }
-}
-
-/// The API answers at once what the data path counts a moment later.
-fn soon(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
