@@ -110,7 +110,7 @@ async fn follow_and_switch(kind: Kind) {
     assert!(newest.contains("/media/b.mp4") && newest.contains("|503|") && newest.contains("|down|"), "{kind}: {rows}");
     page.until("document.querySelector('#requests tr').className", |t| t == "hit").await;
     page.until("[...document.querySelector('#faults tr').cells].map((c) => c.innerText).join('|')", |t| {
-        t.contains("|2|1|1|")
+        t.contains("|1|1|1|")
     })
     .await;
 

@@ -19,8 +19,11 @@ pub fn origin() -> SocketAddr {
                 true => ("206 Partial Content", "Content-Range: bytes 4-9/10\r\n", "456789"),
                 false => ("200 OK", "", "0123456789"),
             };
+            // The front page is a page: a browser would take a video for a download.
+            let page = head.first().is_some_and(|l| l.starts_with("GET / "));
+            let kind = if page { "text/html" } else { "video/mp4" };
             let answer = format!(
-                "HTTP/1.1 {status}\r\n{more}Content-Type: video/mp4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                "HTTP/1.1 {status}\r\n{more}Content-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
                 body.len()
             );
             let _ = (&socket).write_all(answer.as_bytes());
