@@ -23,6 +23,7 @@ use crate::secret::Secrets;
 use crate::table::Row;
 use base64::Engine as _;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use launch::Launched;
@@ -129,6 +130,7 @@ fn about(plan: &Plan, settings: &Settings) -> Value {
         "judge": plan.judge,
         "browsers": plan.browsers.iter().map(|k| k.name()).collect::<Vec<_>>(),
         "profiles": plan.profiles.iter().map(|p| &p.name).collect::<Vec<_>>(),
+        "seeds": plan.profiles.iter().map(|p| (p.name.as_str(), p.seed)).collect::<BTreeMap<_, _>>(),
         "journeys": plan.journeys.iter().map(|j| &j.name).collect::<Vec<_>>(),
         "repeat": plan.repeat,
         "sound": plan.sound,
