@@ -207,8 +207,10 @@ fn announce(args: &Args, proxy: &Proxy, control: &Control, profile: &Loaded) {
         profile.armed.seed,
         profile.question
     );
-    // Writing to a string cannot fail.
-    faults.iter().for_each(|f| drop(writeln!(out, "  armed  {}", f.says)));
+    for fault in &faults {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  armed  {}", fault.says);
+    }
     if faults.is_empty() {
         out.push_str("  no faults: everything passes as it is\n");
     }
