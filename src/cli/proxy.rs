@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::SignalKind;
 
-/// With -v a line for each request goes to stderr when it ends.
 #[derive(clap::Args)]
+#[command(after_help = "With -v a line for each request goes to stderr when it ends. Ctrl-C ends the proxy.")]
 pub struct Args {
     /// A profile: a path, or the name of a shipped one (`soundcheck list profiles`)
     #[arg(default_value = "clean")]
@@ -136,7 +136,7 @@ fn targets(args: &Args) -> Result<(Route, Reach)> {
         return Ok((Route::Forward, Reach { named, public: false }));
     };
     let wrong = |why: &str| Error::author(format!("--to {to}: {why}")).remedy("--to http://127.0.0.1:3000");
-    let url = url::Url::parse(to).map_err(|e| wrong(&e.to_string()))?;
+    let url = url::Url::parse(to).map_err(|e| wrong(&format!("no URL: {e}")))?;
     if url.scheme() != "http" {
         return Err(wrong("only plain http is passed on to"));
     }
