@@ -209,7 +209,11 @@ fn known_journeys(source: &Source, plan: &Source, own: &[&str]) -> Result<Profil
         .filter(|(journey, _)| !known.iter().any(|k| glob(journey, k)) && plan.beside(journey, "journeys").is_err())
         .map(|(journey, span)| {
             let help = did_you_mean(journey, known.iter().copied());
-            Problem::at(span.clone(), format!("no journey `{journey}` in the plan, beside it, or among the shipped"), help)
+            Problem::at(
+                span.clone(),
+                format!("no journey `{journey}` in the plan, beside it, or among the shipped"),
+                help,
+            )
         })
         .collect();
     if problems.is_empty() { Ok(profile) } else { Err(source.error(&problems)) }

@@ -93,7 +93,7 @@ mod tests {
             ("shift = 0", "nothing is rewritten"),
             ("length = \"0 B\"", "at least 1 B"),
             ("length = \"5 B\"\nopen = true", "one of both"),
-            ("shift = \"5 B\"", "integer"),
+            ("shift = \"5 B\"", "i64"),
         ] {
             assert!(refused("rewrite_range", keys).contains(why), "{keys}: {}", refused("rewrite_range", keys));
         }

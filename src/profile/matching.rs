@@ -1,7 +1,7 @@
 //! The `match` of a fault: which exchanges it is for.
 
-use crate::fault::rule::{Nth, Part, When};
 use crate::fault::Resource;
+use crate::fault::rule::{Nth, Part, When};
 use crate::source::Problem;
 use crate::unit::Time;
 use serde::Deserialize;
@@ -55,7 +55,9 @@ fn read(text: &str) -> Result<NthFile, String> {
     };
     match digits.trim().parse() {
         Ok(n) if n > 0 => Ok(NthFile(make(n))),
-        _ => Err(format!("`{text}` is no number of a request: write 2 (the second), \"2+\" (from it on) or \"/2\" (every second)")),
+        _ => Err(format!(
+            "`{text}` is no number of a request: write 2 (the second), \"2+\" (from it on) or \"/2\" (every second)"
+        )),
     }
 }
 
@@ -88,15 +90,21 @@ impl MatchFile {
         };
         wrong(&self.host, |host| match host {
             _ if host.trim().is_empty() => Some(("is no host", EMPTY)),
-            _ if host.contains('/') => Some(("is no host", "write the host alone, such as \"cdn.example\" or \"*:8080\"")),
-            _ if host.chars().any(char::is_uppercase) => Some(("never fits: browsers send hosts in lower case", "write it so")),
+            _ if host.contains('/') => {
+                Some(("is no host", "write the host alone, such as \"cdn.example\" or \"*:8080\""))
+            }
+            _ if host.chars().any(char::is_uppercase) => {
+                Some(("never fits: browsers send hosts in lower case", "write it so"))
+            }
             _ => None,
         });
         wrong(&self.path, |path| match path {
             _ if path.contains(['?', '#']) => {
                 Some(("is no path", "a path is matched without its query; `*` alone stands for any characters"))
             }
-            _ if !path.starts_with(['/', '*']) => Some(("never fits: a path begins with /", "write \"/media/*\" or \"*.mp4\"")),
+            _ if !path.starts_with(['/', '*']) => {
+                Some(("never fits: a path begins with /", "write \"/media/*\" or \"*.mp4\""))
+            }
             _ => None,
         });
         wrong(&self.method, |method| match method {

@@ -65,7 +65,11 @@ impl Profile {
         for fault in &file.fault {
             if ids.contains(&fault.id()) {
                 let what = format!("two faults called `{}`", fault.id());
-                problems.push(Problem::at(fault.span(), what, "give each an `id` of its own: events tell them apart by it"));
+                problems.push(Problem::at(
+                    fault.span(),
+                    what,
+                    "give each an `id` of its own: events tell them apart by it",
+                ));
             }
             ids.push(fault.id());
         }

@@ -2,8 +2,8 @@
 
 use super::expect::{Expect, Outcome};
 use crate::fault::Leg;
-use crate::fault::seed::Draw;
 use crate::fault::rule::{Nth, Part, Rule, Scope, When};
+use crate::fault::seed::Draw;
 
 /// A fault: `late: ttfb time = "2s"; every request for media; between the app and its upstream`.
 pub(super) fn rule(rule: &Rule, own: &str) -> String {
