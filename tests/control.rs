@@ -72,6 +72,7 @@ impl Bench {
             reach: Reach { named: vec![origin.to_string()], public: false },
             map: Default::default(),
             trace: Vec::new(),
+            storm: None,
             log: log.clone(),
             now: Now::default(),
         };
@@ -285,6 +286,7 @@ async fn it_listens_on_loopback_only_and_ends_when_it_is_dropped() {
         reach: Reach::default(),
         map: Default::default(),
         trace: Vec::new(),
+        storm: None,
         log: None,
         now: Now::default(),
     };

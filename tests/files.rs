@@ -5,6 +5,8 @@
 use soundcheck::fault::FAULTS;
 use soundcheck::measure::MEASURES;
 use soundcheck::oracle::EXPECTATIONS;
+use soundcheck::plan::{Overrides, Plan};
+use soundcheck::secret::Secrets;
 use soundcheck::step::VERBS;
 use soundcheck::table::Row;
 use std::collections::BTreeSet;
@@ -132,6 +134,28 @@ fn the_good_files_beside_the_bad_ones_are_good() {
         let done = check(&folder, &[file.file_name().expect("a name").to_str().expect("UTF-8")]);
         assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
     }
+}
+
+#[test]
+fn the_profile_that_the_readme_shows_is_good() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README is there");
+    let shown = readme.split("```toml\n").find(|block| block.starts_with("# flaky.toml")).expect("a profile is shown");
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = shown.split("```").next().expect("an end");
+    std::fs::write(dir.path().join("flaky.toml"), text).expect("written");
+    let done = check(dir.path(), &["flaky.toml"]);
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn a_seed_on_the_command_line_is_that_of_every_profile() {
+    let plan = root().join("ci/streaming-faults.toml");
+    let seeds = |seed| -> BTreeSet<u64> {
+        let overrides = Overrides { seed, ..Overrides::default() };
+        let plan = Plan::read(&plan, &overrides, &Secrets::default()).expect("it ships");
+        plan.profiles.iter().map(|p| p.seed).collect()
+    };
+    assert_eq!((seeds(None), seeds(Some(77))), (BTreeSet::from([1]), BTreeSet::from([77])));
 }
 
 /// Every string a TOML file holds under `key`, at any depth; and every key above a value.

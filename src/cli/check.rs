@@ -50,7 +50,9 @@ pub fn main(args: &Args) -> Done {
             Ok(Checked { kind, question, does }) => {
                 // Writing to a string cannot fail.
                 let _ = writeln!(out, "ok  {kind:<10} {}  {question}", file.display());
-                does.iter().for_each(|line| drop(writeln!(out, "{:15}{line}", "")));
+                for line in does {
+                    let _ = writeln!(out, "{:15}{line}", "");
+                }
             }
             Err(e) => problems.push(e.to_string()),
         }

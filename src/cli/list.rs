@@ -80,7 +80,7 @@ fn rows(table: &str) -> Vec<(String, String)> {
             .iter()
             .map(|f| match f.example {
                 "" => (f.name().to_owned(), f.about().to_owned()),
-                keys => (f.name().to_owned(), format!("{}; {keys}", f.about())),
+                keys => (f.name().to_owned(), format!("{}; {}", f.about(), keys.replace('\n', ", "))),
             })
             .collect(),
         "reports" => of(REPORTS),

@@ -82,6 +82,8 @@ pub async fn main(args: Args, verbose: bool) -> Done {
         reach,
         map: Default::default(),
         trace: Vec::new(),
+        // People may send what they like.
+        storm: None,
         log: log.clone(),
         now: Now::default(),
     };

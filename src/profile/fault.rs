@@ -121,7 +121,8 @@ impl FaultFile {
         let (name, message) = (kind.name(), e.message());
         let example = match kind.example {
             "" => format!("`{name}` has no keys of its own"),
-            keys => format!("for instance do = \"{name}\", {keys}"),
+            // A row gives them as lines.
+            keys => format!("for instance do = \"{name}\", {}", keys.replace('\n', ", ")),
         };
         let own = |wanted: &str| self.own.iter().find(|(key, _)| key.get_ref() == wanted);
         let mut quoted = message.split('`').skip(1).step_by(2);

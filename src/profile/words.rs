@@ -20,7 +20,7 @@ pub(super) fn rule(rule: &Rule, own: &str) -> String {
         parts.push(format!("{} % of them", rule.probability * 100.0));
     }
     if let Some(times) = rule.times {
-        parts.push(format!("at most {times} times a URL"));
+        parts.push(if times == 1 { "once a URL".to_owned() } else { format!("at most {times} times a URL") });
     }
     match rule.scope {
         Scope::Link => {}
