@@ -2,7 +2,7 @@
 
 use super::{Done, print, run::watch};
 use serde_json::json;
-use soundcheck::error::{Error, Result};
+use soundcheck::error::{Error, Result, Whose};
 use soundcheck::event::{Ids, Log, Now, Origin, random_hex};
 use soundcheck::fault::Leg;
 use soundcheck::profile::Profile;
@@ -87,10 +87,9 @@ pub async fn main(args: Args, verbose: bool) -> Done {
         log: log.clone(),
         now: Now::default(),
     };
-    let proxy = Proxy::start(config).await.map_err(|e| match e.fix() {
-        None => e.remedy("give another --listen; port 0 takes a free one"),
-        Some(_) => e,
-    })?;
+    let busy = "end what listens there, or give another --listen; port 0 takes a free one";
+    let proxy =
+        Proxy::start(config).await.map_err(|e| if e.whose() == Whose::Operator { e.remedy(busy) } else { e })?;
     let proxy = Arc::new(proxy);
     proxy.arm(profile.armed.clone());
     let (path, seed) = (args.profile.clone(), args.seed);

@@ -61,7 +61,7 @@ impl Control {
             return Err(Error::author(format!("{listen} is not on loopback: the control is for this machine alone"))
                 .remedy("--control 127.0.0.1:0; from elsewhere, through a tunnel: ssh -L"));
         }
-        let busy = |e: Error| e.remedy("give another --control; port 0 takes a free one");
+        let busy = |e: Error| e.remedy("end what listens there, or give another --control; port 0 takes a free one");
         let doing = format!("listening on {listen} for the control page");
         let listener = tokio::net::TcpListener::bind(listen).await.operator(&doing).map_err(busy)?;
         let address = listener.local_addr().operator(&doing)?;
