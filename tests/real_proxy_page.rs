@@ -48,7 +48,11 @@ impl Page {
 
     /// What an expression gives, as text.
     async fn text(&self, expression: &str) -> String {
-        let value = self.session.evaluate(&format!("String({expression})"), true, LIMIT).await.expect("evaluated");
+        let value = self
+            .session
+            .evaluate(&format!("Promise.resolve({expression}).then(String)"), true, LIMIT)
+            .await
+            .expect("evaluated");
         value.as_str().unwrap_or_default().to_owned()
     }
 
@@ -95,9 +99,8 @@ async fn follow_and_switch(kind: Kind) {
     let ranged = format!("GET /media/a.mp4?x=1 HTTP/1.1\r\nHost: {}\r\nRange: bytes=4-", proxy.address());
     assert_eq!(exchange(proxy.address(), &ranged, "").0, 206);
     let row = page.until(ROWS, |t| t.contains("206") && !t.contains("under way")).await;
-    for part in
-        ["GET /media/a.mp4?x=1", "|bytes=4-|206|bytes 4-9/10|6|6|6|", "video/mp4", " ms|", &proxy.address().to_string()]
-    {
+    let server = to.trim_start_matches("http://");
+    for part in ["GET /media/a.mp4?x=1", "|206||6 of 6 B|", "|bytes=4-|bytes 4-9/10|6", "video/mp4", " ms|", server] {
         assert!(row.contains(part), "{kind}: no {part} in {row}");
     }
 
@@ -107,7 +110,7 @@ async fn follow_and_switch(kind: Kind) {
     assert_eq!(proxy.get("/media/b.mp4"), 503);
     let rows = page.until(ROWS, |t| t.contains("/media/b.mp4") && !t.contains("under way")).await;
     let (newest, _) = rows.split_once("/media/a.mp4").expect("the one before is below");
-    assert!(newest.contains("/media/b.mp4") && newest.contains("|503|") && newest.contains("|down|"), "{kind}: {rows}");
+    assert!(newest.contains("/media/b.mp4") && newest.contains("|503|down|"), "{kind}: {rows}");
     page.until("document.querySelector('#requests tr').className", |t| t == "hit").await;
     page.until("[...document.querySelector('#faults tr').cells].map((c) => c.innerText).join('|')", |t| {
         t.contains("|1|1|1|")

@@ -28,8 +28,11 @@ pub(super) fn policy(page: &str) -> String {
 /// Serves nobody who may not ask, and says of every answer that it is nobody else's.
 pub(super) async fn guard(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
     let refused = refuse(request.uri(), request.headers(), &desk.address.to_string(), &desk.token);
+    let of_api = request.uri().path().starts_with("/api/");
     let mut response = match refused {
-        Some(refusal) => refusal.into_response(),
+        Some(refusal) if of_api => refusal.into_response(),
+        // Somebody looks at it, in a browser.
+        Some(Refusal(status, what)) => (status, what).into_response(),
         None => next.run(request).await,
     };
     let fields = [
