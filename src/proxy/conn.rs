@@ -330,7 +330,8 @@ impl Conn {
         }
         self.server = None;
         let (shared, to) = (self.shared.clone(), told.asked.to.clone());
-        let Some(dialled) = self.alongside(Half::GoOn, dial(&shared, &to)).await else {
+        let tls = self.tunnel.as_ref().is_some_and(|tunnel| tunnel.tls);
+        let Some(dialled) = self.alongside(Half::GoOn, dial(&shared, &to, tls)).await else {
             told.ended = "client_gone";
             return Err(Next::Gone);
         };

@@ -43,8 +43,19 @@ pub(super) enum Failed {
 /// How long a server may take to accept a connection. A browser's own limit is longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Connects to whom a request names, as far as that is allowed.
-pub(super) async fn dial(shared: &Shared, to: &Arc<Authority>) -> Result<Server, Failed> {
+/// Connects to whom a request names, as far as that is allowed; `tls` where the tunnel it comes from is looked into.
+pub(super) async fn dial(shared: &Shared, to: &Arc<Authority>, tls: bool) -> Result<Server, Failed> {
+    let mut server = plain(shared, to).await?;
+    if let (true, Some(intercept)) = (tls, &shared.intercept) {
+        let stream = wire::whole(Vec::new(), server.input, server.output);
+        let stream = intercept.connect(stream, &to.host).await;
+        let stream = stream.map_err(|e| Failed::Down(format!("{}:{}: {e}", to.host, to.port)))?;
+        (server.input, server.output) = wire::tls(stream.into());
+    }
+    Ok(server)
+}
+
+async fn plain(shared: &Shared, to: &Arc<Authority>) -> Result<Server, Failed> {
     let since = Instant::now();
     let addresses = match &shared.reverse {
         Some((_, addresses)) => addresses.clone(),

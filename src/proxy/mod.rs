@@ -63,6 +63,8 @@ pub struct Config {
     pub reach: Reach,
     /// Hosts (`name` or `name:port`) that are served from elsewhere.
     pub map: BTreeMap<String, To>,
+    /// Hosts whose HTTPS is looked into; all other TLS is passed on unread.
+    pub intercept: Option<tls::Intercept>,
     /// Hosts that get `traceparent` and `baggage`: `name`, `name:port`, or `*`.
     pub trace: Vec<String>,
     /// Requests a second for one method and URL from which on they are a storm: told once, and held to that rate from
@@ -153,6 +155,7 @@ struct Shared {
     storm: Option<u32>,
     log: Option<Log>,
     now: Now,
+    intercept: Option<tls::Intercept>,
     reached: Reached,
     /// The one server of a reverse proxy, with its addresses.
     reverse: Option<(Arc<Authority>, Arc<[SocketAddr]>)>,
@@ -256,6 +259,7 @@ impl Shared {
             leg: config.leg,
             trace: config.trace,
             storm: config.storm,
+            intercept: config.intercept,
             log: config.log,
             now: config.now,
             reverse,

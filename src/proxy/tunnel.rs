@@ -4,7 +4,8 @@ use super::conn::{Conn, Next};
 use super::dial::Server;
 use super::plan::Plan;
 use super::told::Told;
-use super::wire::{Buf, In, Out};
+use super::tls::{Intercept, certificate_fault};
+use super::wire::{self, Buf, In, Out};
 use super::{authority::Authority, lock};
 use crate::fault::head::{Body, Head};
 use std::future::poll_fn;
@@ -21,6 +22,8 @@ enum Carries {
     More,
     /// HTTP in the clear: browsers open one for `ws://`.
     Http,
+    /// TLS.
+    Tls,
     /// Anything else.
     Other,
 }
@@ -45,18 +48,69 @@ pub(super) async fn connect(conn: &mut Conn, mut told: Told) -> Next {
             return next;
         }
     };
-    if carries == Carries::Http {
-        let to = Arc::new(Authority::new(told.asked.to.host.clone(), told.asked.to.port, false));
-        if let Some(server) = &mut conn.server {
-            server.to = to.clone();
-            server.connect = told.connect;
+    let shared = conn.shared.clone();
+    let looked_into = shared.intercept.as_ref().filter(|i| carries == Carries::Tls && i.intercepts(&told.asked.to.host));
+    if let Some(intercept) = looked_into {
+        match look_into(conn, &mut told, intercept).await {
+            Ok(true) => return within(conn, told, true),
+            Ok(false) => {}
+            Err(next) => return next,
         }
-        conn.tunnel = Some(to);
-        told.leave_out();
-        return Next::Again;
+    }
+    if carries == Carries::Http {
+        return within(conn, told, false);
     }
     lock(&conn.shared.tunnelled).insert(told.asked.to.name.clone());
     relay(conn, &mut told, &mut Plan::default()).await
+}
+
+/// From here on the connection carries requests to the tunnel's server.
+fn within(conn: &mut Conn, told: Told, tls: bool) -> Next {
+    let to = Arc::new(Authority::new(told.asked.to.host.clone(), told.asked.to.port, tls));
+    if let Some(server) = &mut conn.server {
+        server.to = to.clone();
+        server.connect = told.connect;
+    }
+    conn.tunnel = Some(to);
+    told.leave_out();
+    Next::Again
+}
+
+/// Ends the TLS of both sides here: the server's first. Where its certificate is refused, nothing is: the browser gets
+/// a tunnel, and judges for itself.
+async fn look_into(conn: &mut Conn, told: &mut Told, intercept: &Intercept) -> Result<bool, Next> {
+    let host = told.asked.to.host.clone();
+    let Some(server) = &mut conn.server else { return Err(Next::Close) };
+    let (input, output) = (std::mem::take(&mut server.input), std::mem::take(&mut server.output));
+    match intercept.connect(wire::whole(Vec::new(), input, output), &host).await {
+        Ok(stream) => (server.input, server.output) = wire::tls(stream.into()),
+        Err(e) => {
+            conn.server = None;
+            return match certificate_fault(&e) {
+                Some(why) => {
+                    tracing::warn!("{host} is tunnelled, its certificate is refused: {why}");
+                    conn.reach(told, Body::Empty).await.map(|()| false)
+                }
+                None => {
+                    told.ended = "upstream_cut";
+                    Err(Next::Reset)
+                }
+            };
+        }
+    }
+    let seen = conn.from.data().to_vec();
+    conn.from.eat(seen.len());
+    let (input, output) = (std::mem::take(&mut conn.input), std::mem::take(&mut conn.output));
+    match intercept.accept(wire::whole(seen, input, output), &host).await {
+        Ok(stream) => {
+            (conn.input, conn.output) = wire::tls(stream.into());
+            Ok(true)
+        }
+        Err(_) => {
+            told.ended = "client_gone";
+            Err(Next::Gone)
+        }
+    }
 }
 
 /// What the client begins with; a server that speaks first carries something else.
@@ -86,6 +140,10 @@ async fn sniff(conn: &mut Conn) -> Result<Carries, Next> {
 
 /// A method, a space, and a target: no other protocol begins so.
 fn carries(data: &[u8]) -> Carries {
+    const HANDSHAKE: u8 = 0x16;
+    if data.first() == Some(&HANDSHAKE) {
+        return Carries::Tls;
+    }
     const LONGEST_METHOD: usize = 20;
     let method = data.iter().take_while(|b| b.is_ascii_uppercase() || **b == b'-').count();
     match data.get(method..) {

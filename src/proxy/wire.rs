@@ -2,14 +2,17 @@
 
 use super::shaped::{ShapedIn, ShapedOut};
 use bytes::BufMut;
-use std::io::{self, IoSlice};
+use std::io::{self, Cursor, IoSlice};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Chain, DuplexStream, Join, ReadBuf, ReadHalf, WriteHalf, join,
+};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio_rustls::TlsStream;
 
 /// The half that is read from.
 #[derive(Default)]
@@ -20,6 +23,8 @@ pub(super) enum In {
     Shaped(Box<ShapedIn>),
     /// One end of a pipe within this process.
     Pipe(ReadHalf<DuplexStream>),
+    /// TLS that ends here.
+    Tls(Box<ReadHalf<TlsStream<Wire>>>),
     /// It was closed here.
     #[default]
     Gone,
@@ -34,6 +39,8 @@ pub(super) enum Out {
     Shaped(Box<ShapedOut>),
     /// One end of a pipe within this process.
     Pipe(WriteHalf<DuplexStream>),
+    /// TLS that ends here.
+    Tls(Box<WriteHalf<TlsStream<Wire>>>),
     /// It was closed here.
     #[default]
     Gone,
@@ -53,6 +60,20 @@ pub(super) fn pipe(end: DuplexStream) -> (In, Out) {
     (In::Pipe(input), Out::Pipe(output))
 }
 
+/// What TLS runs over: what was read of a stream already, the rest of it, and the way back.
+pub(super) type Wire = Join<Chain<Cursor<Vec<u8>>, In>, Out>;
+
+/// Two halves as one stream that begins with what was read of it already.
+pub(super) fn whole(seen: Vec<u8>, input: In, output: Out) -> Wire {
+    join(Cursor::new(seen).chain(input), output)
+}
+
+/// Halves of a TLS stream.
+pub(super) fn tls(stream: TlsStream<Wire>) -> (In, Out) {
+    let (input, output) = tokio::io::split(stream);
+    (In::Tls(Box::new(input)), Out::Tls(Box::new(output)))
+}
+
 /// Ends a stream so that the other side sees a reset.
 pub(super) fn reset(input: In, output: Out) {
     match output {
@@ -63,6 +84,18 @@ pub(super) fn reset(input: In, output: Out) {
             half.forget();
         }
         Out::Shaped(half) => half.reset(),
+        Out::Tls(output) => {
+            // The reset is the socket's below: TLS would say good-bye.
+            if let In::Tls(input) = input {
+                let stream = match input.unsplit(*output) {
+                    TlsStream::Client(stream) => stream.into_inner().0,
+                    TlsStream::Server(stream) => stream.into_inner().0,
+                };
+                let (input, output) = stream.into_inner();
+                reset(input.into_inner().1, output);
+            }
+            return;
+        }
         Out::Pipe(_) | Out::Gone => {}
     }
     drop(input);
@@ -74,6 +107,11 @@ impl AsyncRead for In {
             In::Tcp(half) => Pin::new(half).poll_read(cx, buf),
             In::Shaped(half) => Pin::new(half.as_mut()).poll_read(cx, buf),
             In::Pipe(half) => Pin::new(half).poll_read(cx, buf),
+            In::Tls(half) => match Pin::new(half.as_mut()).poll_read(cx, buf) {
+                // Many end without TLS's own good-bye; framing tells whether anything is missing.
+                Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+                read => read,
+            },
             In::Gone => Poll::Ready(Ok(())),
         }
     }
@@ -85,6 +123,7 @@ impl AsyncWrite for Out {
             Out::Tcp(half) => Pin::new(half).poll_write(cx, buf),
             Out::Shaped(half) => Pin::new(half.as_mut()).poll_write(cx, buf),
             Out::Pipe(half) => Pin::new(half).poll_write(cx, buf),
+            Out::Tls(half) => Pin::new(half.as_mut()).poll_write(cx, buf),
             Out::Gone => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
@@ -107,6 +146,7 @@ impl AsyncWrite for Out {
         match self.get_mut() {
             Out::Tcp(_) | Out::Shaped(_) | Out::Gone => Poll::Ready(Ok(())),
             Out::Pipe(half) => Pin::new(half).poll_flush(cx),
+            Out::Tls(half) => Pin::new(half.as_mut()).poll_flush(cx),
         }
     }
 
@@ -115,6 +155,7 @@ impl AsyncWrite for Out {
             Out::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             Out::Shaped(half) => Pin::new(half.as_mut()).poll_shutdown(cx),
             Out::Pipe(half) => Pin::new(half).poll_shutdown(cx),
+            Out::Tls(half) => Pin::new(half.as_mut()).poll_shutdown(cx),
             Out::Gone => Poll::Ready(Ok(())),
         }
     }
@@ -133,7 +174,7 @@ impl Out {
         let half = match self {
             Out::Tcp(half) => half,
             Out::Shaped(half) => return half.arrived().await,
-            Out::Pipe(_) | Out::Gone => return,
+            Out::Pipe(_) | Out::Tls(_) | Out::Gone => return,
         };
         let (Ok(local), Ok(peer)) = (half.local_addr(), half.peer_addr()) else { return };
         for wait in [0, 1, 2, 4, 8, 16, 32, 64, 128] {

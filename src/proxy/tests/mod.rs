@@ -158,6 +158,7 @@ impl Rig {
             leg: Leg::Browser,
             reach: Reach { named: vec!["127.0.0.1:*".to_owned()], public: false },
             map: BTreeMap::new(),
+            intercept: None,
             trace: Vec::new(),
             storm: Some(STORM),
             log: Some(log.clone()),
