@@ -6,7 +6,7 @@ use common::people::{exchange, origin, soon};
 use serde_json::{Value, json};
 use soundcheck::error::{Error, Whose};
 use soundcheck::event::{Log, Now};
-use soundcheck::fault::link::Part;
+use soundcheck::fault::link::{Part, Spread};
 use soundcheck::fault::rule::{Rule, Scope, When};
 use soundcheck::fault::seed::Draw;
 use soundcheck::fault::{Action, Answer, Fault, Leg, Point, Request, Step, at};
@@ -15,6 +15,7 @@ use soundcheck::proxy::{Armed, Config, Proxy, Reach, Route};
 use soundcheck::secret::Secrets;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Answers in the server's place.
 #[derive(Debug)]
@@ -34,6 +35,17 @@ struct Wide;
 impl Fault for Wide {
     fn link(&self) -> Option<Part> {
         Some(Part::Bandwidth { down: Some(1e9), up: None, queue: 65536 })
+    }
+}
+
+/// A long way: 600 ms there and back.
+#[derive(Debug)]
+struct Far;
+
+impl Fault for Far {
+    fn link(&self) -> Option<Part> {
+        let (rtt, none) = (Duration::from_millis(600), Duration::ZERO);
+        Some(Part::Latency { rtt, jitter: none, spread: Spread::Uniform, correlation: 0.0 })
     }
 }
 
@@ -207,6 +219,25 @@ async fn firing_by_hand_happens_once_on_the_next_request_it_is_for() {
     assert!(status == 409 && told["error"].as_str().is_some_and(|e| e.contains("of the link")), "{status} {told}");
     assert_eq!((&bench.fault("wide")["fires"], &bench.fault("never")["fires"]), (&json!(false), &json!(true)));
     assert_eq!(bench.ask("POST /api/faults/none/fire").0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_link_is_switched_as_well() {
+    let bench = Bench::start(vec![rule("far", None, 1.0, Arc::new(Far))], None).await;
+    let took = || {
+        let start = Instant::now();
+        assert_eq!(bench.get("/"), 200);
+        start.elapsed()
+    };
+    let far = took();
+    assert!(far >= Duration::from_millis(600), "{far:?}");
+    assert_eq!(bench.ask("POST /api/faults/far/disarm").0, 200);
+    // The best of some: the machine may be busy.
+    let near = (0..5).map(|_| took()).min().unwrap_or_default();
+    assert!(near < Duration::from_millis(300), "{near:?}");
+    assert_eq!(bench.ask("POST /api/faults/far/arm").0, 200);
+    let far = took();
+    assert!(far >= Duration::from_millis(600), "{far:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

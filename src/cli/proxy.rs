@@ -72,9 +72,6 @@ pub async fn main(args: Args, verbose: bool) -> Done {
     }
     let profile = load(Source::open(&args.profile, "proxies")?, args.seed)?;
     let log = args.events.as_deref().map(open_log).transpose()?;
-    let (mut interrupt, mut terminate, mut hangup) =
-        (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?, watch(SignalKind::hangup())?);
-
     let config = Config {
         listen: args.listen,
         route,
@@ -110,6 +107,9 @@ pub async fn main(args: Args, verbose: bool) -> Done {
         log.write("proxy_start", Origin::Proxy, log.now_ms(), &Ids::default(), fields);
         log.write("profile_armed", Origin::Proxy, log.now_ms(), &Ids::default(), profile.event());
     }
+    // Only now: until here a signal just ends it, also while a name is being resolved.
+    let (mut interrupt, mut terminate, mut hangup) =
+        (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?, watch(SignalKind::hangup())?);
     announce(&args, &proxy, &control, &profile);
 
     let (how, code) = tokio::select! {
@@ -236,7 +236,8 @@ fn farewell(how: &str, proxy: &Proxy) -> String {
 
 /// Prints a line for each request that ended, for as long as the proxy runs.
 async fn follow(live: Live, verbose: bool) -> std::convert::Infallible {
-    const EVERY: Duration = Duration::from_millis(100);
+    // Often enough that none of the requests kept is missed.
+    const EVERY: Duration = Duration::from_millis(20);
     if !verbose {
         return std::future::pending().await;
     }

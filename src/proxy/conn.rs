@@ -1,7 +1,7 @@
 //! One client's connection: request after request, each passed to its server and back.
 
 use super::answer;
-use super::armed::Whose;
+use super::armed::{Asked, Whose};
 use super::authority::Authority;
 use super::dial::{Failed, Server, dial};
 use super::pass;
@@ -260,7 +260,7 @@ impl Conn {
             self.shared.see(token);
             let open = ("Access-Control-Allow-Origin".to_owned(), "*".to_owned());
             let fields = vec![open, ("Cache-Control".to_owned(), "no-store".to_owned())];
-            return self.answer(&Answer { status: 204, fields, body: Vec::new() }, &asked.method, body).await;
+            return self.answer(&Answer { status: 204, fields, body: Vec::new() }, &asked, body).await;
         }
         let mut told = Told::new(&self.shared, asked, self.whose);
         if told.asked.method == "CONNECT" {
@@ -350,17 +350,17 @@ impl Conn {
                 (502, why)
             }
         };
-        let method = told.asked.method.clone();
         let answer = answer::sentence(status, &why);
         told.error = Some(why);
-        Err(self.answer(&answer, &method, body).await)
+        Err(self.answer(&answer, &told.asked, body).await)
     }
 
     /// Answers in the server's place.
-    pub(super) async fn answer(&mut self, answer: &Answer, method: &str, body: Body) -> Next {
-        let close = body != Body::Empty;
+    pub(super) async fn answer(&mut self, answer: &Answer, asked: &Asked, body: Body) -> Next {
+        // A body that nobody reads cannot be followed by another request.
+        let close = body != Body::Empty || !target::persists(&asked.head, asked.minor);
         let mut out = Vec::new();
-        answer::write(answer, method, close, &mut out);
+        answer::write(answer, &asked.method, close, &mut out);
         match self.output.send(&out).await {
             Ok(()) if close => Next::Close,
             Ok(()) => Next::Again,
