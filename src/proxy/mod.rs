@@ -7,8 +7,10 @@ mod armed;
 mod authority;
 mod body;
 mod ca;
+mod cache;
 mod conn;
 mod dial;
+mod files;
 mod host;
 mod kind;
 mod listener;
@@ -19,10 +21,12 @@ mod plan;
 mod reach;
 mod shape;
 mod shaped;
+mod socket;
+mod storm;
 mod tap;
 mod target;
-mod told;
 pub mod tls;
+mod told;
 mod tunnel;
 mod wire;
 
@@ -34,6 +38,7 @@ use crate::fault::Leg;
 use crate::fault::rule::Rule;
 use armed::Rules;
 use authority::Authority;
+use cache::Copies;
 use live::Live;
 use reach::Reached;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -41,6 +46,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use storm::Storms;
+use tls::Intercept;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
@@ -67,6 +74,8 @@ pub struct Config {
     /// Requests a second for one method and URL from which on they are a storm: told once, and held to that rate from
     /// then on. [`STORM`] in plays; `None`: whatever comes.
     pub storm: Option<u32>,
+    /// The hosts whose HTTPS is looked into; others are tunnelled.
+    pub intercept: Option<Arc<Intercept>>,
     /// Where its events go.
     pub log: Option<Log>,
     /// What goes on in the play.
@@ -146,10 +155,12 @@ pub struct Proxy {
 
 /// What all connections of a listener share.
 struct Shared {
-    route: Route,
     leg: Leg,
     trace: Vec<String>,
-    storm: Option<u32>,
+    intercept: Option<Arc<Intercept>>,
+    map: BTreeMap<String, To>,
+    storms: Option<Storms>,
+    copies: Copies,
     log: Option<Log>,
     now: Now,
     reached: Reached,
@@ -251,10 +262,12 @@ impl Shared {
         };
         Ok(Self {
             reached: Reached::new(&config.reach, own)?,
-            route: config.route,
             leg: config.leg,
             trace: config.trace,
-            storm: config.storm,
+            intercept: config.intercept,
+            map: config.map,
+            storms: config.storm.map(Storms::new),
+            copies: Copies::default(),
             log: config.log,
             now: config.now,
             reverse,
@@ -266,6 +279,19 @@ impl Shared {
             tokens: Mutex::default(),
             tunnelled: Mutex::default(),
         })
+    }
+
+    /// Whether a host's HTTPS is looked into.
+    fn intercepts(&self, host: &str) -> bool {
+        self.intercept.as_ref().is_some_and(|i| i.intercepts(host))
+    }
+
+    /// What serves a host in its place.
+    fn mapped(&self, to: &Authority) -> Option<&To> {
+        if self.map.is_empty() {
+            return None;
+        }
+        self.map.get(&format!("{}:{}", to.host, to.port)).or_else(|| self.map.get(&to.host))
     }
 
     /// The canary came by with this token.

@@ -50,6 +50,7 @@ fn config(leg: Leg, reach: Reach, trace: Vec<String>, log: &Log, now: &Now) -> C
         log: Some(log.clone()),
         now: now.clone(),
         storm: Some(STORM),
+        intercept: None,
     }
 }
 

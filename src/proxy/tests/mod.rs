@@ -4,6 +4,7 @@ mod actions;
 mod link;
 mod plain;
 mod reach;
+mod served;
 mod smuggling;
 
 use super::{Armed, Config, Proxy, Reach, Route, STORM};
@@ -159,7 +160,8 @@ impl Rig {
             reach: Reach { named: vec!["127.0.0.1:*".to_owned()], public: false },
             map: BTreeMap::new(),
             trace: Vec::new(),
-            storm: Some(STORM),
+            storm: None,
+            intercept: None,
             log: Some(log.clone()),
             now: now.clone(),
         };
