@@ -1,6 +1,6 @@
 //! Connections to servers, and to what serves in a server's place.
 
-use super::authority::{self, Authority};
+use super::authority::Authority;
 use super::files::{self, Served};
 use super::reach::{self, Not};
 use super::wire::{self, Both, Buf, In, Out};

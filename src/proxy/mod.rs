@@ -9,6 +9,7 @@ mod body;
 mod ca;
 mod cache;
 mod conn;
+pub mod control;
 mod dial;
 mod files;
 mod host;
@@ -69,13 +70,13 @@ pub struct Config {
     pub reach: Reach,
     /// Hosts (`name` or `name:port`) that are served from elsewhere.
     pub map: BTreeMap<String, To>,
+    /// Hosts whose HTTPS is looked into; all other TLS is passed on unread.
+    pub intercept: Option<Intercept>,
     /// Hosts that get `traceparent` and `baggage`: `name`, `name:port`, or `*`.
     pub trace: Vec<String>,
     /// Requests a second for one method and URL from which on they are a storm: told once, and held to that rate from
     /// then on. [`STORM`] in plays; `None`: whatever comes.
     pub storm: Option<u32>,
-    /// The hosts whose HTTPS is looked into; others are tunnelled.
-    pub intercept: Option<Arc<Intercept>>,
     /// Where its events go.
     pub log: Option<Log>,
     /// What goes on in the play.
@@ -157,12 +158,12 @@ pub struct Proxy {
 struct Shared {
     leg: Leg,
     trace: Vec<String>,
-    intercept: Option<Arc<Intercept>>,
     map: BTreeMap<String, To>,
     storms: Option<Storms>,
     copies: Copies,
     log: Option<Log>,
     now: Now,
+    intercept: Option<Intercept>,
     reached: Reached,
     /// The one server of a reverse proxy, with its addresses.
     reverse: Option<(Arc<Authority>, Arc<[SocketAddr]>)>,

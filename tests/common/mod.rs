@@ -1,6 +1,8 @@
 //! What the real-browser tests share: the program as a user runs it, on the stage with a defect, in a folder of its own.
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
+pub mod people;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -22,6 +24,7 @@ pub struct Play {
     pub app: String,
     pub extra: String,
     pub args: Vec<String>,
+    pub env: Vec<(String, String)>,
 }
 
 /// Opens the player, starts the audio, switches four times. Failures are given up on sooner than in the shipped one.
@@ -53,6 +56,7 @@ impl Play {
             app,
             extra: String::new(),
             args: Vec::new(),
+            env: Vec::new(),
         }
     }
 
@@ -89,6 +93,7 @@ impl Play {
             .args(["--json", "--out"])
             .arg(&out)
             .args(&self.args)
+            .envs(self.env.iter().cloned())
             .output()
             .expect("runs");
         (serde_json::from_slice(&done.stdout).unwrap_or(Value::Null), done)

@@ -7,7 +7,7 @@ mod reach;
 mod served;
 mod smuggling;
 
-use super::{Armed, Config, Proxy, Reach, Route, STORM};
+use super::{Armed, Config, Proxy, Reach, Route};
 use crate::event::{Event, Log, Now};
 use crate::fault::Leg;
 use crate::secret::Secrets;
@@ -159,9 +159,9 @@ impl Rig {
             leg: Leg::Browser,
             reach: Reach { named: vec!["127.0.0.1:*".to_owned()], public: false },
             map: BTreeMap::new(),
+            intercept: None,
             trace: Vec::new(),
             storm: None,
-            intercept: None,
             log: Some(log.clone()),
             now: now.clone(),
         };

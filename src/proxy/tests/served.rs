@@ -74,7 +74,7 @@ async fn https_of_a_named_host_is_looked_into_and_faults_apply_to_it() {
     let (port, root) = origin(OK).await;
     let intercept = Intercept::new(&["127.0.0.1".to_owned()]).expect("hosts").with_roots(&[root]).expect("roots");
     let own = CertificateDer::from_pem_slice(intercept.certificate().as_bytes()).expect("a certificate");
-    let rig = Rig::with(Route::Forward, |c| c.intercept = Some(Arc::new(intercept))).await;
+    let rig = Rig::with(Route::Forward, |c| c.intercept = Some(intercept)).await;
     let mut tls = within_tls(tunnel(&rig, port).await, own.clone()).await.expect("trusts");
     for _ in 0..2 {
         assert_eq!(ask(&mut tls, OK.len()).await.expect("an answer"), OK);
@@ -101,7 +101,7 @@ async fn a_servers_bad_certificate_reaches_the_client_as_it_is() {
     let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("a certificate");
     let intercept = Intercept::new(&["127.0.0.1".to_owned()]).expect("hosts");
     let intercept = intercept.with_roots(&[other.cert.der().clone()]).expect("roots");
-    let rig = Rig::with(Route::Forward, |c| c.intercept = Some(Arc::new(intercept))).await;
+    let rig = Rig::with(Route::Forward, |c| c.intercept = Some(intercept)).await;
     let mut tls = within_tls(tunnel(&rig, port).await, root).await.expect("the server's own");
     assert_eq!(ask(&mut tls, OK.len()).await.expect("an answer"), OK);
     assert_eq!(rig.proxy.tunnelled(), [format!("127.0.0.1:{port}")]);
