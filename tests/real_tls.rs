@@ -81,7 +81,8 @@ async fn a_play_sees_the_requests(browser: &str) {
     .expect("played");
     assert_eq!(common::ending(&verdict).0, "passed", "{browser}: {verdict:#}");
     let events = play.events();
-    let seen = events.iter().find(|e| e["event"] == "proxy_response" && e["url"] == format!("https://localhost:{port}/"));
+    let seen =
+        events.iter().find(|e| e["event"] == "proxy_response" && e["url"] == format!("https://localhost:{port}/"));
     let seen = seen.unwrap_or_else(|| panic!("{browser}: the request was not seen"));
     assert_eq!(seen["status"], 200, "{browser}: {seen}");
     assert_eq!(seen["bytes_sent"], PAGE.len(), "{browser}: {seen}");

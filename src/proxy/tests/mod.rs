@@ -4,9 +4,10 @@ mod actions;
 mod link;
 mod plain;
 mod reach;
+mod served;
 mod smuggling;
 
-use super::{Armed, Config, Proxy, Reach, Route, STORM};
+use super::{Armed, Config, Proxy, Reach, Route};
 use crate::event::{Event, Log, Now};
 use crate::fault::Leg;
 use crate::secret::Secrets;
@@ -160,7 +161,7 @@ impl Rig {
             map: BTreeMap::new(),
             intercept: None,
             trace: Vec::new(),
-            storm: Some(STORM),
+            storm: None,
             log: Some(log.clone()),
             now: now.clone(),
         };
