@@ -260,6 +260,17 @@ fn a_trace_is_replayed_exactly() {
 }
 
 #[test]
+fn chances_during_an_outage_are_lost() {
+    let trace = Part::Trace { down: vec![10], up: Vec::new() };
+    for (octets, arrives) in [(1500, 990), (1501, 2000), (3000, 2000), (3001, 2010), (6000, 2020)] {
+        let mut way = link(vec![trace.clone(), outage(1, 1, None, OutageMode::Hold)], 1).down;
+        let mut flow = way.flow();
+        assert_eq!(way.send(&mut flow, MS * 985, octets).fate, Fate::Arrives(MS * arrives), "{octets} octets");
+        assert_eq!(way.send(&mut flow, S * 3, 1).fate, Fate::Arrives(S * 3));
+    }
+}
+
+#[test]
 fn a_slotted_link_delivers_in_bursts_at_its_rate() {
     let all = bulk(&mut link(vec![slot(20, 60, 20_000)], 1).down, 1, S * 21);
     let times: BTreeSet<Duration> = all[0].iter().map(|(at, _)| *at).collect();
