@@ -114,7 +114,7 @@ impl Loss {
                 return Some(late);
             }
             late += rto.min(RTO_MAX);
-            rto = (rto * 2).min(RTO_MAX);
+            rto *= 2;
         }
         None
     }
@@ -224,6 +224,16 @@ mod tests {
         let doubling: Vec<_> = [200, 600, 1400, 3000, 6200].map(|ms| MS * ms).into_iter().collect();
         assert_eq!(seen.into_iter().take(5).collect::<Vec<_>>(), doubling);
         assert_eq!(Loss { share: 1.0, ..l }.late(0, false), None, "at last it is given up");
+    }
+
+    #[test]
+    fn a_time_out_allows_for_jitter() {
+        let chain = ("ge".to_owned(), Part::Loss(GilbertElliott { p: 0.1, r: 0.5, good: 0.0, bad: 1.0 }));
+        let (rtt, jitter) = (MS * 300, MS * 100);
+        let wave = ("wave".to_owned(), Part::Latency { rtt, jitter, spread: Default::default(), correlation: 0.0 });
+        let parts = [chain, wave];
+        let l = Loss::new(&parts, 1, &Delays::new(&parts, 1), false).expect("it loses");
+        assert_eq!((l.rtt, l.rto), (MS * 300, MS * 500), "an even spread of 100 ms deviates by 50 in the mean");
     }
 
     #[test]

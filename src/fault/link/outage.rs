@@ -156,6 +156,19 @@ mod tests {
     }
 
     #[test]
+    fn of_overlapping_outages_the_hardest_counts() {
+        let outage = |at, mode| Part::Outage(Outage { at: s(at), lasts: s(10), every: None, mode });
+        let parts = [(1, OutageMode::Refuse), (2, OutageMode::Hold), (3, OutageMode::Blackhole), (9, OutageMode::Hold)];
+        let parts: Vec<_> = parts.map(|(at, mode)| (String::new(), outage(at, mode))).into();
+        let o = Outages::new(&parts, |_| true);
+        let mode = |t| o.at(s(t)).map(|down| (down.mode, down.end.as_secs()));
+        assert_eq!(mode(10), Some((OutageMode::Refuse, 11)));
+        assert_eq!(mode(11), Some((OutageMode::Blackhole, 13)));
+        assert_eq!(mode(13), Some((OutageMode::Hold, 19)));
+        assert_eq!(Outages::new(&parts, |mode| mode == OutageMode::Hold).next(s(0)).map(|d| d.rule), Some(1));
+    }
+
+    #[test]
     fn outages_without_gaps_never_end() {
         assert_eq!(outages(&[(10, 60, Some(60))]).clear(s(10)), FOREVER);
         assert_eq!(outages(&[(10, 60, Some(60))]).next(s(0)).map(|d| d.end), Some(FOREVER));

@@ -33,8 +33,7 @@ impl Clock {
     /// When the last of `octets` has passed that are sent now. Time in which the link is down does not count.
     pub fn send(&mut self, now: Duration, octets: u64, holds: &Outages) -> Duration {
         if now >= self.free {
-            (self.origin, self.octets) = (holds.clear(now), 0);
-            self.free = self.origin;
+            (self.origin, self.octets, self.free) = (now, 0, now);
         }
         self.octets += octets;
         // Rounded up: never faster than the rate.
@@ -169,7 +168,7 @@ impl Chances {
                 // Those from the current one on that come before the outage.
                 let usable = self.times.first(down.begin).saturating_sub(self.current);
                 let capacity = if usable == 0 { 0 } else { self.left + (usable - 1).saturating_mul(self.size) };
-                if need > capacity || usable == 0 {
+                if need > capacity {
                     need -= capacity;
                     self.begin(down.end);
                     continue;

@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(queue.room(2, S), Room::For(SEGMENT));
         queue.push(2, S, S * 4, SEGMENT);
         assert_eq!(queue.room(2, S), Room::At(S * 2), "no second one while the queue is full");
-        queue.push(3, S, S * 5, 9000);
+        queue.push(3, S, S * 5, 12_000);
         assert_eq!(queue.room(2, S), Room::At(S * 4), "or until its own has left");
     }
 

@@ -222,7 +222,7 @@ fn an_outage_that_refuses_resets_and_then_lets_in_again() {
 #[test]
 fn a_black_hole_swallows_connections_of_its_time_for_good() {
     let mut link = link(vec![rate(1.0), outage(10, 4, None, OutageMode::Blackhole)], 1);
-    let [mut before, mut within, mut across, mut after] = [(); 4].map(|()| link.down.flow());
+    let [mut before, mut within, mut after] = [(); 3].map(|()| link.down.flow());
     assert_eq!(link.down.send(&mut before, S * 9, 125).fate, Fate::Arrives(S * 9 + MS));
     let sent = link.down.send(&mut within, S * 12, 125);
     assert_eq!((sent.fate, sent.acted.collect()), (Fate::Never, vec![1]));
@@ -230,9 +230,11 @@ fn a_black_hole_swallows_connections_of_its_time_for_good() {
     assert_eq!(link.down.send(&mut after, S * 20, 125).fate, Fate::Arrives(S * 20 + MS));
     assert_eq!(link.down.send(&mut before, S * 21, 125).fate, Fate::Arrives(S * 21 + MS), "it was idle then");
     assert_eq!(link.connect(S * 11, Draw::of_link(1, "c")), Fate::Never);
-    // It was sent before and would pass meanwhile.
+    // It was sent before and passes until after it; what is behind it passes when all is well again.
     let mut other = self::link(vec![rate(1.0), outage(10, 4, None, OutageMode::Blackhole)], 1).down;
-    assert_eq!(other.send(&mut across, S * 9, 130_000).fate, Fate::Never);
+    let [mut across, mut behind] = [(); 2].map(|()| other.flow());
+    assert_eq!(other.send(&mut across, S * 9, 637_500).fate, Fate::Never);
+    assert_eq!(other.send(&mut behind, S * 9, 12_500).fate, Fate::Arrives(S * 14 + MS * 200));
 }
 
 #[test]
@@ -241,7 +243,8 @@ fn a_trace_is_replayed_exactly() {
     let mut way = link(vec![Part::Trace { down: trace.clone(), up: Vec::new() }], 1).down;
     let mut flow = way.flow();
     // Every octet by itself, as mahimahi would: each opportunity takes what is there, up to 1500.
-    let script = [(0, 100), (0, 4000), (1, 5000), (6, 1), (12, 20_000), (300, 1500), (300, 1), (341, 1500)];
+    let script =
+        [(0, 100), (0, 4000), (1, 5000), (6, 1), (12, 20_000), (300, 1500), (300, 1), (303, 1500), (341, 1500)];
     let opportunities = (0..100).flat_map(|round| trace.iter().map(move |at| round * 20 + at));
     let mut chances = opportunities.flat_map(|at| std::iter::repeat_n(at, 1500)).peekable();
     for (ms, octets) in script {
@@ -254,6 +257,17 @@ fn a_trace_is_replayed_exactly() {
     let mut up = link(vec![Part::Trace { down: trace, up: Vec::new() }], 1).up;
     let mut flow = up.flow();
     assert_eq!(up.send(&mut flow, S, 1 << 20).fate, Fate::Arrives(S), "the other way is not limited");
+}
+
+#[test]
+fn chances_during_an_outage_are_lost() {
+    let trace = Part::Trace { down: vec![10], up: Vec::new() };
+    for (octets, arrives) in [(1500, 990), (1501, 2000), (3000, 2000), (3001, 2010), (6000, 2020)] {
+        let mut way = link(vec![trace.clone(), outage(1, 1, None, OutageMode::Hold)], 1).down;
+        let mut flow = way.flow();
+        assert_eq!(way.send(&mut flow, MS * 985, octets).fate, Fate::Arrives(MS * arrives), "{octets} octets");
+        assert_eq!(way.send(&mut flow, S * 3, 1).fate, Fate::Arrives(S * 3));
+    }
 }
 
 #[test]
@@ -287,6 +301,82 @@ fn loss_holds_a_long_transfer_to_the_steady_rate() {
     for own in all {
         let mbit = between(&own, S * 5, S * 55) as f64 * 8.0 / 50e6;
         assert!((0.75..1.02).contains(&mbit), "each connection by itself: {mbit}");
+    }
+}
+
+#[test]
+fn under_loss_a_connection_sends_evenly_without_a_rate_too() {
+    // 1 %, 100 ms: 1.425 Mbit/s, 178 octets a millisecond.
+    let mut way = link(vec![latency(100, 0, Spread::Uniform, 0.0), loss(0.01, 0.99)], 1).down;
+    let mut flow = way.flow();
+    let mut sent = 0;
+    let later = loop {
+        match way.room(&flow, S) {
+            Room::For(room) => {
+                assert!(room <= 900, "5 ms of it: {room}");
+                way.send(&mut flow, S, room);
+                sent += room;
+            }
+            Room::At(later) => break later,
+        }
+    };
+    assert!((8900..9000).contains(&sent), "50 ms of it: {sent}");
+    assert!((S + MS * 20..S + MS * 30).contains(&later), "when half of that has passed: {later:?}");
+    let other = way.flow();
+    assert!(matches!(way.room(&other, S), Room::For(_)), "another connection has its own pace");
+}
+
+#[test]
+fn one_loss_in_a_burst_costs_a_round_trip_and_in_a_short_message_a_time_out() {
+    let arrives = |segments: u64| -> Vec<Fate> {
+        let sends = (0..2000).map(|seed| {
+            let mut way = link(vec![latency(50, 0, Spread::Uniform, 0.0), loss(0.02, 1.0)], seed).down;
+            let mut flow = way.flow();
+            way.send(&mut flow, S, segments * SEGMENT)
+        });
+        sends.filter(|sent| sent.lost == 1).map(|sent| sent.fate).collect()
+    };
+    // At the connection's own pace, six segments take 29 ms.
+    let share = |fates: &[Fate], ms: u32| {
+        let then = S + MS * ms..S + MS * (ms + 30);
+        let so = fates.iter().filter(|fate| matches!(fate, Fate::Arrives(at) if then.contains(at))).count();
+        so as f64 / fates.len() as f64
+    };
+    let (burst, message) = (arrives(6), arrives(3));
+    assert!(burst.len() > 100 && share(&burst, 75) > 0.95, "{} {}", burst.len(), share(&burst, 75));
+    assert!(message.len() > 50 && share(&message, 225) > 0.95, "{} {}", message.len(), share(&message, 225));
+}
+
+#[test]
+fn messages_are_lost_one_by_one() {
+    let mut way = link(vec![loss(0.05, 0.95)], 1).down;
+    let mut flow = way.flow();
+    let lost: u32 = (0..10_000).map(|n| way.send(&mut flow, S * 100 * n, 100).lost).sum();
+    // Five standard deviations are 109.
+    assert!((391..609).contains(&lost), "{lost}");
+}
+
+#[test]
+fn each_way_and_each_seed_loses_others() {
+    let lost = |seed: u64, up: bool| -> Vec<u32> {
+        let mut link = link(vec![loss(0.1, 0.5)], seed);
+        let way = if up { &mut link.up } else { &mut link.down };
+        let mut flow = way.flow();
+        (0..100).map(|n| way.send(&mut flow, S * 100 * n, 100).lost).collect()
+    };
+    assert_eq!(lost(1, false), lost(1, false));
+    assert!(lost(1, false) != lost(1, true) && lost(1, false) != lost(2, false));
+}
+
+#[test]
+fn each_seed_jitters_and_bundles_otherwise() {
+    for part in [latency(100, 20, Spread::Uniform, 0.0), slot(20, 60, 1000)] {
+        let fates = |seed| -> Vec<Fate> {
+            let mut way = link(vec![part.clone()], seed).down;
+            let mut flow = way.flow();
+            (0..10).map(|n| way.send(&mut flow, S * n, 1000).fate).collect()
+        };
+        assert!(fates(1) == fates(1) && fates(1) != fates(2), "{part:?}");
     }
 }
 
