@@ -32,7 +32,7 @@ impl Draw {
     }
 
     /// Another draw, independent of this one.
-    pub fn sub(self, number: u64) -> Self {
+    pub fn branch(self, number: u64) -> Self {
         Self(mix(self.bits(number) ^ 0x5bd1_e995))
     }
 }

@@ -136,7 +136,7 @@ impl Lane {
     /// When a connection that begins now stands, if it does.
     pub(super) fn connect(&mut self, now: Instant) -> Becomes {
         let since = self.refresh(now);
-        let draw = Draw::of_link(self.rules.seed(), "connect").sub(self.whose.connection);
+        let draw = Draw::of_link(self.rules.seed(), "connect").branch(self.whose.connection);
         let mut stands = now;
         for (shape, ..) in &mut self.links {
             let mut shape = lock(shape);

@@ -71,7 +71,7 @@ impl Chain {
 impl Loss {
     /// The loss of these parts; `None` if none loses anything.
     pub fn new(parts: &[(String, Part)], seed: u64, delays: &Delays, up: bool) -> Option<Self> {
-        let way = |id: &str| Draw::of_link(seed, id).sub(u64::from(up));
+        let way = |id: &str| Draw::of_link(seed, id).branch(u64::from(up));
         let chains = parts.iter().enumerate().filter_map(|(rule, (id, part))| match part {
             Part::Loss(chain) if chain.loss() > 0.0 => Some(Chain { rule, chain: *chain, bad: false, draw: way(id) }),
             _ => None,
@@ -107,7 +107,7 @@ impl Loss {
     /// How much later segment `n` arrives that was lost: sent again once its loss is seen, or after a time-out, and
     /// once more whenever that is lost too.
     fn late(&self, n: u64, seen: bool) -> Option<Duration> {
-        let again = self.draw.sub(n);
+        let again = self.draw.branch(n);
         let (mut late, mut rto) = if seen { (self.rtt, self.rto) } else { (self.rto, self.rto * 2) };
         for retry in 0..RETRIES {
             if again.unit(retry) >= self.share {

@@ -164,7 +164,7 @@ fn a_connection_stands_after_a_round_trip() {
 #[test]
 fn a_lost_syn_costs_a_second() {
     let mut link = link(vec![loss(0.1, 0.9)], 1);
-    let draws: Vec<Draw> = (0..10_000).map(|n| Draw::of_link(1, "connection").sub(n)).collect();
+    let draws: Vec<Draw> = (0..10_000).map(|n| Draw::of_link(1, "connection").branch(n)).collect();
     let stood: Vec<Fate> = draws.into_iter().map(|draw| link.connect(S, draw)).collect();
     let after = |s: u32| stood.iter().filter(|fate| **fate == Fate::Arrives(S * s)).count();
     // SYN or SYN-ACK: 1 - 0.9^2 = 0.19.
@@ -422,7 +422,7 @@ fn scripted(seed: u64) -> Vec<Fate> {
         let now = TICK * 12 * n;
         fates.push(link.up.send(up, now, 400).fate);
         fates.push(link.down.send(down, now, 1 + u64::from(n) * 397 % 9000).fate);
-        fates.push(link.connect(now, Draw::of_link(seed, "connection").sub(u64::from(n))));
+        fates.push(link.connect(now, Draw::of_link(seed, "connection").branch(u64::from(n))));
     }
     fates
 }

@@ -138,7 +138,7 @@ impl Line {
                 if is_up { *up } else { *down }.map(|rate| Pacer::Clock(Clock::new(rate)))
             }
             Part::Slot { every, bytes } => {
-                let draw = Draw::of_link(seed, id).sub(u64::from(is_up));
+                let draw = Draw::of_link(seed, id).branch(u64::from(is_up));
                 Some(Pacer::Chances(Chances::slot(*every, *bytes, draw)))
             }
             Part::Trace { down, up } => Chances::trace(if is_up { up } else { down }).map(Pacer::Chances),

@@ -261,7 +261,7 @@ async fn octets_are_put_in_left_out_and_spoilt() {
     for (steps, wanted) in [
         (vec![at(Point::Body(3), Action::Insert(b"ab".to_vec())), at(Point::Body(3), Action::Skip(2))], "012ab56789"),
         (vec![at(Point::Body(0), Action::Skip(4)), at(Point::End, Action::Insert(b"wxyz".to_vec()))], "456789wxyz"),
-        (vec![at(Point::Body(2), mangle(4, Mangle::Zero))], "01\0\0456789"),
+        (vec![at(Point::Body(2), mangle(4, Mangle::Zero))], "01\x00\x00456789"),
         (vec![at(Point::Body(2), mangle(6, Mangle::Swap))], "0132546789"),
         (
             vec![
