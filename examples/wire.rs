@@ -97,7 +97,8 @@ fn origin() -> Result<()> {
     println!("wire: listening on {}", listener.local_addr()?);
     listener.set_nonblocking(true)?;
     let answers = [SMALL, LARGE].map(|length| {
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n");
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n");
         [head.into_bytes(), vec![b'x'; length]].concat()
     });
     let mut poll = Poll::new()?;
@@ -223,7 +224,8 @@ impl Asking {
             if !text.starts_with("http/1.1 200") {
                 return wrong(&text);
             }
-            let length = text.lines().find_map(|l| l.strip_prefix("content-length:")).and_then(|n| n.trim().parse().ok());
+            let length =
+                text.lines().find_map(|l| l.strip_prefix("content-length:")).and_then(|n| n.trim().parse().ok());
             let Some(length) = length else { return wrong("a response without a length") };
             self.left = Some(length);
             body = self.head.len() - end - 4;

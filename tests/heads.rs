@@ -78,7 +78,8 @@ fn strict_response(bytes: &[u8]) -> Option<Read> {
 fn strict_framing(head: &Read) -> Option<Body> {
     let values = |name: &str| -> Vec<Vec<u8>> {
         let own = head.fields.iter().filter(|(n, _)| n == name);
-        own.flat_map(|(_, v)| v.split(|b| *b == b',').map(|part| part.trim_ascii().to_vec()).collect::<Vec<_>>()).collect()
+        own.flat_map(|(_, v)| v.split(|b| *b == b',').map(|part| part.trim_ascii().to_vec()).collect::<Vec<_>>())
+            .collect()
     };
     let (codings, lengths) = (values("transfer-encoding"), values("content-length"));
     match (&codings[..], &lengths[..]) {
@@ -94,13 +95,18 @@ fn strict_framing(head: &Read) -> Option<Body> {
                 all.then(|| digits.iter().try_fold(0, digit))?
             };
             let n = number(first)?;
-            rest.iter().all(|other| number(other) == Some(n)).then_some(if n == 0 { Body::Empty } else { Body::Length(n) })
+            rest.iter().all(|other| number(other) == Some(n)).then_some(if n == 0 {
+                Body::Empty
+            } else {
+                Body::Length(n)
+            })
         }
         _ => None,
     }
 }
 
-const STARTS: [&str; 9] = [
+const STARTS: [&str; 10] = [
+    "\r\nGET / HTTP/1.1",
     "GET / HTTP/1.1",
     "POST /a?b HTTP/1.1",
     "GET http://h:1/ HTTP/1.0",
@@ -237,7 +243,8 @@ fn the_limits_are_where_they_say() {
 #[test]
 fn the_stricter_reader_reads() {
     assert_eq!(strict_request(b"GET / HTTP/1.1\r\nA: b \r\n\r\nrest").map(|r| r.length), Some(25));
-    for refused in [&b"GET / HTTP/1.1\nA: b\r\n\r\n"[..], b"GET / HTTP/1.1\r\nA : b\r\n\r\n", b"GET / HTTP/1.2\r\n\r\n"] {
+    for refused in [&b"GET / HTTP/1.1\nA: b\r\n\r\n"[..], b"GET / HTTP/1.1\r\nA : b\r\n\r\n", b"GET / HTTP/1.2\r\n\r\n"]
+    {
         assert_eq!(strict_request(refused), None);
     }
     assert!(strict_response(b"HTTP/1.1 200\r\n\r\n").is_some());

@@ -217,15 +217,15 @@ fn rates_and_delays_are_what_was_asked_for() {
         let busy = Hogs::start(hogs);
         let quiet = hogs == 0;
         println!("{}", if quiet { "quiet".to_owned() } else { format!("with {hogs} busy threads (reported only)") });
-        for (bits, connections) in
-            [(0.1e6, 1), (1e6, 1), (10e6, 1), (100e6, 1), (0.6e6, 6), (10e6, 6), (100e6, 6)]
-        {
+        for (bits, connections) in [(0.1e6, 1), (1e6, 1), (10e6, 1), (100e6, 1), (0.6e6, 6), (10e6, 6), (100e6, 6)] {
             arm(&proxy, &[rate(Some(bits), None)]);
             let (arrivals, shares) = downloads(proxy.address(), origin.port, connections, Duration::from_millis(6500));
             // Without the first second: what the queues of the beginning hold is not the link's rate.
-            let part = |from: f64, to: f64| (until(&arrivals, to) - until(&arrivals, from)) * 8.0 / (to - from) / bits - 1.0;
+            let part =
+                |from: f64, to: f64| (until(&arrivals, to) - until(&arrivals, from)) * 8.0 / (to - from) / bits - 1.0;
             let five = part(1.0, 6.0);
-            let windows: Vec<f64> = (0..=40).map(|n| part(1.0 + f64::from(n) / 10.0, 2.0 + f64::from(n) / 10.0)).collect();
+            let windows: Vec<f64> =
+                (0..=40).map(|n| part(1.0 + f64::from(n) / 10.0, 2.0 + f64::from(n) / 10.0)).collect();
             let worst = windows.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(0.0);
             let mut gaps: Vec<f64> = arrivals.windows(2).map(|w| (w[1].0 - w[0].0) * 1000.0).collect();
             let (p99, most) = (percentile(&mut gaps, 0.99), percentile(&mut gaps, 1.0));

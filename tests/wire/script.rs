@@ -614,7 +614,10 @@ impl Make {
 /// A head of these lines; each character is one octet.
 fn head(start: &str, fields: &[String]) -> Vec<u8> {
     let mut text = start.to_owned();
-    fields.iter().for_each(|f| { text += "\r\n"; text += f; });
+    fields.iter().for_each(|f| {
+        text += "\r\n";
+        text += f;
+    });
     text += "\r\n\r\n";
     latin(&text)
 }

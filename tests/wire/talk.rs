@@ -103,7 +103,12 @@ enum Turn {
     Continue,
 }
 
-fn write_requests(stream: &TcpStream, talk: &Conversation, opening: Vec<u8>, turn: &Receiver<Turn>) -> Result<(), String> {
+fn write_requests(
+    stream: &TcpStream,
+    talk: &Conversation,
+    opening: Vec<u8>,
+    turn: &Receiver<Turn>,
+) -> Result<(), String> {
     let mut rng = Rng::new(talk.seed ^ 0xc11e);
     let mut pending = opening;
     let mut answered = 0;
