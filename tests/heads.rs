@@ -208,8 +208,13 @@ fn sound(bytes: &[u8], read: fn(&[u8]) -> Reading, strict: Option<Read>) -> Resu
     Ok(())
 }
 
+fn cases() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1500);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     #[test]
     fn a_request_is_taken_only_if_a_stricter_reader_takes_it_for_the_same(bytes in bytes()) {
