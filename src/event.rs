@@ -9,6 +9,7 @@ use crate::error::{Error, Operator, Result};
 use crate::secret::Secrets;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -89,18 +90,29 @@ pub struct Ids {
 
 /// What goes on now: the ids of the play and the step under way. The run writes it; proxy and probe read it.
 #[derive(Clone, Debug, Default)]
-pub struct Now(Arc<Mutex<Ids>>);
+pub struct Now(Arc<Mutex<Arc<Ids>>>);
 
 impl Now {
     /// Says what goes on from here.
     pub fn set(&self, ids: &Ids) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(ids);
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(ids.clone());
     }
 
     /// What goes on.
     pub fn get(&self) -> Ids {
+        Ids::clone(&self.share())
+    }
+
+    /// What goes on, without copying it: for every request, say.
+    pub fn share(&self) -> Arc<Ids> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
+}
+
+/// First 16 hex digits of the SHA-256 of a URL without its query and fragment: `media_url_hash`.
+pub fn url_hash(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    Sha256::digest(bare.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
 impl Event {

@@ -62,10 +62,13 @@ pub enum Action {
     Cache,
     /// Change the head that is about to leave: the request's at [`Point::Request`], the response's at [`Point::Head`].
     Edit(Edit),
+    /// At [`Point::Request`]: the same, but only so that a later step comes out right. It is not the fault: a rule that
+    /// did no more than this was not applied.
+    Prepare(Edit),
     /// At [`Point::Head`]: frame the body so, whatever the head says about it. The head's fields are edited apart.
     Frame(Framing),
     /// At [`Point::Head`] or [`Point::Body`]: from here on no more than `bytes` (give or take `variation`) at once, each
-    /// followed by a pause of `every`.
+    /// followed by a pause of `every`. A later one takes the place of an earlier; [`Action::FULL_SPEED`] ends it.
     Pace {
         /// Octets at once, at least 1.
         bytes: u64,
@@ -76,7 +79,8 @@ pub enum Action {
     },
     /// At [`Point::Body`] or [`Point::End`]: put these octets into the body here.
     Insert(Vec<u8>),
-    /// At [`Point::Body`]: leave out so many octets from here on. At [`Point::Message`]: so many messages.
+    /// At [`Point::Body`]: leave out so many octets from here on ([`u64::MAX`]: all that follow); the body still ends
+    /// as its framing says. At [`Point::Message`]: so many messages.
     Skip(u64),
     /// At [`Point::Body`]: spoil the octets from here up to `to` (not included).
     Mangle {
@@ -93,12 +97,20 @@ pub enum Action {
     Cut(Cut),
 }
 
+impl Action {
+    /// No pace any more.
+    pub const FULL_SPEED: Action = Action::Pace { bytes: u64::MAX, variation: 0, every: Duration::ZERO };
+}
+
 /// How it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Cut {
     /// FIN: what was sent arrives, then the end of the stream.
+    #[serde(rename = "close")]
     Fin,
     /// RST: the connection is reset.
+    #[serde(rename = "reset")]
     Rst,
     /// Half-open: no more bytes and no end, until the client gives up or the play ends.
     Silence,
@@ -321,7 +333,13 @@ pub struct Response<'a> {
 /// A fault, with its parameters. What it returns is empty where it has nothing to do with an exchange: a shifted
 /// `Content-Range` where there is none. Then it was not applied, and nothing claims so.
 pub trait Fault: Debug + Send + Sync {
-    /// Of a connection that was just accepted.
+    /// Whether its keys make sense together: why not, in words for the profile's author.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+    /// Of a connection that was just accepted; asked only of a rule that matches no request in particular. A fault
+    /// that has steps here is one of the whole connection: whether it fired or not, it is not asked again about the
+    /// requests on it.
     fn accept(&self, _draw: &Draw) -> Vec<Step> {
         Vec::new()
     }

@@ -98,6 +98,19 @@ pub struct Now<'a> {
 impl When {
     /// Whether a request is one of those.
     pub fn fits(&self, request: &Request, now: &Now) -> bool {
+        self.is_for(request)
+            && self.nth.is_none_or(|nth| match nth {
+                Nth::Is(n) => request.nth == n,
+                Nth::From(n) => request.nth >= n,
+                Nth::Every(n) => request.nth.is_multiple_of(n),
+            })
+            && self.after.is_none_or(|t| now.since >= t)
+            && self.until.is_none_or(|t| now.since < t)
+            && self.step.as_ref().is_none_or(|p| now.step.is_some_and(|s| glob(p, s)))
+    }
+
+    /// Whether what a request itself says is so, at whatever time and for whichever time it comes.
+    pub fn is_for(&self, request: &Request) -> bool {
         let fits = |pattern: &Option<String>, text: &str| pattern.as_ref().is_none_or(|p| glob(p, text));
         let later = request.range.is_some_and(|r| r.start() != Some(0));
         fits(&self.host, request.host)
@@ -110,14 +123,6 @@ impl When {
                 Part::Any => request.range.is_some(),
                 Part::None => request.range.is_none(),
             })
-            && self.nth.is_none_or(|nth| match nth {
-                Nth::Is(n) => request.nth == n,
-                Nth::From(n) => request.nth >= n,
-                Nth::Every(n) => request.nth.is_multiple_of(n),
-            })
-            && self.after.is_none_or(|t| now.since >= t)
-            && self.until.is_none_or(|t| now.since < t)
-            && self.step.as_ref().is_none_or(|p| now.step.is_some_and(|s| glob(p, s)))
     }
 
     /// Whether it asks for anything that only a request can tell: such a fault is none of a connection as a whole.
@@ -184,6 +189,7 @@ mod tests {
         };
         let later = Some(Range::From(7, None));
         assert!(all.fits(&request(&head, "/m/1", later, 2), &at(5)));
+        assert!(all.is_for(&request(&head, "/m/1", later, 9)) && !all.is_for(&request(&head, "/n", later, 2)));
         for (path, range, nth, since) in
             [("/n", later, 2, 5), ("/m/1", Some(Range::From(0, None)), 2, 5), ("/m/1", later, 1, 5), ("/m/1", later, 2, 9)]
         {

@@ -2,13 +2,43 @@
 //! It forwards raw heads and streams bodies; where a rule fires it does what the fault says. Every request is an
 //! event, every firing too.
 
-use crate::error::Result;
+mod answer;
+mod armed;
+mod authority;
+mod body;
+mod conn;
+mod dial;
+mod kind;
+mod listener;
+pub mod live;
+mod pass;
+mod reach;
+mod target;
+mod told;
+mod tunnel;
+mod wire;
+
+use crate::error::{Error, Operator, Result};
 use crate::event::{Log, Now};
 use crate::fault::Leg;
 use crate::fault::rule::Rule;
-use std::collections::BTreeMap;
+use armed::Rules;
+use authority::Authority;
+use live::Live;
+use reach::Reached;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+/// Requests a second for one method and URL that no player needs. Firefox sends 335 after an empty 206.
+pub const STORM: u32 = 50;
+
+/// Canary tokens kept, at most.
+const TOKENS: usize = 1000;
 
 /// What a listener does.
 pub struct Config {
@@ -24,6 +54,9 @@ pub struct Config {
     pub map: BTreeMap<String, To>,
     /// Hosts that get `traceparent` and `baggage`: `name`, `name:port`, or `*`.
     pub trace: Vec<String>,
+    /// Requests a second for one method and URL from which on they are a storm: told once, and held to that rate from
+    /// then on. [`STORM`] in plays; `None`: whatever comes.
+    pub storm: Option<u32>,
     /// Where its events go.
     pub log: Option<Log>,
     /// What goes on in the play.
@@ -81,37 +114,180 @@ pub struct Tally {
     pub applied: u64,
 }
 
-/// A running proxy. Dropping it ends it.
-pub struct Proxy {}
+/// An armed fault, as it stands.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The fault and its matching.
+    pub rule: Rule,
+    /// Whether it is armed: all are at first, [`Proxy::set_armed`] changes it.
+    pub armed: bool,
+    /// Firings that were asked for and wait for their request.
+    pub waiting: u64,
+    /// What it came to so far.
+    pub tally: Tally,
+}
+
+/// A running proxy. Dropping it ends it, and every connection with it.
+pub struct Proxy {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    listener: AbortHandle,
+}
+
+/// What all connections of a listener share.
+struct Shared {
+    route: Route,
+    leg: Leg,
+    trace: Vec<String>,
+    storm: Option<u32>,
+    log: Option<Log>,
+    now: Now,
+    reached: Reached,
+    /// The one server of a reverse proxy, with its addresses.
+    reverse: Option<(Arc<Authority>, Arc<[SocketAddr]>)>,
+    rules: RwLock<Arc<Rules>>,
+    live: Live,
+    connections: AtomicU64,
+    requests: AtomicU64,
+    tokens: Mutex<HashSet<String>>,
+    tunnelled: Mutex<BTreeSet<String>>,
+}
 
 impl Proxy {
     /// Starts to listen.
-    pub async fn start(_config: Config) -> Result<Self> {
-        unimplemented!()
+    pub async fn start(config: Config) -> Result<Self> {
+        let doing = format!("listening at {}", config.listen);
+        let busy = "end what listens there, or choose another port";
+        let listener = TcpListener::bind(config.listen).await.operator(&doing).map_err(|e| e.remedy(busy))?;
+        let address = listener.local_addr().operator(&doing)?;
+        let shared = Arc::new(Shared::new(config, address).await?);
+        let listener = tokio::spawn(listener::listen(shared.clone(), listener)).abort_handle();
+        Ok(Self { shared, address, listener })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        unimplemented!()
+        self.address
     }
 
-    /// Arms these faults instead of those before, and starts their clock and their counts anew.
-    pub fn arm(&self, _armed: Armed) {
-        unimplemented!()
+    /// Arms these faults instead of those before, and starts their clock and their counts anew. Faults of another leg
+    /// than its own are left out.
+    pub fn arm(&self, mut armed: Armed) {
+        armed.rules.retain(|r| r.leg == self.shared.leg);
+        *self.shared.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(armed));
     }
 
     /// What each armed rule came to so far.
     pub fn tally(&self) -> Vec<Tally> {
-        unimplemented!()
+        self.shared.rules().tally()
+    }
+
+    /// Each fault as it stands, in the profile's order.
+    pub fn standing(&self) -> Vec<Standing> {
+        self.shared.rules().standing()
+    }
+
+    /// Arms one fault, or disarms it; its counts stay. What it began goes on. False: no such fault.
+    pub fn set_armed(&self, id: &str, armed: bool) -> bool {
+        self.shared.rules().set_armed(id, armed)
+    }
+
+    /// Applies a fault once to the next request it is for ([`When::is_for`]), armed or not, whatever its probability,
+    /// times, nth, window and step say; a fault of a connection to the next one. False: no such fault.
+    ///
+    /// [`When::is_for`]: crate::fault::rule::When::is_for
+    pub fn fire(&self, id: &str) -> bool {
+        self.shared.rules().ask_for(id)
+    }
+
+    /// Starts all counts and the faults' clock anew; which are armed stays as it is.
+    pub fn reset(&self) {
+        self.shared.rules().reset();
+    }
+
+    /// The last requests; they are kept from the first call on.
+    pub fn live(&self) -> Live {
+        self.shared.live.watch();
+        self.shared.live.clone()
     }
 
     /// Hosts that were only tunnelled: their requests could not be seen.
     pub fn tunnelled(&self) -> Vec<String> {
-        unimplemented!()
+        lock(&self.shared.tunnelled).iter().cloned().collect()
     }
 
-    /// Whether a request for a path with this token came by: the canary's proof.
-    pub fn saw(&self, _token: &str) -> bool {
-        unimplemented!()
+    /// Whether a request for a path with this token came by: the canary's proof. Asked for is any path at the host
+    /// `soundcheck.invalid`, or `/.soundcheck/canary/TOKEN` at any host; the token is the path's last part.
+    pub fn saw(&self, token: &str) -> bool {
+        lock(&self.shared.tokens).contains(token)
     }
 }
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+impl Shared {
+    async fn new(config: Config, own: SocketAddr) -> Result<Self> {
+        let reverse = match &config.route {
+            Route::Forward => None,
+            Route::Reverse(url) => Some(reverse(url).await?),
+        };
+        Ok(Self {
+            reached: Reached::new(&config.reach, own)?,
+            route: config.route,
+            leg: config.leg,
+            trace: config.trace,
+            storm: config.storm,
+            log: config.log,
+            now: config.now,
+            reverse,
+            rules: RwLock::new(Arc::new(Rules::new(Armed::default()))),
+            live: Live::default(),
+            connections: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            tokens: Mutex::default(),
+            tunnelled: Mutex::default(),
+        })
+    }
+
+    /// The canary came by with this token.
+    fn see(&self, token: &str) {
+        let mut tokens = lock(&self.tokens);
+        if tokens.len() < TOKENS {
+            tokens.insert(token.to_owned());
+        }
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The server of a reverse proxy.
+async fn reverse(url: &url::Url) -> Result<(Arc<Authority>, Arc<[SocketAddr]>)> {
+    let wrong = |why: &str| {
+        Error::author(format!("`{url}` cannot be proxied to: {why}"))
+            .remedy("give a server such as http://127.0.0.1:3000")
+    };
+    if url.scheme() != "http" {
+        return Err(wrong("its scheme is not http"));
+    }
+    let host = url.host_str().ok_or_else(|| wrong("it has no host"))?;
+    let port = url.port_or_known_default().unwrap_or(authority::HTTP);
+    let to = Authority::new(authority::read_host(host).map_err(wrong)?, port, false);
+    let addresses = reach::resolve(&to).await.map_err(|e| wrong(&e.to_string()))?;
+    if addresses.is_empty() {
+        return Err(wrong("its name has no address"));
+    }
+    Ok((Arc::new(to), addresses.into()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

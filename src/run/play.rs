@@ -3,7 +3,7 @@
 
 use super::ids::readers;
 use super::open::open;
-use super::watch::{Watch, round, url_hash};
+use super::watch::{Watch, round};
 use super::{Shared, Turn, shot};
 use crate::app::App;
 use crate::browser::driver::Driver;
@@ -11,7 +11,7 @@ use crate::browser::leash::{self, Leash, Life, memory_pss};
 use crate::browser::probe::{self, Frame};
 use crate::browser::session::Session;
 use crate::error::{Error, Result};
-use crate::event::{Ids, Origin, random_hex};
+use crate::event::{Ids, Origin, random_hex, url_hash};
 use crate::journey::Step;
 use crate::oracle::{Before, Declared, EXPECTATIONS, Expectation, Oracle, Outcome, Seen};
 use crate::record::Ending;

@@ -6,7 +6,6 @@ use crate::browser::session::Session;
 use crate::event::{Event, Ids, Log, Origin};
 use crate::oracle::Seen;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -292,12 +291,6 @@ impl Watch {
     pub(super) fn picture_changed(&mut self, t: f64) {
         self.frames.retain(|(at, _)| *at >= t);
     }
-}
-
-/// First 16 hex digits of the SHA-256 of a URL without its query and fragment.
-pub(super) fn url_hash(url: &str) -> String {
-    let bare = url.split(['?', '#']).next().unwrap_or_default();
-    Sha256::digest(bare.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
 /// Hundredths of a millisecond.

@@ -1,0 +1,321 @@
+//! One client's connection: request after request, each passed to its server and back.
+
+use super::answer;
+use super::armed::Whose;
+use super::authority::Authority;
+use super::dial::{Failed, Server, dial};
+use super::pass;
+use super::target::{self, Only, Refusal};
+use super::told::Told;
+use super::wire::{self, Buf, In, Out};
+use super::{Shared, tunnel};
+use crate::event::Origin;
+use crate::fault::Answer;
+use crate::fault::head::{Bad, Body, Head, LONGEST};
+use serde_json::json;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+/// What a client's stream is read into, octets: heads mostly.
+const BUFFER: usize = 16 * 1024;
+/// How long a client may take to close its half after ours: what it sent is read meanwhile, else the kernel would
+/// answer it with a reset, which may overtake our last octets.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A client's connection.
+pub(super) struct Conn {
+    pub shared: Arc<Shared>,
+    pub whose: Whose,
+    pub input: In,
+    pub output: Out,
+    /// What came from the client and was not passed on yet.
+    pub from: Buf,
+    /// The connection to the server of the last request.
+    pub server: Option<Server>,
+    /// The one server of a tunnel that carries plain HTTP, or HTTPS that is looked into.
+    pub tunnel: Option<Arc<Authority>>,
+    /// Whom the last request named.
+    last: Option<Arc<Authority>>,
+    /// Heads are written here before they leave: the request's, the response's.
+    pub leads: (Vec<u8>, Vec<u8>),
+}
+
+/// What comes after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The next request.
+    Again,
+    /// FIN.
+    Close,
+    /// RST.
+    Reset,
+    /// Nothing any more, and no end.
+    Silence,
+    /// There is nobody any more.
+    Gone,
+}
+
+/// What ends the wait for a request.
+enum Idle {
+    Head(Head),
+    Refused(Refusal),
+    Over(Next),
+}
+
+/// What to do when the client closes its half while something else is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Half {
+    /// It may still want the answer.
+    GoOn,
+    /// It is gone.
+    GiveUp,
+}
+
+impl Conn {
+    pub(super) fn new(shared: &Arc<Shared>, socket: TcpStream, client: IpAddr) -> Self {
+        let connection = shared.connections.fetch_add(1, Relaxed) + 1;
+        let (input, output) = wire::tcp(socket);
+        Self {
+            shared: shared.clone(),
+            whose: Whose { connection, client },
+            input,
+            output,
+            from: Buf::new(BUFFER),
+            server: None,
+            tunnel: None,
+            last: None,
+            leads: (Vec::new(), Vec::new()),
+        }
+    }
+
+    /// Serves it to its end.
+    pub(super) async fn serve(mut self) {
+        let next = loop {
+            let next = match self.head().await {
+                Idle::Head(head) => self.exchange(head).await,
+                Idle::Refused(refusal) => self.refuse(&refusal).await,
+                Idle::Over(next) => next,
+            };
+            if next != Next::Again {
+                break next;
+            }
+        };
+        match next {
+            Next::Again | Next::Gone => {}
+            Next::Close => self.close().await,
+            Next::Reset => {
+                drop(self.server);
+                wire::reset(self.input, self.output);
+            }
+            Next::Silence => self.silence().await,
+        }
+    }
+
+    /// The next request's head. What happens to the server's connection meanwhile happens to the client's.
+    async fn head(&mut self) -> Idle {
+        let mut searched = 0;
+        loop {
+            // RFC 9112, 2.2: some send an empty line after a body.
+            while searched == 0 && self.from.data().starts_with(b"\r\n") {
+                self.from.eat(2);
+            }
+            if is_worth_reading(self.from.data(), &mut searched) {
+                match Head::request(self.from.data()) {
+                    Ok(Some((head, length))) => {
+                        self.from.eat(length);
+                        return Idle::Head(head);
+                    }
+                    Ok(None) => {}
+                    Err(bad) => return Idle::Refused(bad.into()),
+                }
+            }
+            if self.from.full() {
+                if self.from.data().len() > LONGEST {
+                    return Idle::Refused(Bad::TooLarge.into());
+                }
+                self.from.grow(LONGEST + BUFFER);
+            }
+            let (from, input, server) = (&mut self.from, &mut self.input, &mut self.server);
+            let event = poll_fn(|cx| {
+                if let Poll::Ready(read) = from.poll_fill(cx, input) {
+                    return Poll::Ready(Ok(read));
+                }
+                match server {
+                    Some(server) => server.buf.poll_fill(cx, &mut server.input).map(Err),
+                    None => Poll::Pending,
+                }
+            });
+            match event.await {
+                Ok(Ok(1..)) => {}
+                Ok(Ok(0) | Err(_)) => return Idle::Over(Next::Gone),
+                Err(Ok(0)) => return Idle::Over(Next::Close),
+                Err(Ok(_)) => return Idle::Over(self.unasked().await),
+                Err(Err(_)) => return Idle::Over(Next::Reset),
+            }
+        }
+    }
+
+    /// The server sends what nobody asked for, such as a 408: the client sees it as it would without us.
+    async fn unasked(&mut self) -> Next {
+        let Some(server) = &mut self.server else { return Next::Close };
+        loop {
+            if self.output.send(server.buf.data()).await.is_err() {
+                return Next::Gone;
+            }
+            server.buf.eat(server.buf.data().len());
+            match server.buf.fill(&mut server.input).await {
+                Ok(0) => return Next::Close,
+                Ok(_) => {}
+                Err(_) => return Next::Reset,
+            }
+        }
+    }
+
+    async fn exchange(&mut self, head: Head) -> Next {
+        let only = match (&self.tunnel, &self.shared.reverse) {
+            (Some(to), _) => Only::Tunnel(to),
+            (None, Some((to, _))) => Only::Reverse(to),
+            (None, None) => Only::No,
+        };
+        let (asked, body) = match target::read(head, only, &mut self.last) {
+            Ok(read) => read,
+            Err(refusal) => return self.refuse(&refusal).await,
+        };
+        if let Some(token) = target::canary(&asked) {
+            self.shared.see(token);
+            let open = ("Access-Control-Allow-Origin".to_owned(), "*".to_owned());
+            let fields = vec![open, ("Cache-Control".to_owned(), "no-store".to_owned())];
+            return self.answer(&Answer { status: 204, fields, body: Vec::new() }, &asked.method, body).await;
+        }
+        let mut told = Told::new(&self.shared, asked, self.whose);
+        if told.asked.method == "CONNECT" {
+            return tunnel::connect(self, told).await;
+        }
+        let mut head = told.asked.head.clone();
+        told.trace(&mut head);
+        if let Err(next) = self.reach(&mut told, body).await {
+            return next;
+        }
+        match pass::pass(self, &mut told, &head, body).await {
+            pass::Over::Next(next) => next,
+            pass::Over::Upgrade => tunnel::relay(self, &mut told).await,
+        }
+    }
+
+    /// Makes sure that there is a connection to the request's server.
+    pub(super) async fn reach(&mut self, told: &mut Told, body: Body) -> Result<(), Next> {
+        let same = |server: &&mut Server| Arc::ptr_eq(&server.to, &told.asked.to) || *server.to == *told.asked.to;
+        if let Some(server) = self.server.as_mut().filter(same) {
+            told.connect = server.connect.take();
+            told.reused = told.connect.is_none();
+            return Ok(());
+        }
+        self.server = None;
+        let (shared, to) = (self.shared.clone(), told.asked.to.clone());
+        let Some(dialled) = self.alongside(Half::GoOn, dial(&shared, &to)).await else {
+            told.ended = "client_gone";
+            return Err(Next::Gone);
+        };
+        let (status, why) = match dialled {
+            Ok(mut server) => {
+                told.connect = server.connect.take();
+                self.server = Some(server);
+                return Ok(());
+            }
+            Err(Failed::Refused(why)) => {
+                told.refused(&why);
+                (403, format!("this target may not be reached: {why}"))
+            }
+            Err(Failed::Down(why)) => {
+                told.ended = "upstream_cut";
+                (502, why)
+            }
+        };
+        let method = told.asked.method.clone();
+        let answer = answer::sentence(status, &why);
+        told.error = Some(why);
+        Err(self.answer(&answer, &method, body).await)
+    }
+
+    /// Answers in the server's place.
+    pub(super) async fn answer(&mut self, answer: &Answer, method: &str, body: Body) -> Next {
+        let close = body != Body::Empty;
+        let mut out = Vec::new();
+        answer::write(answer, method, close, &mut out);
+        match self.output.send(&out).await {
+            Ok(()) if close => Next::Close,
+            Ok(()) => Next::Again,
+            Err(_) => Next::Gone,
+        }
+    }
+
+    /// Refuses what is no request, or none that could be passed on.
+    async fn refuse(&mut self, refusal: &Refusal) -> Next {
+        let Refusal(status, why) = refusal;
+        if let Some(log) = &self.shared.log {
+            let fields = json!({ "connection": self.whose.connection, "status": status, "why": why });
+            log.write("proxy_refused", Origin::Proxy, log.now_ms(), &self.shared.now.share(), fields);
+        }
+        let mut out = Vec::new();
+        answer::write(&answer::sentence(*status, why), "", true, &mut out);
+        match self.output.send(&out).await {
+            Ok(()) => Next::Close,
+            Err(_) => Next::Gone,
+        }
+    }
+
+    /// Waits for something else, and reads from the client meanwhile: `None` if it went away.
+    pub(super) async fn alongside<T>(&mut self, half: Half, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        let mut ended = false;
+        poll_fn(|cx| {
+            while !ended && !self.from.full() {
+                match self.from.poll_fill(cx, &mut self.input) {
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(Ok(0)) if half == Half::GoOn => ended = true,
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
+                    Poll::Pending => break,
+                }
+            }
+            work.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+
+    /// FIN, and what the client still sends is read until it closes as well.
+    pub(super) async fn close(mut self) {
+        self.server = None;
+        if self.output.shutdown().await.is_err() {
+            return;
+        }
+        let _ = tokio::time::timeout(LINGER, self.silence()).await; // long enough either way
+    }
+
+    /// Sends nothing; ends when the client does.
+    pub(super) async fn silence(mut self) {
+        if let Some(server) = &mut self.server {
+            server.buf.shrink();
+        }
+        loop {
+            self.from.eat(self.from.data().len());
+            match self.from.fill(&mut self.input).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Whether it is time to read a head: its end came, or a line end that it may not have. `searched` is how much was
+/// looked at before.
+pub(super) fn is_worth_reading(data: &[u8], searched: &mut usize) -> bool {
+    let from = std::mem::replace(searched, data.len());
+    let ends = |at: usize| at == 0 || data[at - 1] != b'\r' || data[..=at].ends_with(b"\r\n\r\n");
+    data[from..].iter().enumerate().any(|(at, b)| *b == b'\n' && ends(from + at))
+}

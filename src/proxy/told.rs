@@ -1,0 +1,323 @@
+//! What is told of an exchange: one event when it is over, one for each rule that was applied, and the live list.
+
+use super::Shared;
+use super::armed::{Asked, Fired, Whose};
+use super::kind;
+use super::live::Seen;
+use crate::event::{Ids, Origin, random_hex, url_hash};
+use crate::fault::head::Head;
+use crate::fault::{Action, Cut, Point, Resource};
+use crate::unit::ms;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// An exchange under way. It is told when it is dropped, so that none is lost when the play ends within it.
+pub(super) struct Told {
+    shared: Arc<Shared>,
+    pub asked: Asked,
+    whose: Whose,
+    number: u64,
+    started: Instant,
+    /// What went on when it started.
+    ids: Arc<Ids>,
+    /// Of the request, where it is traced.
+    span: Option<String>,
+    background: bool,
+    left_out: bool,
+    live: Seen,
+    response: Option<Answered>,
+    /// Octets of the body sent to the client, and received from the server.
+    pub sent: u64,
+    pub received: u64,
+    /// How long it took to connect, if that was for this request; whether the connection was there before.
+    pub connect: Option<Duration>,
+    pub reused: bool,
+    faults: Vec<String>,
+    /// How it ended; the play's end if nobody says.
+    pub ended: &'static str,
+    /// Why there was no response.
+    pub error: Option<String>,
+}
+
+/// The response's head as it was sent.
+struct Answered {
+    status: u16,
+    after: Duration,
+    promised: Option<u64>,
+    fields: [Option<String>; 6],
+}
+
+/// Fields of a response that are told, and as what.
+const FIELDS: [(&str, &str); 6] = [
+    ("content-range", "content_range"),
+    ("content-length", "content_length"),
+    ("content-type", "content_type"),
+    ("accept-ranges", "accept_ranges"),
+    ("etag", "etag"),
+    ("access-control-allow-origin", "acao"),
+];
+
+impl Told {
+    pub(super) fn new(shared: &Arc<Shared>, asked: Asked, whose: Whose) -> Self {
+        let number = shared.requests.fetch_add(1, Relaxed) + 1;
+        let live = shared.live.begin(number, |e| {
+            e.connection = whose.connection;
+            e.method.clone_from(&asked.method);
+            e.host.clone_from(&asked.to.name);
+            e.path.clone_from(&asked.target);
+            e.range = asked.head.get("range").map(str::to_owned);
+        });
+        Self {
+            background: kind::is_background(&asked.to.host) && !shared.reached.names(&asked.to),
+            shared: shared.clone(),
+            ids: shared.now.share(),
+            asked,
+            whose,
+            number,
+            started: Instant::now(),
+            span: None,
+            left_out: false,
+            live,
+            response: None,
+            sent: 0,
+            received: 0,
+            connect: None,
+            reused: false,
+            faults: Vec::new(),
+            ended: "play_over",
+            error: None,
+        }
+    }
+
+    /// The words of the step it started in.
+    pub(super) fn step(&self) -> Option<&str> {
+        self.ids.step.as_deref()
+    }
+
+    /// Whether a browser asks for it on its own behalf: no fault is for it.
+    pub(super) fn background(&self) -> bool {
+        self.background
+    }
+
+    /// Adds `traceparent` and `baggage` to the request, where its host is one to be traced.
+    pub(super) fn trace(&mut self, head: &mut Head) {
+        let to = &self.asked.to;
+        let with_port = |h: &str| h.strip_prefix(to.host.as_str()).is_some_and(|p| p == format!(":{}", to.port));
+        if !self.shared.trace.iter().any(|h| h == "*" || *h == to.host || with_port(h)) {
+            return;
+        }
+        if let Some(trace) = &self.ids.trace_id
+            && head.get("traceparent").is_none()
+        {
+            let span = random_hex::<8>();
+            head.add("traceparent", &format!("00-{trace}-{span}-01"));
+            self.span = Some(span);
+        }
+        let session = self.ids.session_id.as_deref().unwrap_or_default();
+        let run = self.shared.log.as_ref().map_or(self.ids.run_id.as_str(), |l| l.run_id());
+        head.add("baggage", &format!("soundcheck.run_id={run},soundcheck.session_id={session}"));
+    }
+
+    /// The response's head was sent to the client, as it is here.
+    pub(super) fn answered(&mut self, head: &Head) {
+        let status = head.status().map_or(0, |(status, _)| status);
+        let promised = head.content_length().ok().flatten();
+        let fields = FIELDS.map(|(name, _)| head.get(name).map(str::to_owned));
+        self.live.head(|e| {
+            let [range, length, kind, ..] = fields.clone();
+            (e.status, e.promised) = (Some(status), promised);
+            (e.content_range, e.content_length, e.content_type) = (range, length, kind);
+        });
+        self.response = Some(Answered { status, after: self.started.elapsed(), promised, fields });
+    }
+
+    /// Whether a response's head was sent.
+    pub(super) fn is_answered(&self) -> bool {
+        self.response.is_some()
+    }
+
+    /// So many octets of the body were sent to the client.
+    pub(super) fn sent(&mut self, octets: u64) {
+        self.sent += octets;
+        self.live.sent(octets);
+    }
+
+    /// An action of a rule is carried out; the first of each is its application.
+    pub(super) fn applied(&mut self, fired: &mut Fired, at: Point, action: &Action) {
+        if matches!(action, Action::Prepare(_)) || !fired.apply() {
+            return;
+        }
+        let rule = fired.rule();
+        self.live.fault(&rule.id);
+        self.faults.push(rule.id.clone());
+        let asked = Some((self.number, &self.asked));
+        tell_applied(&self.shared, &self.ids, fired, at, action, self.whose.connection, asked);
+    }
+
+    /// The response cannot be framed, or breaks its framing.
+    pub(super) fn violation(&self, what: &str) {
+        let Some(log) = &self.shared.log else { return };
+        let asked = &self.asked;
+        let fields = json!({
+            "what": what, "request": self.number, "connection": self.whose.connection,
+            "method": asked.method, "host": asked.to.name, "path": asked.path(),
+        });
+        log.write("upstream_violation", Origin::Proxy, log.now_ms(), &self.ids, fields);
+    }
+
+    /// The target may not be reached.
+    pub(super) fn refused(&mut self, why: &str) {
+        self.ended = "refused";
+        let Some(log) = &self.shared.log else { return };
+        let asked = &self.asked;
+        let fields = json!({
+            "request": self.number, "connection": self.whose.connection,
+            "method": asked.method, "host": asked.to.name, "path": asked.path(), "why": why,
+        });
+        log.write("proxy_refused", Origin::Proxy, log.now_ms(), &self.ids, fields);
+    }
+
+    /// It is not told of: what is in it is told by itself.
+    pub(super) fn leave_out(mut self) {
+        self.left_out = true;
+    }
+
+    /// Somebody asks for this URL far too often.
+    pub(super) fn storm(&self, per_second: u32) {
+        let Some(log) = &self.shared.log else { return };
+        let asked = &self.asked;
+        let fields = json!({
+            "host": asked.to.name, "path": asked.path(), "method": asked.method, "per_second": per_second,
+        });
+        log.write("request_storm", Origin::Proxy, log.now_ms(), &self.ids, fields);
+    }
+
+    fn is_media(&self) -> bool {
+        let typed = self.response.as_ref().and_then(|r| r.fields[2].as_deref());
+        matches!(self.asked.resource, Resource::Media | Resource::Manifest | Resource::Segment)
+            || self.asked.range.is_some()
+            || typed.is_some_and(kind::is_media_type)
+    }
+
+    fn tell(&mut self) {
+        std::mem::take(&mut self.live).end(self.ended);
+        let Some(log) = &self.shared.log else { return };
+        let asked = &self.asked;
+        let url = asked.bare_url();
+        let media = self.is_media();
+        let mut fields = Map::new();
+        let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+        put("request", self.number.into());
+        put("connection", self.whose.connection.into());
+        put("method", asked.method.as_str().into());
+        put("host", asked.to.name.as_str().into());
+        put("status", self.response.as_ref().map(|r| r.status).into());
+        put("range", asked.head.get("range").into());
+        for (at, (_, name)) in FIELDS.iter().enumerate() {
+            put(name, self.response.as_ref().and_then(|r| r.fields[at].as_deref()).into());
+        }
+        put("bytes_promised", self.response.as_ref().and_then(|r| r.promised).into());
+        put("bytes_sent", self.sent.into());
+        put("bytes_received", self.received.into());
+        put("ended", self.ended.into());
+        put("ttfb_ms", self.response.as_ref().map(|r| round(r.after)).into());
+        put("ms", round(self.started.elapsed()).into());
+        put("connect_ms", self.connect.map(round).into());
+        put("reused", self.reused.into());
+        put("faults", self.faults.as_slice().into());
+        put("leg", json!(self.shared.leg));
+        if asked.path < asked.target.len() {
+            put("query_hash", url_hash(&asked.target[asked.path + 1..]).into());
+        }
+        if let Some(span) = self.span.take() {
+            put("request_span_id", span.into());
+        }
+        if let Some(error) = self.error.take() {
+            put("error", error.into());
+        }
+        if self.background {
+            put("background", true.into());
+        }
+        let (name, ids) = match media {
+            true => {
+                let ids = Ids { media_url_hash: Some(url_hash(&url)), ..Ids::clone(&self.ids) };
+                ("video_proxy_response", Arc::new(ids))
+            }
+            false => ("proxy_response", self.ids.clone()),
+        };
+        put("url", url.into());
+        log.write(name, Origin::Proxy, log.now_ms(), &ids, Value::Object(fields));
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if !self.left_out {
+            self.tell();
+        }
+    }
+}
+
+/// A rule's first action is carried out, on a request or on a connection as a whole.
+pub(super) fn tell_applied(
+    shared: &Shared,
+    ids: &Ids,
+    fired: &Fired,
+    at: Point,
+    action: &Action,
+    connection: u64,
+    asked: Option<(u64, &Asked)>,
+) {
+    let Some(log) = &shared.log else { return };
+    let rule = fired.rule();
+    let (place, offset) = place(at);
+    let fields = json!({
+        "fault": rule.id, "kind": rule.kind, "leg": rule.leg,
+        "request": asked.map(|(number, _)| number),
+        "method": asked.map(|(_, a)| a.method.as_str()),
+        "host": asked.map(|(_, a)| a.to.name.as_str()),
+        "path": asked.map(|(_, a)| a.path()),
+        "at": place, "offset": offset, "action": named(action), "connection": connection,
+    });
+    log.write("fault_applied", Origin::Proxy, log.now_ms(), ids, fields);
+}
+
+fn place(at: Point) -> (&'static str, Option<u64>) {
+    match at {
+        Point::Accept => ("accept", None),
+        Point::Request => ("request", None),
+        Point::Head => ("head", None),
+        Point::Body(n) => ("body", Some(n)),
+        Point::Message(n) => ("message", Some(n)),
+        Point::End => ("end", None),
+        Point::Sent(n) => ("sent", Some(n)),
+        Point::Close => ("close", None),
+    }
+}
+
+fn named(action: &Action) -> &'static str {
+    match action {
+        Action::Wait(_) => "wait",
+        Action::Answer(_) => "answer",
+        Action::Cache => "cache",
+        Action::Edit(_) | Action::Prepare(_) => "edit",
+        Action::Frame(_) => "frame",
+        Action::Pace { .. } => "pace",
+        Action::Insert(_) => "insert",
+        Action::Skip(_) => "skip",
+        Action::Mangle { .. } => "mangle",
+        Action::Gzip => "gzip",
+        Action::Raw(_) => "raw",
+        Action::Cut(Cut::Fin) => "close",
+        Action::Cut(Cut::Rst) => "reset",
+        Action::Cut(Cut::Silence) => "silence",
+    }
+}
+
+/// Milliseconds to the thousandth.
+fn round(time: Duration) -> f64 {
+    (ms(time) * 1000.0).round() / 1000.0
+}

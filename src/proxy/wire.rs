@@ -1,0 +1,194 @@
+//! Streams as two halves, whatever they are made of, and the buffer that is read into.
+
+use bytes::BufMut;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// The half that is read from.
+#[derive(Default)]
+pub(super) enum In {
+    /// A socket.
+    Tcp(OwnedReadHalf),
+    /// One end of a pipe within this process.
+    Pipe(ReadHalf<DuplexStream>),
+    /// It was closed here.
+    #[default]
+    Gone,
+}
+
+/// The half that is written to.
+#[derive(Default)]
+pub(super) enum Out {
+    /// A socket.
+    Tcp(OwnedWriteHalf),
+    /// One end of a pipe within this process.
+    Pipe(WriteHalf<DuplexStream>),
+    /// It was closed here.
+    #[default]
+    Gone,
+}
+
+/// Halves of a socket. Small writes leave at once: both legs carry other people's timing.
+pub(super) fn tcp(socket: TcpStream) -> (In, Out) {
+    // A socket that is gone already says so at the first read.
+    let _ = socket.set_nodelay(true);
+    let (input, output) = socket.into_split();
+    (In::Tcp(input), Out::Tcp(output))
+}
+
+/// Halves of one end of a pipe.
+pub(super) fn pipe(end: DuplexStream) -> (In, Out) {
+    let (input, output) = tokio::io::split(end);
+    (In::Pipe(input), Out::Pipe(output))
+}
+
+/// Ends a stream so that the other side sees a reset.
+pub(super) fn reset(input: In, output: Out) {
+    if let Out::Tcp(half) = output {
+        // Fails on a socket that is gone: then there is nobody to tell.
+        let _ = half.as_ref().set_zero_linger();
+        // Dropped as it is, it would send a FIN first.
+        half.forget();
+    }
+    drop(input);
+}
+
+impl AsyncRead for In {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            In::Tcp(half) => Pin::new(half).poll_read(cx, buf),
+            In::Pipe(half) => Pin::new(half).poll_read(cx, buf),
+            In::Gone => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl AsyncWrite for Out {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Out::Tcp(half) => Pin::new(half).poll_write(cx, buf),
+            Out::Pipe(half) => Pin::new(half).poll_write(cx, buf),
+            Out::Gone => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Out::Tcp(half) => Pin::new(half).poll_write_vectored(cx, bufs),
+            other => {
+                let first = bufs.iter().find(|b| !b.is_empty()).map_or(&[][..], |b| b);
+                Pin::new(other).poll_write(cx, first)
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Out::Tcp(_) | Out::Gone => Poll::Ready(Ok(())),
+            Out::Pipe(half) => Pin::new(half).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Out::Tcp(half) => Pin::new(half).poll_shutdown(cx),
+            Out::Pipe(half) => Pin::new(half).poll_shutdown(cx),
+            Out::Gone => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Out {
+    /// Writes all of it, and leaves nothing behind in a layer between.
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes).await?;
+        self.flush().await
+    }
+
+    /// Writes both, in one system call where they fit.
+    pub(super) async fn send_both(&mut self, mut one: &[u8], mut two: &[u8]) -> io::Result<()> {
+        while !one.is_empty() && !two.is_empty() {
+            let n = self.write_vectored(&[IoSlice::new(one), IoSlice::new(two)]).await?;
+            if n == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            let of_one = n.min(one.len());
+            (one, two) = (&one[of_one..], &two[n - of_one..]);
+        }
+        self.write_all(one).await?;
+        self.write_all(two).await?;
+        self.flush().await
+    }
+}
+
+/// What was read and not yet used.
+pub(super) struct Buf {
+    bytes: Vec<u8>,
+    from: usize,
+    most: usize,
+}
+
+impl Buf {
+    /// Holds at most so many octets; takes memory at its first use.
+    pub(super) fn new(most: usize) -> Self {
+        Self { bytes: Vec::new(), from: 0, most }
+    }
+
+    /// What is there.
+    pub(super) fn data(&self) -> &[u8] {
+        &self.bytes[self.from..]
+    }
+
+    /// The first so many were used.
+    pub(super) fn eat(&mut self, n: usize) {
+        self.from += n;
+        if self.from >= self.bytes.len() {
+            self.bytes.clear();
+            self.from = 0;
+        }
+    }
+
+    /// Whether no more fits.
+    pub(super) fn full(&self) -> bool {
+        self.data().len() >= self.most
+    }
+
+    /// Makes it hold up to so many octets.
+    pub(super) fn grow(&mut self, most: usize) {
+        self.most = self.most.max(most);
+    }
+
+    /// Gives its memory back: nothing is read for a long time.
+    pub(super) fn shrink(&mut self) {
+        self.bytes.drain(..self.from);
+        self.from = 0;
+        self.bytes.shrink_to_fit();
+    }
+
+    /// Reads more: how many octets, 0 at the stream's end. Only when it is not [full](Buf::full).
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>, input: &mut In) -> Poll<io::Result<usize>> {
+        if self.from > 0 && self.bytes.len() >= self.most {
+            self.bytes.drain(..self.from);
+            self.from = 0;
+        }
+        let room = self.most.saturating_sub(self.bytes.len());
+        if self.bytes.capacity() < self.most && self.bytes.capacity() - self.bytes.len() < room {
+            self.bytes.reserve_exact(room);
+        }
+        let mut space = (&mut self.bytes).limit(room);
+        pin!(input.read_buf(&mut space)).poll(cx)
+    }
+
+    /// Reads more, as [`Buf::poll_fill`] does.
+    pub(super) async fn fill(&mut self, input: &mut In) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_fill(cx, input)).await
+    }
+}
