@@ -254,6 +254,7 @@ fn proxy(to: &str, events: &str) -> Result<()> {
         reach: proxy::Reach { named: vec![to.to_owned()], public: false },
         map: Default::default(),
         trace: Vec::new(),
+        storm: None,
         log: Some(log),
         now: Default::default(),
     };

@@ -103,6 +103,9 @@ fn work(tally: &Tally, next: &AtomicU64, most: u64, origin: &Origin, forward: So
         let seed = next.fetch_add(1, Ordering::Relaxed);
         let talk = conversation(seed, origin.port);
         let proxy = if talk.via == Via::Reverse { reverse } else { forward };
+        if std::env::var_os("SOUNDCHECK_SHOW").is_some() {
+            show(&talk);
+        }
         if let Err(e) = origin.play(proxy, &talk) {
             let text = format!("seed {seed}, {:?}, {:?}: {e}", talk.via, talk.end);
             println!("{text}");
@@ -114,6 +117,18 @@ fn work(tally: &Tally, next: &AtomicU64, most: u64, origin: &Origin, forward: So
         tally.octets.fetch_add(octets as u64, Ordering::Relaxed);
         let mut features = tally.features.lock().expect("no panic");
         talk.features.iter().for_each(|f| *features.entry(f).or_default() += 1);
+    }
+}
+
+/// Prints what a conversation is made of.
+fn show(talk: &wire::script::Conversation) {
+    println!("seed {}: {:?}, hasty {}, half {}, {:?}", talk.seed, talk.via, talk.hasty, talk.half, talk.end);
+    for (n, one) in talk.exchanges.iter().enumerate() {
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        let (up, down) = (wire::net::length(&one.request.body), wire::net::length(&one.response.body));
+        println!("{n}: pipelined {}, asks {}, early {}", one.pipelined, one.asks, one.early);
+        println!("{}{up} octets\n{}", text(&one.request.head), text(&one.interim.concat()));
+        println!("{}{down} octets", text(&one.response.head));
     }
 }
 

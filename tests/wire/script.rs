@@ -315,9 +315,10 @@ impl Make {
     }
 
     fn response(&mut self, method: &str, range: Option<String>, last: bool, closing: bool) -> (Message, End) {
-        let bare = self.rng.chance(5);
+        let partial = range.is_some() && self.rng.chance(85);
+        let bare = !partial && self.rng.chance(5);
         let mut status = match range {
-            Some(_) if self.rng.chance(85) => "206 Partial Content",
+            Some(_) if partial => "206 Partial Content",
             _ if bare => self.rng.pick(&["204 No Content", "304 Not Modified"]),
             _ => self.rng.pick(&STATUSES),
         };

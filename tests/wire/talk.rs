@@ -69,10 +69,11 @@ fn client(to: SocketAddr, talk: &Conversation, port: u16) -> Result<(), String> 
         let (turns, turn) = channel();
         let writer = &stream;
         let asked = scope.spawn(move || write_requests(writer, talk, opening, &turn));
-        let read = match talk.via {
+        let read = if talk.hasty { opened(&mut reader) } else { Ok(()) };
+        let read = read.and_then(|()| match talk.via {
             Via::Tunnel => read_tunnel(&mut reader, talk),
             _ => read_responses(&mut reader, talk, &turns),
-        };
+        });
         if read.is_err() || matches!(talk.end, End::Abandoned(_)) {
             // The writer must not wait for what will not come.
             let _ = stream.shutdown(std::net::Shutdown::Both);
@@ -209,7 +210,7 @@ fn serve(listener: &TcpListener, talk: &Conversation) -> Result<(), String> {
             authority = exchange.authority;
         }
         let left = matches!(talk.end, End::Abandoned(_)) && n + 1 == talk.exchanges.len();
-        match serve_one(&stream, &mut reader, exchange, &mut rng).map_err(|e| format!("request {n}: {e}")) {
+        match serve_one(&stream, &mut reader, exchange, talk.via, &mut rng).map_err(|e| format!("request {n}: {e}")) {
             Err(e) if left && e.contains("writing") => return Ok(()),
             done => done?,
         }
@@ -230,10 +231,17 @@ fn serve(listener: &TcpListener, talk: &Conversation) -> Result<(), String> {
     }
 }
 
-fn serve_one(stream: &TcpStream, reader: &mut Reader, exchange: &Exchange, rng: &mut Rng) -> Result<(), String> {
+fn serve_one(
+    stream: &TcpStream,
+    reader: &mut Reader,
+    exchange: &Exchange,
+    via: Via,
+    rng: &mut Rng,
+) -> Result<(), String> {
     let request = &exchange.request;
     let head = reader.head()?.ok_or("the connection was closed")?;
-    same_head(&request.head, &head, &exchange.start, true)?;
+    // In a tunnel the proxy is no hop.
+    same_head(&request.head, &head, &exchange.start, via != Via::Connect)?;
     if exchange.early {
         net::write(stream, &answer(exchange), rng)?;
         return reader.expect(&request.body).map_err(|e| format!("body after an early answer: {e}"));
