@@ -12,11 +12,12 @@ use soundcheck::fault::seed::Draw;
 use soundcheck::fault::{Action, Fault, Leg, Point, Request, Response, Step, at};
 use soundcheck::proxy::{Armed, Config, Proxy, Route};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use wire::script::{Via, conversation};
+use wire::script::{End, Via, conversation};
 use wire::talk::Origin;
 
 /// After so many the run says no more.
@@ -225,4 +226,53 @@ fn faults_of_time_alone_change_no_octet() {
     ];
     let armed = Armed { rules, seed: 1, journey: String::new() };
     none_differs(&play(200_000, 400, &Setting { log: None, trace: true, armed }));
+}
+
+/// Passes everything on, but for one bit of what the server sends, or of what the client sends.
+fn spoiling(origin: u16, upwards: bool) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(server) = TcpStream::connect(("127.0.0.1", origin)) else { return };
+            let (one, two) = (client.try_clone().expect("a handle"), server.try_clone().expect("a handle"));
+            std::thread::spawn(move || pass_spoilt(one, two, upwards));
+            std::thread::spawn(move || pass_spoilt(server, client, !upwards));
+        }
+    });
+    address
+}
+
+fn pass_spoilt(mut from: TcpStream, mut to: TcpStream, spoil: bool) {
+    let (mut buffer, mut first) = (vec![0; 4096], spoil);
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        // The last octet of the first piece: of a field, of a line's end, or of a body.
+        if std::mem::take(&mut first) {
+            buffer[n - 1] ^= 1;
+        }
+        if to.write_all(&buffer[..n]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+#[test]
+fn a_proxy_that_spoils_one_bit_is_found_out() {
+    let mut tried = 0;
+    for seed in 0..40 {
+        for upwards in [true, false] {
+            let origin = Origin::start();
+            let mut talk = conversation(seed, origin.port);
+            talk.patience = Duration::from_millis(200);
+            let ends = matches!(talk.end, End::Client | End::Server);
+            if talk.via != Via::Reverse || !ends || talk.exchanges.iter().any(|e| e.authority > 0) {
+                continue;
+            }
+            let found = origin.play(spoiling(origin.port, upwards), &talk);
+            assert!(found.is_err(), "seed {seed}, upwards {upwards}: nobody noticed");
+            tried += 1;
+        }
+    }
+    assert!(tried > 10, "only {tried} conversations were spoilt");
 }

@@ -100,7 +100,7 @@ fn ask(proxy: SocketAddr, port: u16, connection: u64, bodies: &mut Vec<String>) 
         let (stream, mut reader) = match open.take() {
             Some(open) => open,
             None => {
-                let stream = net::connect(proxy)?;
+                let stream = net::connect(proxy, net::PATIENCE)?;
                 let reader = Reader::new(&stream);
                 (stream, reader)
             }

@@ -54,7 +54,7 @@ type Arrivals = Vec<(f64, usize)>;
 
 /// Takes an endless body for so long.
 fn download(proxy: SocketAddr, port: u16, begun: Instant, lasts: Duration) -> Arrivals {
-    let stream = net::connect(proxy).expect("connects");
+    let stream = net::connect(proxy, net::PATIENCE).expect("connects");
     let head = format!("GET http://127.0.0.1:{port}/endless HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
     net::put(&stream, head.as_bytes()).expect("asks");
     read_for(stream, begun, lasts)
@@ -164,7 +164,8 @@ fn an_upload_is_never_faster_than_its_link() {
     let (runtime, origin) = (wire::runtime(), Origin::start());
     let proxy = wire::proxy(&runtime, soundcheck::proxy::Route::Forward, None);
     arm(&proxy, &[rate(None, Some(4e6))]);
-    let (stream, begun, length) = (net::connect(proxy.address()).expect("connects"), Instant::now(), 500_000);
+    let (stream, begun, length) =
+        (net::connect(proxy.address(), net::PATIENCE).expect("connects"), Instant::now(), 500_000);
     let host = format!("127.0.0.1:{}", origin.port);
     let head = format!("PUT http://{host}/sink HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n");
     net::put(&stream, head.as_bytes()).expect("asks");
@@ -179,7 +180,7 @@ fn an_upload_is_never_faster_than_its_link() {
 
 /// Round trips of small requests on one connection.
 fn pings(proxy: SocketAddr, port: u16, count: usize) -> Vec<f64> {
-    let stream = net::connect(proxy).expect("connects");
+    let stream = net::connect(proxy, net::PATIENCE).expect("connects");
     let mut reader = Reader::new(&stream);
     let head = format!("GET http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
     let mut one = || {

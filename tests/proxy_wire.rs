@@ -95,7 +95,7 @@ fn reverse(runtime: &tokio::runtime::Runtime, origin: &Origin) -> Proxy {
 
 /// Sends octets, then everything that comes within the limit.
 fn exchange(proxy: SocketAddr, octets: &[u8], close: bool) -> Result<Vec<u8>, String> {
-    let stream = net::connect(proxy)?;
+    let stream = net::connect(proxy, net::PATIENCE)?;
     stream.set_read_timeout(Some(LIMIT)).map_err(|e| e.to_string())?;
     // The proxy may have refused before all was sent.
     let _ = net::put(&stream, octets);
@@ -112,7 +112,7 @@ fn exchange(proxy: SocketAddr, octets: &[u8], close: bool) -> Result<Vec<u8>, St
 /// Whether the proxy still serves, whatever happened before.
 fn still_serves(proxy: SocketAddr) {
     let request = b"GET /still HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    let stream = net::connect(proxy).expect("the proxy still listens");
+    let stream = net::connect(proxy, net::PATIENCE).expect("the proxy still listens");
     net::put(&stream, request).expect("sends");
     let head = Reader::new(&stream).head().expect("an answer").expect("a head");
     assert!(head.starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&head));
@@ -247,7 +247,7 @@ fn what_is_odd_but_has_one_reading_is_taken() {
         &long,
     ] {
         let mut came = Vec::new();
-        let stream = net::connect(proxy.address()).expect("connects");
+        let stream = net::connect(proxy.address(), net::PATIENCE).expect("connects");
         // Octet by octet at the front.
         for octet in &request.as_bytes()[..40.min(request.len())] {
             net::put(&stream, &[*octet]).expect("sends");
@@ -327,7 +327,7 @@ const WHOLE: [&str; 6] = [
 /// Asks once, then once more on the same connection if it is still open: what came for each. A client that never got a
 /// whole answer leaves then.
 fn twice(proxy: SocketAddr, whole: bool) -> Result<(Vec<u8>, Option<Vec<u8>>), String> {
-    let stream = net::connect(proxy)?;
+    let stream = net::connect(proxy, net::PATIENCE)?;
     net::put(&stream, b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n")?;
     stream.set_read_timeout(Some(Duration::from_millis(300))).map_err(|e| e.to_string())?;
     let (first, end) = Reader::new(&stream).rest(1 << 23);
@@ -447,7 +447,7 @@ fn a_head_that_drips_octet_by_octet_costs_no_more_than_its_octets() {
     let runtime = wire::runtime();
     let origin = Origin::start(PROPER.to_vec(), Then::Stay);
     let proxy = reverse(&runtime, &origin);
-    let stream = net::connect(proxy.address()).expect("connects");
+    let stream = net::connect(proxy.address(), net::PATIENCE).expect("connects");
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(200 * 1024));
     let begun = Instant::now();
     for part in head.as_bytes().chunks(16) {

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
 pub mod net;
+pub mod program;
 pub mod script;
 pub mod serve;
 pub mod talk;

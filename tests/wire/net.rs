@@ -10,24 +10,20 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 const LONGEST_HEAD: usize = 1 << 20;
 
-pub fn connect(to: SocketAddr) -> Result<TcpStream, String> {
-    let stream = TcpStream::connect_timeout(&to, PATIENCE).map_err(|e| format!("connecting: {e}"))?;
-    ready(&stream);
+pub fn connect(to: SocketAddr, patience: Duration) -> Result<TcpStream, String> {
+    let stream = TcpStream::connect_timeout(&to, patience).map_err(|e| format!("connecting: {e}"))?;
+    ready(&stream, patience);
     Ok(stream)
 }
 
 /// Accepts with a time limit, which the standard library does not know.
-pub fn accept(listener: &TcpListener) -> Result<TcpStream, String> {
-    accept_within(listener, PATIENCE)
-}
-
-pub fn accept_within(listener: &TcpListener, within: Duration) -> Result<TcpStream, String> {
+pub fn accept(listener: &TcpListener, patience: Duration) -> Result<TcpStream, String> {
     // SO_RCVTIMEO holds for accept(2) too.
-    socket2::SockRef::from(listener).set_read_timeout(Some(within)).map_err(|e| e.to_string())?;
+    socket2::SockRef::from(listener).set_read_timeout(Some(patience)).map_err(|e| e.to_string())?;
     loop {
         match listener.accept() {
             Ok((stream, _)) => {
-                ready(&stream);
+                ready(&stream, patience);
                 return Ok(stream);
             }
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -36,11 +32,11 @@ pub fn accept_within(listener: &TcpListener, within: Duration) -> Result<TcpStre
     }
 }
 
-fn ready(stream: &TcpStream) {
+fn ready(stream: &TcpStream, patience: Duration) {
     // A socket that is gone already says so at the first read.
     let _ = stream.set_nodelay(true);
-    let _ = stream.set_read_timeout(Some(PATIENCE));
-    let _ = stream.set_write_timeout(Some(PATIENCE));
+    let _ = stream.set_read_timeout(Some(patience));
+    let _ = stream.set_write_timeout(Some(patience));
 }
 
 /// Reads heads, then exactly what must follow.
@@ -75,7 +71,7 @@ impl Reader {
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    return Err("nothing came for 20 s".to_owned());
+                    return Err("nothing came any more".to_owned());
                 }
                 Err(e) => return Err(format!("reading: {e}")),
             }

@@ -3,6 +3,7 @@
 
 use super::{BLOCK, Rng, block};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// How the client speaks to the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +95,8 @@ pub struct Conversation {
     pub down: Vec<Piece>,
     /// In a tunnel: the client closes its half first, the server answers to that.
     pub half: bool,
+    /// How long an end waits for what must come.
+    pub patience: Duration,
     /// What is special about it, for the count.
     pub features: Vec<&'static str>,
 }
@@ -127,6 +130,7 @@ pub fn conversation(seed: u64, port: u16) -> Conversation {
         up: Vec::new(),
         down: Vec::new(),
         half: make.rng.chance(50),
+        patience: super::net::PATIENCE,
         features: Vec::new(),
     };
     if via == Via::Tunnel {

@@ -13,6 +13,8 @@ pub struct Origin {
     pub port: u16,
     /// Octets of request bodies taken.
     pub taken: Arc<AtomicU64>,
+    /// Requests that came.
+    pub asked: Arc<AtomicU64>,
 }
 
 impl Origin {
@@ -20,22 +22,26 @@ impl Origin {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let taken = Arc::new(AtomicU64::new(0));
-        let count = taken.clone();
+        let asked = Arc::new(AtomicU64::new(0));
+        let counts = (taken.clone(), asked.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let count = count.clone();
-                std::thread::spawn(move || converse(stream, &count));
+                let (taken, asked) = counts.clone();
+                // A thousand of them: a small stack is enough.
+                let small = std::thread::Builder::new().stack_size(256 << 10);
+                small.spawn(move || converse(stream, &taken, &asked)).expect("a thread");
             }
         });
-        Self { port, taken }
+        Self { port, taken, asked }
     }
 }
 
 /// Serves a connection until its client leaves.
-fn converse(mut stream: TcpStream, taken: &AtomicU64) {
+fn converse(mut stream: TcpStream, taken: &AtomicU64, asked: &AtomicU64) {
     let _ = stream.set_nodelay(true);
     let mut buffer = Vec::new();
     while let Some(head) = next_head(&mut stream, &mut buffer) {
+        asked.fetch_add(1, Ordering::Relaxed);
         let text = String::from_utf8_lossy(&head).into_owned();
         let path = text.split(' ').nth(1).unwrap_or_default();
         let length = field(&text, "content-length").and_then(|n| n.parse().ok()).unwrap_or(0);

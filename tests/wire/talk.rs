@@ -53,7 +53,7 @@ impl Origin {
 }
 
 fn client(to: SocketAddr, talk: &Conversation, port: u16) -> Result<(), String> {
-    let stream = net::connect(to)?;
+    let stream = net::connect(to, talk.patience)?;
     let mut reader = Reader::new(&stream);
     let mut opening = Vec::new();
     if matches!(talk.via, Via::Connect | Via::Tunnel) {
@@ -194,7 +194,7 @@ fn read_tunnel(reader: &mut Reader, talk: &Conversation) -> Result<(), String> {
 /// The server's part.
 fn serve(listener: &TcpListener, talk: &Conversation) -> Result<(), String> {
     let mut rng = Rng::new(talk.seed ^ 0x5e4e);
-    let mut stream = net::accept(listener)?;
+    let mut stream = net::accept(listener, talk.patience)?;
     let mut reader = Reader::new(&stream);
     if talk.via == Via::Tunnel {
         return serve_tunnel(&stream, &mut reader, talk, &mut rng);
@@ -203,7 +203,7 @@ fn serve(listener: &TcpListener, talk: &Conversation) -> Result<(), String> {
     for (n, exchange) in talk.exchanges.iter().enumerate() {
         if exchange.authority != authority {
             // One connection to the server at a time: another name is another connection, and this one's end.
-            let next = net::accept(listener)?;
+            let next = net::accept(listener, talk.patience)?;
             reader.end(true).map_err(|e| format!("before request {n}, on the old connection: {e}"))?;
             stream = next;
             reader = Reader::new(&stream);
