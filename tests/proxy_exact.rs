@@ -69,7 +69,7 @@ fn play(first: u64, exchanges: u64, setting: &Setting) -> Tally {
     let (tally, next, begun) = (Tally::default(), AtomicU64::new(first), Instant::now());
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..WORKERS)
+        let workers: Vec<_> = (0..if exchanges == 1 { 1 } else { WORKERS })
             .map(|_| {
                 let origin = Origin::start();
                 let reverse = start(wire::to(origin.port));

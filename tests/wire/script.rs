@@ -261,7 +261,7 @@ impl Make {
         let leaves = last && !upgrade && self.rng.chance(10);
 
         let mut fields = self.fields();
-        let mut framed = if bodied { self.framed(true, true) } else { self.none(method) };
+        let mut framed = if bodied { self.framed(true, !old) } else { self.none(method) };
         fields.append(&mut framed.fields);
         fields.extend(range.as_ref().map(|(field, _)| field.clone()));
         if asks {

@@ -1,5 +1,6 @@
 //! The proxy on real loopback sockets. Servers here are scripts: what they read is compared, what they write is given.
 
+mod framing;
 mod plain;
 
 use super::{Armed, Config, Proxy, Reach, Route, STORM};
