@@ -19,6 +19,9 @@ const SMALL: usize = 1000;
 const LARGE: usize = 8_000_000;
 /// What is not counted at a load's beginning.
 const WARM_UP: Duration = Duration::from_millis(200);
+/// A load goes on until it has so many latencies, but no longer than so.
+const ENOUGH: usize = 10;
+const PATIENCE: Duration = Duration::from_secs(15);
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -173,7 +176,7 @@ fn load(to: SocketAddr, path: &str, connections: u64, seconds: f64) -> Result<()
     let mut buffer = vec![0; 256 << 10];
     let end = start + WARM_UP + Duration::from_secs_f64(seconds);
     let counted = start + WARM_UP;
-    while Instant::now() < end {
+    while Instant::now() < end || (times.len() < ENOUGH && start.elapsed() < PATIENCE) {
         for key in poll.wait()? {
             let one = &mut asking[key as usize];
             loop {
@@ -199,10 +202,10 @@ fn load(to: SocketAddr, path: &str, connections: u64, seconds: f64) -> Result<()
     }
     let lasted = counted.elapsed().as_secs_f64();
     times.sort();
-    let at = |share: f64| match times.len() {
-        0 => f64::NAN,
-        n => times[((n - 1) as f64 * share) as usize].as_secs_f64() * 1e6,
+    let Some(most) = times.len().checked_sub(1) else {
+        return Err(std::io::Error::other("not one request was answered"));
     };
+    let at = |share: f64| times[(most as f64 * share) as usize].as_secs_f64() * 1e6;
     let (p50, p90, p99) = (at(0.5), at(0.9), at(0.99));
     let requests = times.len();
     println!(

@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Operator, Result};
 use crate::oracle::{Declared, Picture};
+use crate::proxy::{Host, To};
 use crate::secret::Secrets;
 use crate::source::{Problem, Source};
 use crate::step::{Action, VERBS};
@@ -22,12 +23,18 @@ pub struct App {
     pub base: String,
     /// `stage`, `staging`, `production` ...: recorded with every sample.
     pub environment: String,
-    /// Program and arguments that start the app; `{port}` as in `base`. Empty: the app is only visited.
+    /// Program and arguments that start the app; `{port}` as in `base`, `{proxy}` is the HTTP proxy that the app's own
+    /// media proxy must fetch through for upstream faults. Empty: the app is only visited.
     pub launch: Vec<String>,
     /// Path that answers 2xx once the app is ready.
     pub ready: Option<String>,
     /// How long it may take to be.
     pub ready_within: Duration,
+    /// The app's own further addresses, `host:port` or `host:*`: the proxy reaches them also where they are loopback or
+    /// private, and its trace headers go there.
+    pub hosts: Vec<String>,
+    /// Hosts that plays are served from elsewhere: another host, or a folder.
+    pub map: BTreeMap<String, To>,
     /// CSS selector of the visualizer's canvas.
     pub canvas: Option<String>,
     /// CSS selectors of what screenshots must not show.
@@ -40,6 +47,9 @@ pub struct App {
     pub presets: BTreeMap<String, Declared>,
     /// How the browser is let in.
     pub access: Access,
+    /// Hosts whose HTTPS the proxy looks into, where a play has one (see [`crate::proxy::tls`]): `name`, `*.name` or an
+    /// address. Connections to others are tunnelled, and no fault matches a request in them.
+    pub intercept: Vec<String>,
 }
 
 /// Where the ids of events are read from in the page.
@@ -81,6 +91,10 @@ struct File {
     launch: Vec<String>,
     ready: Option<Spanned<String>>,
     ready_within: Option<Time>,
+    #[serde(default)]
+    hosts: Vec<Spanned<String>>,
+    #[serde(default)]
+    map: BTreeMap<String, Spanned<String>>,
     canvas: Option<String>,
     #[serde(default)]
     mask: Vec<String>,
@@ -98,6 +112,8 @@ struct File {
     basic: Option<Basic>,
     #[serde(default)]
     insecure_certificates: bool,
+    #[serde(default)]
+    intercept: Vec<Spanned<String>>,
 }
 
 type ActionFile = Spanned<BTreeMap<Spanned<String>, Spanned<Value>>>;
@@ -133,6 +149,8 @@ impl App {
         if let Some(ready) = file.ready.as_ref().filter(|r| !r.get_ref().starts_with('/')) {
             check.problem(ready, "`ready` is no path", "write the path that answers 2xx, such as \"/healthz\"");
         }
+        let hosts = file.hosts.iter().filter_map(|h| check.host(h)).collect();
+        let map = file.map.iter().filter_map(|(host, to)| Some((host.clone(), check.mapped(to)?))).collect();
         let words = file
             .word
             .into_iter()
@@ -151,6 +169,11 @@ impl App {
             session: file.session.as_ref().and_then(|s| check.session(s)),
             insecure_certificates: file.insecure_certificates,
         };
+        for host in &file.intercept {
+            if let Err(e) = host.get_ref().parse::<Host>() {
+                check.problem(host, e.what(), e.fix().unwrap_or_default());
+            }
+        }
         for (_, value) in access.headers.iter().chain(&access.cookies).chain(&access.basic) {
             secrets.add(value);
         }
@@ -168,12 +191,15 @@ impl App {
             launch: file.launch,
             ready: file.ready.map(Spanned::into_inner),
             ready_within: file.ready_within.map_or(Duration::from_secs(60), |t| t.0),
+            hosts,
+            map,
             canvas: file.canvas,
             mask: file.mask,
             read: file.read,
             words,
             presets,
             access,
+            intercept: file.intercept.into_iter().map(Spanned::into_inner).collect(),
         })
     }
 }
@@ -188,6 +214,32 @@ struct Check<'a> {
 impl Check<'_> {
     fn problem<T>(&mut self, at: &Spanned<T>, what: impl Into<String>, help: impl Into<String>) {
         self.problems.push(Problem::at(at.span(), what, help));
+    }
+
+    /// `host:port` or `host:*`.
+    fn host(&mut self, host: &Spanned<String>) -> Option<String> {
+        let named = host.get_ref().rsplit_once(':').filter(|(name, port)| {
+            !name.is_empty() && !name.contains('/') && (*port == "*" || port.parse::<u16>().is_ok_and(|p| p > 0))
+        });
+        if named.is_none() {
+            let help = "write host:port, or host:* for all of its ports";
+            self.problem(host, format!("`{}` is no host with a port", host.get_ref()), help);
+        }
+        named.map(|_| host.get_ref().clone())
+    }
+
+    /// `host:port`, or a folder relative to the file.
+    fn mapped(&mut self, to: &Spanned<String>) -> Option<To> {
+        let folder = self.source.path.parent().unwrap_or(std::path::Path::new("")).join(to.get_ref());
+        if folder.is_dir() {
+            return Some(To::Folder(folder));
+        }
+        let port = to.get_ref().rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        if port.is_none() {
+            let what = format!("`{}` is neither host:port nor a folder", to.get_ref());
+            self.problem(to, what, "write host:port, or a folder relative to this file");
+        }
+        port.map(|_| To::Host(to.get_ref().clone()))
     }
 
     fn secret(&mut self, text: &Spanned<String>) -> String {

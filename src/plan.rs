@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::browser::Kind;
 use crate::browser::sound::Sound;
 use crate::error::Result;
+use crate::fault::rule::glob;
 use crate::journey::Journey;
 use crate::profile::Profile;
 use crate::secret::Secrets;
@@ -94,6 +95,8 @@ pub struct Overrides {
     pub repeat: Option<u32>,
     /// Other profiles.
     pub profiles: Vec<String>,
+    /// Another seed, for every profile.
+    pub seed: Option<u64>,
 }
 
 impl Plan {
@@ -151,7 +154,13 @@ impl Plan {
         for journey in journeys.into_iter().flatten() {
             read.push(known_words(&journey, &app)?);
         }
-        let profiles = profiles.into_iter().flatten().map(|p| Profile::read(&p)).collect::<Result<_>>()?;
+        let own: Vec<&str> = read.iter().map(|j| j.name.as_str()).collect();
+        let mut under = Vec::new();
+        for profile in profiles.into_iter().flatten() {
+            let mut read = known_journeys(&profile, &source, &own)?;
+            read.seed = overrides.seed.unwrap_or(read.seed);
+            under.push(read);
+        }
         Ok(Self {
             name: source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             question: file.question,
@@ -161,7 +170,7 @@ impl Plan {
                 [] => file.browsers.into_inner(),
                 said => said.to_vec(),
             },
-            profiles,
+            profiles: under,
             objectives,
             judge: file.judge,
             repeat: overrides.repeat.unwrap_or(repeat),
@@ -185,4 +194,27 @@ fn known_words(source: &Source, app: &App) -> Result<Journey> {
         })
         .collect();
     if problems.is_empty() { Ok(journey) } else { Err(source.error(&problems)) }
+}
+
+/// Reads a profile; every journey its expectations name must be one of the plan's, one beside it, or one that ships. A
+/// slip of the pen there would fit no play, and nothing would say so.
+fn known_journeys(source: &Source, plan: &Source, own: &[&str]) -> Result<Profile> {
+    let profile = Profile::read(source)?;
+    let shipped = names("journeys");
+    let known: Vec<&str> = own.iter().copied().chain(shipped.iter().map(String::as_str)).collect();
+    let problems: Vec<Problem> = profile
+        .expect
+        .iter()
+        .filter_map(|expect| Some((expect.journey.as_ref()?, &expect.span)))
+        .filter(|(journey, _)| !known.iter().any(|k| glob(journey, k)) && plan.beside(journey, "journeys").is_err())
+        .map(|(journey, span)| {
+            let help = did_you_mean(journey, known.iter().copied());
+            Problem::at(
+                span.clone(),
+                format!("no journey `{journey}` in the plan, beside it, or among the shipped"),
+                help,
+            )
+        })
+        .collect();
+    if problems.is_empty() { Ok(profile) } else { Err(source.error(&problems)) }
 }

@@ -33,12 +33,14 @@ pub struct Record {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ending {
-    /// Every expectation held.
+    /// Every expectation held; under a fault profile: what the profile says must hold did.
     Passed,
-    /// An expectation failed: data about the app.
+    /// An expectation failed: data about the app. Under a fault profile: what the profile says must hold did not.
     Failed,
     /// The environment failed: no sample.
     Broken,
+    /// Under a fault profile: the planned fault never came about, so nothing is known of how the app takes it.
+    Undecided,
     /// Its end is not in the record.
     #[default]
     Unfinished,
@@ -55,6 +57,11 @@ pub struct Play {
     pub browser: String,
     /// The network profile.
     pub profile: String,
+    /// The profile plans faults: the play is judged by what the profile says must hold, and is no sample of the app's
+    /// own objectives.
+    pub faulted: bool,
+    /// What each planned fault came to.
+    pub faults: Vec<Map<String, Value>>,
     /// 1 for the first play of this kind, and so on.
     pub number: u64,
     /// 1, and more where the attempt before was broken.
@@ -116,8 +123,9 @@ impl Record {
         if record.run_id.is_empty() {
             return Err(Error::author("the record holds no event").remedy("give the folder of a run"));
         }
-        // A broken attempt is no sample, nor is one cut short: whatever it saw is left out of every measure.
-        let no_sample = |p: &&Play| matches!(p.ending, Ending::Broken | Ending::Unfinished);
+        // A broken attempt is no sample, nor is one cut short, nor what the app did under faults of our making: whatever
+        // they saw is left out of every measure.
+        let no_sample = |p: &&Play| p.faulted || matches!(p.ending, Ending::Broken | Ending::Unfinished);
         let broken: BTreeSet<&str> = record.plays.iter().filter(no_sample).map(|p| p.session_id.as_str()).collect();
         let mut judging: Vec<Judging> = objectives.unwrap_or(&recorded).iter().filter_map(Judging::new).collect();
         let mut events: Vec<Event> = events()?.collect::<Result<_>>()?;
@@ -152,6 +160,7 @@ impl Record {
                 journey: event.ids.journey.clone().unwrap_or_default(),
                 browser: event.ids.browser.clone().unwrap_or_default(),
                 profile: event.text("profile").unwrap_or_default().to_owned(),
+                faulted: event.flag("faulted"),
                 number: event.number("number").unwrap_or(1.0) as u64,
                 attempt: event.number("attempt").unwrap_or(1.0) as u64,
                 ..Play::default()
@@ -184,8 +193,11 @@ impl Record {
         } else if broken || self.dropped > 0 || !self.complete {
             Verdict::Broken
         } else if self.plays.is_empty()
-            || self.objectives.is_empty()
-            || self.objectives.iter().any(|o| o.verdict == Verdict::NotEnoughData)
+            || self.plays.iter().any(|p| p.ending == Ending::Undecided)
+            // Nothing was to be judged: no objective, and no profile that says what must hold.
+            || self.objectives.is_empty() && !self.plays.iter().any(|p| p.faulted)
+            || self.plays.iter().any(|p| !p.faulted)
+                && self.objectives.iter().any(|o| o.verdict == Verdict::NotEnoughData)
         {
             Verdict::NotEnoughData
         } else {
@@ -208,7 +220,7 @@ impl Record {
     /// The first failure in words, with where it happened.
     pub fn first_cause(&self) -> Option<String> {
         let of = |ending| self.plays.iter().find(|p| p.ending == ending);
-        let play = of(Ending::Failed).or_else(|| of(Ending::Broken))?;
+        let play = of(Ending::Failed).or_else(|| of(Ending::Broken)).or_else(|| of(Ending::Undecided))?;
         let reason = play.reason.as_deref().unwrap_or("no reason recorded");
         // A failed step's reason begins with its name.
         let step = play.steps.iter().find(|s| !s.ok).map(|s| s.name.as_str());
@@ -256,12 +268,17 @@ impl Play {
                     step.screenshot = event.text("file").map(str::to_owned);
                 }
             }
+            "fault_tally" => {
+                let faults = event.fields.get("faults").cloned().unwrap_or_default();
+                self.faults = serde_json::from_value(faults).unwrap_or_default();
+            }
             "journey_end" => {
                 self.ms = event.number("ms").unwrap_or(0.0);
                 self.reason = event.text("reason").map(str::to_owned);
                 self.ending = match event.text("ending") {
                     Some("passed") => Ending::Passed,
                     Some("failed") => Ending::Failed,
+                    Some("undecided") => Ending::Undecided,
                     _ => Ending::Broken,
                 };
             }

@@ -87,7 +87,8 @@ impl Source {
         let with_ending = |p: &Path| if p.extension().is_some() { p.to_owned() } else { p.with_extension("toml") };
         let sibling = self.path.parent().and_then(Path::parent).unwrap_or(Path::new("")).join(folder).join(wanted);
         for candidate in [with_ending(&local), with_ending(&sibling)] {
-            if candidate.is_file() {
+            // A plan `login.toml` that plays the journey `login` does not mean itself.
+            if candidate.is_file() && candidate != self.path {
                 return Self::open(&candidate, folder);
             }
         }
@@ -162,11 +163,17 @@ impl Source {
 }
 
 /// The parser's words for Rust's types, as the people who write TOML call them.
-fn in_plain_words(message: &str) -> String {
-    let rust = ["expected i64", "expected f64", "expected a sequence", "invalid type: map", "unknown variant"];
-    let plain =
-        ["expected a whole number", "expected a number", "expected a list", "invalid type: table", "unknown name"];
-    rust.iter().zip(plain).fold(message.to_owned(), |text, (from, to)| text.replace(from, to))
+pub fn in_plain_words(message: &str) -> String {
+    let words = [
+        ("expected i64", "expected a whole number"),
+        ("expected u64", "expected a whole number from 0"),
+        ("expected u16", "expected a whole number from 0 to 65535"),
+        ("expected f64", "expected a number"),
+        ("expected a sequence", "expected a list"),
+        ("invalid type: map", "invalid type: table"),
+        ("unknown variant", "unknown name"),
+    ];
+    words.iter().fold(message.to_owned(), |text, (rust, plain)| text.replace(rust, plain))
 }
 
 fn remedy_for(message: &str) -> String {
@@ -187,9 +194,11 @@ fn remedy_for(message: &str) -> String {
             format!("add a line `{field} = ...` here; the shipped files show how")
         }
         (m, _) if m.starts_with("duplicate key") => "keep one of the two".to_owned(),
+        (m, _) if m.contains("share") => "write a share such as \"2.5 %\", or a number from 0 to 1".to_owned(),
         (m, _) if m.contains("unit") || m.contains("is out of bounds: more than 0") => {
             "write a time such as \"2s\", \"300ms\" or \"1.5min\"".to_owned()
         }
+        (m, _) if m.contains(": write ") => "mend it so; the rest of the file was not read".to_owned(),
         _ if expects("a string") => "write it in quotes; a time with its unit, such as \"2s\"".to_owned(),
         _ if expects("i64") => "write a whole number, without quotes".to_owned(),
         _ if expects("a boolean") => "write true or false, without quotes".to_owned(),

@@ -1,6 +1,8 @@
 //! Floor 0. Quantities with units and bounds, as files write them: `"2s"`, `"300 ms"`, `"150 MB"`.
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
 use std::time::Duration;
 
 /// A span of time a file gives: `ms`, `s`, `min` or `h`; more than zero, at most a week.
@@ -115,17 +117,23 @@ impl Share {
 
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Number(f64),
-            Text(String),
+        struct Written;
+        impl Visitor<'_> for Written {
+            type Value = Share;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a share such as \"2.5 %\"")
+            }
+            fn visit_f64<E: Error>(self, n: f64) -> Result<Share, E> {
+                Share::parse(&n.to_string()).map_err(E::custom)
+            }
+            fn visit_i64<E: Error>(self, n: i64) -> Result<Share, E> {
+                Share::parse(&n.to_string()).map_err(E::custom)
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Share, E> {
+                Share::parse(text).map_err(E::custom)
+            }
         }
-        let text = match Written::deserialize(from)? {
-            Written::Number(n) => n.to_string(),
-            Written::Text(text) => text,
-        };
-        Self::parse(&text).map_err(D::Error::custom)
+        from.deserialize_any(Written)
     }
 }
 

@@ -30,9 +30,8 @@ fn list_names_every_table_and_no_row_is_nameless() {
     let done = soundcheck(&["list", "--json"]);
     let all = json(&done);
     let tables: Vec<&String> = all.as_object().expect("an object").keys().collect();
-    let known =
-        ["words", "expectations", "verbs", "pictures", "measures", "reports", "plans", "journeys", "apps", "profiles"];
-    assert_eq!(tables, known);
+    let known = "words expectations verbs pictures measures faults reports plans journeys apps profiles";
+    assert_eq!(tables, known.split(' ').collect::<Vec<_>>());
     for (table, rows) in all.as_object().expect("an object") {
         let rows = rows.as_array().expect("rows");
         assert!(!rows.is_empty(), "{table} is empty");
@@ -50,7 +49,7 @@ fn list_names_every_table_and_no_row_is_nameless() {
 fn list_finds_the_shipped_files_anywhere() {
     let elsewhere = tempfile::tempdir().expect("a folder");
     let done = Command::new(env!("CARGO_BIN_EXE_soundcheck"))
-        .args(["check", "smoke", "player", "stage", "clean", "slo"])
+        .args(["check", "smoke", "player", "stage", "clean", "slo", "bad-wifi", "chrome/3g", "streaming-faults"])
         .current_dir(elsewhere.path())
         .output()
         .expect("soundcheck starts");
@@ -65,6 +64,10 @@ fn check_answers_in_json() {
     assert_eq!(good["ok"], true);
     assert_eq!((&good["files"][0]["kind"], &good["files"][1]["kind"]), (&"plan".into(), &"journey".into()));
     assert_eq!(good["files"][0]["question"], "May this change merge?");
+    assert_eq!(good["files"][0]["does"], Value::Array(Vec::new()));
+    let profile = json(&soundcheck(&["check", "--json", "proxies/starve.toml"]));
+    assert_eq!(profile["files"][0]["kind"], "profile");
+    assert_eq!(profile["files"][0]["does"][0], "bandwidth down = \"965 kbit/s\"; the whole link");
 
     let bad = soundcheck(&["check", "--json", "ci/smoke.toml", "tests/files/app-wrong-verb.toml"]);
     assert_eq!(bad.status.code(), Some(2));
@@ -85,6 +88,8 @@ fn arguments_out_of_bounds_are_refused() {
     for args in [
         &["run", "smoke", "--repeat", "0"][..],
         &["run", "smoke", "--browser", "safari"],
+        &["run", "smoke", "--seed", "-1"],
+        &["run", "smoke", "--seed", "one"],
         &["run", "smoke", "--headed", "--webdriver", "http://127.0.0.1:1"],
         &["list", "nothing"],
         &["check"],

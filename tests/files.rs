@@ -2,8 +2,11 @@
 //! starts nothing; every shipped one is good; every row of a table that files may name is used by one of them.
 //! `SOUNDCHECK_BLESS=1` writes the messages anew: read them before you keep them.
 
+use soundcheck::fault::FAULTS;
 use soundcheck::measure::MEASURES;
 use soundcheck::oracle::EXPECTATIONS;
+use soundcheck::plan::{Overrides, Plan};
+use soundcheck::secret::Secrets;
 use soundcheck::step::VERBS;
 use soundcheck::table::Row;
 use std::collections::BTreeSet;
@@ -77,11 +80,20 @@ fn every_message_names_the_file_and_a_remedy() {
     }
 }
 
+/// A folder and the folders in it.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let inside = std::fs::read_dir(folder).expect("the folder is there").map(|e| e.expect("an entry").path());
+    let mut all = vec![folder.to_owned()];
+    all.extend(inside.filter(|p| p.is_dir()));
+    all
+}
+
 /// The shipped files, as paths from the repository's root.
 fn shipped() -> Vec<String> {
-    let files: Vec<String> = ["journeys", "journeys/apps", "proxies", "ci"]
+    let files: Vec<String> = ["journeys", "proxies", "ci"]
         .iter()
-        .flat_map(|folder| entries(&root().join(folder), "toml"))
+        .flat_map(|folder| folders(&root().join(folder)))
+        .flat_map(|folder| entries(&folder, "toml"))
         .map(|p| p.strip_prefix(root()).expect("inside").display().to_string())
         .collect();
     assert!(files.len() >= 10, "only {files:?} ship");
@@ -98,12 +110,52 @@ fn every_shipped_file_is_good() {
 }
 
 #[test]
+fn a_checked_profile_is_told_in_words() {
+    let done = check(root(), &["proxies/payload-413.toml"]);
+    let said = String::from_utf8(done.stdout).expect("UTF-8");
+    let lines: Vec<&str> = said.lines().skip(1).map(str::trim).collect();
+    assert_eq!(
+        lines,
+        [
+            "status code = 413; every request for media",
+            "content_length off = 600000000; every request for media; between the app and its upstream",
+            "expects: video in firefox fails with \"413\"",
+            "expects: video in both browsers fails with \"MediaError 4\"",
+            "expects: preset* in both browsers fails",
+            "expects: every other play plays",
+        ]
+    );
+}
+
+#[test]
 fn the_good_files_beside_the_bad_ones_are_good() {
     let folder = root().join("tests/files/ok");
     for file in entries(&folder, "toml") {
         let done = check(&folder, &[file.file_name().expect("a name").to_str().expect("UTF-8")]);
         assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
     }
+}
+
+#[test]
+fn the_profile_that_the_readme_shows_is_good() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README is there");
+    let shown = readme.split("```toml\n").find(|block| block.starts_with("# flaky.toml")).expect("a profile is shown");
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = shown.split("```").next().expect("an end");
+    std::fs::write(dir.path().join("flaky.toml"), text).expect("written");
+    let done = check(dir.path(), &["flaky.toml"]);
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn a_seed_on_the_command_line_is_that_of_every_profile() {
+    let plan = root().join("ci/streaming-faults.toml");
+    let seeds = |seed| -> BTreeSet<u64> {
+        let overrides = Overrides { seed, ..Overrides::default() };
+        let plan = Plan::read(&plan, &overrides, &Secrets::default()).expect("it ships");
+        plan.profiles.iter().map(|p| p.seed).collect()
+    };
+    assert_eq!((seeds(None), seeds(Some(77))), (BTreeSet::from([1]), BTreeSet::from([77])));
 }
 
 /// Every string a TOML file holds under `key`, at any depth; and every key above a value.
@@ -144,12 +196,35 @@ fn every_expectation_and_every_measure_is_used_by_a_shipped_file() {
     assert_eq!(unused(MEASURES, &all_said(&shipped(), "measure").0), none);
 }
 
+fn profiles() -> Vec<String> {
+    shipped().into_iter().filter(|f| f.starts_with("proxies/")).collect()
+}
+
+#[test]
+fn every_fault_is_used_by_a_shipped_profile() {
+    assert!(FAULTS.len() > 30, "only {} faults", FAULTS.len());
+    assert_eq!(unused(FAULTS, &all_said(&profiles(), "do").0), Vec::<&str>::new());
+}
+
+#[test]
+fn every_shipped_profile_with_faults_says_whose_figures_it_has() {
+    let all = profiles();
+    assert!(all.len() > 60, "only {} profiles ship", all.len());
+    for file in all {
+        let text = std::fs::read_to_string(root().join(&file)).expect("the file is there");
+        let table: toml::Table = text.parse().expect("TOML");
+        let said = |key: &str| table.get(key).and_then(toml::Value::as_str).is_some_and(|text| !text.trim().is_empty());
+        assert!(said("question"), "{file} has no question");
+        assert!(said("source") || !table.contains_key("fault"), "{file} names no source");
+    }
+}
+
 #[test]
 fn every_verb_is_used_by_a_shipped_app_or_the_documented_plain_one() {
     let apps: Vec<String> = shipped().into_iter().filter(|f| f.starts_with("journeys/apps/")).collect();
     let (_, keys) = all_said(&apps, "");
-    // The stage needs no keyboard, no list and no script: `ok/plain.toml` shows those. A new verb belongs in one of them.
-    assert_eq!(unused(VERBS, &keys), ["press", "select", "script"]);
+    // The stage needs no keyboard: `ok/plain.toml` shows that. A new verb belongs in one of them.
+    assert_eq!(unused(VERBS, &keys), ["press"]);
     let plain = "tests/files/ok/plain.toml".to_owned();
     let (_, keys) = all_said(&apps.into_iter().chain([plain]).collect::<Vec<_>>(), "");
     assert_eq!(unused(VERBS, &keys), Vec::<&str>::new());

@@ -2,7 +2,7 @@
 //!
 //! Everything with a side effect on the machine is in this folder. From below: [`leash`] (processes that end with
 //! the monitor), [`display`] and [`sound`] (what a browser without a screen and a microphone needs), [`driver`],
-//! [`options`] (capabilities, pure), [`bidi`] (the socket), [`notice`] (events in our words, pure), [`session`].
+//! [`trust`] (one more authority), [`options`] (capabilities, pure), [`bidi`] (the socket), [`notice`] (events in our words, pure), [`session`].
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +22,8 @@ mod reaper;
 pub mod remote_value;
 pub mod session;
 pub mod sound;
+pub mod trust;
+mod zip;
 
 /// The two browsers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]

@@ -49,6 +49,9 @@ pub struct Options {
     pub window: (u32, u32),
     /// Whether certificate errors are ignored. This also hides the app's own.
     pub insecure_certs: bool,
+    /// A profile that Firefox begins with: a zip archive in base64, as [`super::trust::trust`] makes one. Chromium takes
+    /// none.
+    pub profile: Option<String>,
     /// The fault proxy, for all hosts and loopback too.
     pub proxy: Option<SocketAddr>,
     /// Whether the driver is on another machine (Selenium Grid): then no paths, and nothing about displays.
@@ -72,6 +75,7 @@ impl Options {
             browser_binary: None,
             window: (1280, 800),
             insecure_certs: false,
+            profile: None,
             proxy: None,
             remote: false,
             basic_auth: None,
@@ -219,6 +223,9 @@ fn firefox(options: &Options) -> Value {
         set("network.proxy.allow_hijacking_localhost", json!(true));
     }
     let mut vendor = json!({"args": args, "prefs": prefs});
+    if let Some(profile) = &options.profile {
+        vendor["profile"] = json!(profile);
+    }
     if let (Some(binary), false) = (&options.browser_binary, options.remote) {
         vendor["binary"] = json!(binary);
     }
@@ -279,6 +286,16 @@ mod tests {
         let all = capabilities(&options);
         assert_eq!(all["proxy"]["noProxy"], json!(["<-loopback>"]));
         assert_eq!(all["moz:firefoxOptions"]["prefs"]["network.proxy.allow_hijacking_localhost"], true);
+    }
+
+    #[test]
+    fn only_firefox_is_given_a_profile() {
+        for kind in [Kind::Chromium, Kind::Firefox] {
+            let mut options = Options::new(kind, Path::new("/play"));
+            options.profile = Some("UEsF".into());
+            let all = serde_json::to_string(&capabilities(&options)).expect("JSON");
+            assert_eq!(all.contains("UEsF"), kind == Kind::Firefox, "{all}");
+        }
     }
 
     #[test]

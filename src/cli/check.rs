@@ -18,22 +18,26 @@ pub struct Args {
     /// Plans, apps, journeys, profiles or objectives; what a plan names is checked with it
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Print JSON: `{"ok": bool, "files": [{"file", "kind", "question", "problem"}]}`
+    /// Print JSON: `{"ok": bool, "files": [{"file", "kind", "question", "does", "problem"}]}`
     #[arg(long)]
     json: bool,
 }
 
 pub fn main(args: &Args) -> Done {
     let secrets = Secrets::default();
-    let checked: Vec<(&PathBuf, Result<(&str, String)>)> =
+    let checked: Vec<(&PathBuf, Result<Checked>)> =
         args.files.iter().map(|file| (file, check(file, &secrets))).collect();
     let ok = checked.iter().all(|(_, done)| done.is_ok());
     if args.json {
         let files: Vec<_> = checked
             .iter()
             .map(|(file, done)| match done {
-                Ok((kind, question)) => json!({ "file": file, "kind": kind, "question": question, "problem": null }),
-                Err(e) => json!({ "file": file, "kind": null, "question": null, "problem": e.to_string() }),
+                Ok(Checked { kind, question, does }) => {
+                    json!({ "file": file, "kind": kind, "question": question, "does": does, "problem": null })
+                }
+                Err(e) => {
+                    json!({ "file": file, "kind": null, "question": null, "does": [], "problem": e.to_string() })
+                }
             })
             .collect();
         print(&format!("{:#}\n", json!({ "ok": ok, "files": files })));
@@ -43,8 +47,13 @@ pub fn main(args: &Args) -> Done {
     let mut problems = Vec::new();
     for (file, done) in checked {
         match done {
-            // Writing to a string cannot fail.
-            Ok((kind, question)) => drop(writeln!(out, "ok  {kind:<10} {}  {question}", file.display())),
+            Ok(Checked { kind, question, does }) => {
+                // Writing to a string cannot fail.
+                let _ = writeln!(out, "ok  {kind:<10} {}  {question}", file.display());
+                for line in does {
+                    let _ = writeln!(out, "{:15}{line}", "");
+                }
+            }
             Err(e) => problems.push(e.to_string()),
         }
     }
@@ -52,25 +61,33 @@ pub fn main(args: &Args) -> Done {
     if problems.is_empty() { Ok(0) } else { Err(Error::author(problems.join("\n\n"))) }
 }
 
+/// A file that is good.
+struct Checked {
+    kind: &'static str,
+    question: String,
+    /// What it does, in words: a profile's faults and expectations.
+    does: Vec<String>,
+}
+
 /// A file's kind is told by the keys it has, not by where it lies.
-fn check(path: &Path, secrets: &Secrets) -> Result<(&'static str, String)> {
+fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
+    let of = |kind, question| Checked { kind, question, does: Vec::new() };
     let folders = ["ci", "journeys", "journeys/apps", "proxies"];
     let shipped = folders.iter().find_map(|folder| Source::open(path, folder).ok());
     let source = shipped.map_or_else(|| Source::open(path, "ci"), Ok)?;
     let keys: toml::Table = source.parse()?;
     if keys.contains_key("journeys") || keys.contains_key("judge") {
-        let plan = Plan::read(path, &Overrides::default(), secrets)?;
-        return Ok(("plan", plan.question));
+        return Plan::read(path, &Overrides::default(), secrets).map(|p| of("plan", p.question));
     }
     if keys.contains_key("objective") {
         let all = Objectives::read(&source)?;
-        return Ok(("objectives", format!("{} objectives", all.all().len())));
+        return Ok(of("objectives", format!("{} objectives", all.all().len())));
     }
     if keys.contains_key("step") {
-        return Journey::read(&source).map(|j| ("journey", j.question));
+        return Journey::read(&source).map(|j| of("journey", j.question));
     }
     if keys.contains_key("base") || keys.contains_key("word") {
-        return App::read(&source, secrets).map(|a| ("app", a.base));
+        return App::read(&source, secrets).map(|a| of("app", a.base));
     }
-    Profile::read(&source).map(|p| ("profile", p.question))
+    Profile::read(&source).map(|p| Checked { kind: "profile", does: p.words(), question: p.question })
 }

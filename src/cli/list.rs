@@ -2,6 +2,7 @@
 
 use super::{Done, print};
 use serde_json::{Value, json};
+use soundcheck::fault::FAULTS;
 use soundcheck::journey::WORDS;
 use soundcheck::measure::MEASURES;
 use soundcheck::oracle::{EXPECTATIONS, Picture};
@@ -21,8 +22,19 @@ pub struct Args {
     json: bool,
 }
 
-const TABLES: [&str; 10] =
-    ["words", "expectations", "verbs", "pictures", "measures", "reports", "plans", "journeys", "apps", "profiles"];
+const TABLES: [&str; 11] = [
+    "words",
+    "expectations",
+    "verbs",
+    "pictures",
+    "measures",
+    "faults",
+    "reports",
+    "plans",
+    "journeys",
+    "apps",
+    "profiles",
+];
 
 pub fn main(args: &Args) -> Done {
     let wanted = TABLES.iter().filter(|t| args.table.as_deref().is_none_or(|w| w == **t));
@@ -64,6 +76,13 @@ fn rows(table: &str) -> Vec<(String, String)> {
         "measures" => {
             MEASURES.iter().map(|m| (m.name().to_owned(), format!("{}; a sample is a {}", m.about(), m.unit))).collect()
         }
+        "faults" => FAULTS
+            .iter()
+            .map(|f| match f.example {
+                "" => (f.name().to_owned(), f.about().to_owned()),
+                keys => (f.name().to_owned(), format!("{}; {}", f.about(), keys.replace('\n', ", "))),
+            })
+            .collect(),
         "reports" => of(REPORTS),
         // The objectives lie beside the plans, and are none.
         "plans" => names("ci").into_iter().filter(|n| n != "slo").map(|n| (n.clone(), question("ci", &n))).collect(),

@@ -34,7 +34,7 @@ const EXIT_CODES: &str = "Exit codes:
 #[derive(Subcommand)]
 enum Command {
     /// Play a plan and judge it
-    Run(run::Args),
+    Run(Box<run::Args>),
     /// Parse and cross-check files; nothing is started
     Check(check::Args),
     /// Judge a run again, from its record
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match cli.command {
-        Command::Run(args) => block_on(run::main(args)),
+        Command::Run(args) => block_on(run::main(*args)),
         Command::Check(args) => check::main(&args),
         Command::Judge(args) => judge::main(&args),
         Command::List(args) => list::main(&args),

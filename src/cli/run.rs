@@ -30,6 +30,9 @@ pub struct Args {
     /// Under this network profile; repeat it for more
     #[arg(long = "profile", value_name = "NAME")]
     profiles: Vec<String>,
+    /// The seed of every fault's decisions, instead of the profile's own
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// The run's folder [default: soundcheck-runs/<time>-<plan>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -61,6 +64,7 @@ pub async fn main(args: Args) -> Done {
         app: args.app,
         repeat: args.repeat,
         profiles: args.profiles,
+        seed: args.seed,
     };
     let plan = Plan::read(&args.plan, &overrides, &secrets)?;
     let out = args.out.unwrap_or_else(|| {

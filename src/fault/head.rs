@@ -145,9 +145,9 @@ impl Head {
 
     /// Every field's name and value, for a report.
     pub fn fields(&self) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)> {
-        self.lines.iter().map(|l| {
-            (String::from_utf8_lossy(&self.text[l.from..l.name]), String::from_utf8_lossy(self.value(l)))
-        })
+        self.lines
+            .iter()
+            .map(|l| (String::from_utf8_lossy(&self.text[l.from..l.name]), String::from_utf8_lossy(self.value(l))))
     }
 
     /// Whether a comma-separated list, over all fields of this name, has this token.
@@ -180,8 +180,8 @@ impl Head {
         let place = self.lines.iter().position(|l| self.is(l, name));
         self.remove(name);
         self.add(name, value);
-        if let (Some(place), Some(line)) = (place, self.lines.pop()) {
-            self.lines.insert(place, line);
+        if let Some(place) = place {
+            self.lines[place..].rotate_right(1);
         }
     }
 
@@ -267,8 +267,10 @@ impl Head {
 
     /// Whether the last transfer coding is chunked; `None` without any.
     fn transfer_coding(&self) -> Result<Option<bool>, Bad> {
-        let codings: Vec<String> =
-            self.all("transfer-encoding").flat_map(|v| v.split(',').map(|c| c.trim().to_owned()).collect::<Vec<_>>()).collect();
+        let codings: Vec<String> = self
+            .all("transfer-encoding")
+            .flat_map(|v| v.split(',').map(|c| c.trim().to_owned()).collect::<Vec<_>>())
+            .collect();
         if codings.iter().filter(|c| c.eq_ignore_ascii_case("chunked")).count() > 1 {
             return Err(Bad::Malformed("chunked twice"));
         }
@@ -344,12 +346,13 @@ mod tests {
     fn edits_keep_places() {
         let mut head = response("HTTP/1.1 206 Partial\r\nA: 1\r\nB: 2\r\na: 3\r\nC: 4\r\n\r\n");
         head.set("a", "9");
+        head.set("D", "5");
         head.remove("B");
         head.edit(&Edit::Line(b"bad line".to_vec()));
         head.edit(&Edit::Start(b"HTTP/1.1 200 OK".to_vec()));
         let mut out = Vec::new();
         head.write(&mut out);
-        assert_eq!(String::from_utf8_lossy(&out), "HTTP/1.1 200 OK\r\na: 9\r\nC: 4\r\nbad line\r\n\r\n");
+        assert_eq!(String::from_utf8_lossy(&out), "HTTP/1.1 200 OK\r\na: 9\r\nC: 4\r\nD: 5\r\nbad line\r\n\r\n");
         assert_eq!(head.status(), Some((200, 1)));
     }
 

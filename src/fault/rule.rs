@@ -162,9 +162,15 @@ mod tests {
 
     #[test]
     fn globs() {
-        for (pattern, text) in
-            [("", ""), ("*", ""), ("a*", "a"), ("*.mp4", "/x.mp4"), ("/m/*/b*", "/m/1/2/bc"), ("a*a", "aba"), ("**", "x")]
-        {
+        for (pattern, text) in [
+            ("", ""),
+            ("*", ""),
+            ("a*", "a"),
+            ("*.mp4", "/x.mp4"),
+            ("/m/*/b*", "/m/1/2/bc"),
+            ("a*a", "aba"),
+            ("**", "x"),
+        ] {
             assert!(glob(pattern, text), "{pattern} {text}");
         }
         for (pattern, text) in [("", "a"), ("a", "ab"), ("a*a", "a"), ("*.mp4", "/x.mp4?"), ("/m/*/b", "/m/b")] {
@@ -190,9 +196,12 @@ mod tests {
         let later = Some(Range::From(7, None));
         assert!(all.fits(&request(&head, "/m/1", later, 2), &at(5)));
         assert!(all.is_for(&request(&head, "/m/1", later, 9)) && !all.is_for(&request(&head, "/n", later, 2)));
-        for (path, range, nth, since) in
-            [("/n", later, 2, 5), ("/m/1", Some(Range::From(0, None)), 2, 5), ("/m/1", later, 1, 5), ("/m/1", later, 2, 9)]
-        {
+        for (path, range, nth, since) in [
+            ("/n", later, 2, 5),
+            ("/m/1", Some(Range::From(0, None)), 2, 5),
+            ("/m/1", later, 1, 5),
+            ("/m/1", later, 2, 9),
+        ] {
             assert!(!all.fits(&request(&head, path, range, nth), &at(since)), "{path} {range:?} {nth} {since}");
         }
         assert!(When::default().fits(&request(&head, "/", None, 1), &Now::default()));

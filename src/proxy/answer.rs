@@ -3,8 +3,8 @@
 use crate::fault::Answer;
 use crate::fault::head::Head;
 
-/// Writes an answer with its framing: `Date` and `Content-Length` are added, the body is left out where none may come.
-pub(super) fn write(answer: &Answer, method: &str, close: bool, out: &mut Vec<u8>) {
+/// An answer's head with its framing, and the body where one may come: `Date` and `Content-Length` are added.
+pub(super) fn compose<'a>(answer: &'a Answer, method: &str, close: bool) -> (Head, &'a [u8]) {
     let mut head = Head::new(&format!("HTTP/1.1 {} {}", answer.status, reason(answer.status)), &[]);
     head.add("Date", &date());
     answer.fields.iter().for_each(|(name, value)| head.add(name, value));
@@ -15,10 +15,14 @@ pub(super) fn write(answer: &Answer, method: &str, close: bool, out: &mut Vec<u8
     if close {
         head.add("Connection", "close");
     }
+    (head, if bodiless || method == "HEAD" { &[] } else { &answer.body })
+}
+
+/// Writes an answer.
+pub(super) fn write(answer: &Answer, method: &str, close: bool, out: &mut Vec<u8>) {
+    let (head, body) = compose(answer, method, close);
     head.write(out);
-    if !bodiless && method != "HEAD" {
-        out.extend_from_slice(&answer.body);
-    }
+    out.extend_from_slice(body);
 }
 
 /// An answer in a sentence, for whoever reads it.

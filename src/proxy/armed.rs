@@ -1,8 +1,11 @@
 //! The rules that are armed, what they count, and which of them fire.
 
 use super::authority::Authority;
+use super::plan::Planned;
+use super::shape::{self, Shape};
 use super::{Armed, Standing, Tally, lock};
 use crate::fault::head::Head;
+use crate::fault::link::Part;
 use crate::fault::rule::{Now, Rule, Scope};
 use crate::fault::seed::Draw;
 use crate::fault::{Range, Request, Resource, Response, Step};
@@ -16,6 +19,8 @@ use tokio::time::Instant;
 
 /// Counts kept, at most: a page that makes up URLs costs so much memory and no more.
 const KEPT: usize = 1 << 18;
+/// Links kept before those that nobody goes through are given up.
+const MOST_SHAPES: usize = 256;
 
 /// A request, kept for as long as its exchange goes on.
 pub(super) struct Asked {
@@ -85,6 +90,12 @@ pub(super) struct Rules {
     /// Scopes that a rule counts by.
     scopes: Vec<Scope>,
     counts: Mutex<Counts>,
+    /// The links of each scope.
+    shapes: Mutex<HashMap<u64, Arc<Mutex<Shape>>>>,
+    /// Counts the switches of parts of the link.
+    switched: AtomicU64,
+    /// Whether a part of the link holds at times only.
+    windows: bool,
 }
 
 struct Kept {
@@ -132,7 +143,7 @@ pub(super) struct Fired {
     index: usize,
     pub draw: Draw,
     nth: u64,
-    applied: bool,
+    applied: AtomicBool,
     /// The count that it took one of.
     key: Option<u64>,
 }
@@ -160,11 +171,24 @@ impl Rules {
                 scopes.push(kept.rule.scope);
             }
         }
-        Self { kept, seed: armed.seed, journey: armed.journey, scopes, counts: Mutex::new(Counts::new()) }
+        let windowed = |k: &Kept| {
+            let when = &k.rule.when;
+            k.link && (when.after.is_some() || when.until.is_some() || when.step.is_some())
+        };
+        Self {
+            windows: kept.iter().any(windowed),
+            kept,
+            seed: armed.seed,
+            journey: armed.journey,
+            scopes,
+            counts: Mutex::new(Counts::new()),
+            shapes: Mutex::default(),
+            switched: AtomicU64::new(0),
+        }
     }
 
     /// Which rules fire on a request.
-    pub(super) fn fire(self: &Arc<Self>, asked: &Asked, whose: Whose, step: Option<&str>) -> Vec<Fired> {
+    pub(super) fn fire(self: &Arc<Self>, asked: &Asked, whose: Whose, step: Option<&str>) -> Vec<Arc<Fired>> {
         let mut fired = Vec::new();
         if self.kept.is_empty() {
             return fired;
@@ -181,6 +205,9 @@ impl Rules {
             if armed {
                 kept.requests.fetch_add(1, Relaxed);
             }
+            if kept.link && armed && shape::window_fits(&rule.when, now.since, step) {
+                kept.matched.fetch_add(1, Relaxed);
+            }
             if kept.whole || kept.link {
                 continue;
             }
@@ -196,18 +223,21 @@ impl Rules {
             let taken = asked_for || (draw.unit(0) < rule.probability && self.take(&mut counts, rule, key));
             if taken {
                 let key = (!asked_for && rule.times.is_some()).then_some(key);
-                fired.push(Fired { rules: self.clone(), index, draw, nth: request.nth, applied: false, key });
+                let (rules, applied) = (self.clone(), AtomicBool::new(false));
+                fired.push(Arc::new(Fired { rules, index, draw, nth: request.nth, applied, key }));
             }
         }
         fired
     }
 
+    /// Whether there are faults of connections as a whole.
+    pub(super) fn any_whole(&self) -> bool {
+        self.kept.iter().any(|k| k.whole)
+    }
+
     /// Which rules fire on a connection as a whole, and what they do.
-    pub(super) fn accept(self: &Arc<Self>, whose: Whose, step: Option<&str>) -> Vec<(Fired, Vec<Step>)> {
+    pub(super) fn accept(self: &Arc<Self>, whose: Whose, step: Option<&str>) -> Vec<Planned> {
         let mut fired = Vec::new();
-        if !self.kept.iter().any(|k| k.whole) {
-            return fired;
-        }
         let nobody = Head::default();
         let mut counts = lock(&self.counts);
         let now = Now { since: counts.start.elapsed(), step };
@@ -233,8 +263,14 @@ impl Rules {
             let key = whose.key(rule.scope, index);
             if asked_for || (draw.unit(0) < rule.probability && self.take(&mut counts, rule, key)) {
                 let key = (!asked_for && rule.times.is_some()).then_some(key);
+                let (rules, applied) = (self.clone(), AtomicBool::new(false));
+                let by = Arc::new(Fired { rules, index, draw, nth, applied, key });
                 let steps = rule.fault.accept(&draw);
-                fired.push((Fired { rules: self.clone(), index, draw, nth, applied: false, key }, steps));
+                fired.extend(steps.into_iter().map(|step| Planned {
+                    by: by.clone(),
+                    at: step.at,
+                    action: step.action,
+                }));
             }
         }
         fired
@@ -249,9 +285,72 @@ impl Rules {
         true
     }
 
-    /// Since the rules were armed.
-    pub(super) fn since(&self) -> Duration {
-        lock(&self.counts).start.elapsed()
+    /// When the rules' clock started.
+    pub(super) fn start(&self) -> Instant {
+        lock(&self.counts).start
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Whether there is a link to go through.
+    pub(super) fn any_link(&self) -> bool {
+        self.kept.iter().any(|k| k.link)
+    }
+
+    /// The links that a connection goes through.
+    pub(super) fn shapes(&self, whose: Whose) -> Vec<Arc<Mutex<Shape>>> {
+        let scopes = [Scope::Connection, Scope::Client, Scope::Link];
+        let used = scopes.into_iter().filter(|s| self.links(*s).next().is_some());
+        let mut shapes = lock(&self.shapes);
+        used.map(|scope| {
+            let key = whose.key(scope, ());
+            if shapes.len() >= MOST_SHAPES && !shapes.contains_key(&key) {
+                // Those of connections that are gone.
+                shapes.retain(|_, shape| Arc::strong_count(shape) > 1);
+            }
+            // One seed for all the play's link; others must differ, or all connections would lose the same segments.
+            let seed = if scope == Scope::Link { self.seed } else { self.seed ^ key };
+            shapes.entry(key).or_insert_with(|| Arc::new(Mutex::new(Shape::new(self, scope, seed)))).clone()
+        })
+        .collect()
+    }
+
+    /// The rules of a scope that are parts of the link.
+    pub(super) fn links(&self, scope: Scope) -> impl Iterator<Item = usize> {
+        let of_scope = move |(_, k): &(usize, &Kept)| k.link && k.rule.scope == scope;
+        self.kept.iter().enumerate().filter(of_scope).map(|(n, _)| n)
+    }
+
+    /// Whether a part of the link holds now.
+    pub(super) fn holds(&self, number: usize, since: Duration, step: Option<&str>) -> bool {
+        let kept = &self.kept[number];
+        kept.armed.load(Relaxed) && shape::window_fits(&kept.rule.when, since, step)
+    }
+
+    /// What a rule makes of the link, and its id.
+    pub(super) fn part(&self, number: usize) -> Option<(String, Part)> {
+        let rule = &self.kept[number].rule;
+        Some((rule.id.clone(), rule.fault.link()?))
+    }
+
+    pub(super) fn switched(&self) -> u64 {
+        self.switched.load(Relaxed)
+    }
+
+    pub(super) fn has_windows(&self) -> bool {
+        self.windows
+    }
+
+    pub(super) fn applied_link(&self, id: &str) {
+        if let Some(kept) = self.of(id) {
+            kept.applied.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn rule(&self, id: &str) -> Option<&Rule> {
+        self.of(id).map(|k| &k.rule)
     }
 
     pub(super) fn tally(&self) -> Vec<Tally> {
@@ -269,7 +368,9 @@ impl Rules {
     }
 
     pub(super) fn set_armed(&self, id: &str, armed: bool) -> bool {
-        self.of(id).map(|k| k.armed.store(armed, Relaxed)).is_some()
+        let known = self.of(id).map(|k| k.armed.store(armed, Relaxed)).is_some();
+        self.switched.fetch_add(1, Relaxed);
+        known
     }
 
     pub(super) fn ask_for(&self, id: &str) -> bool {
@@ -279,8 +380,11 @@ impl Rules {
     pub(super) fn reset(&self) {
         let mut counts = lock(&self.counts);
         *counts = Counts::new();
+        lock(&self.shapes).clear();
         for kept in &self.kept {
-            [&kept.waiting, &kept.requests, &kept.matched, &kept.applied].map(|n| n.store(0, Relaxed));
+            for count in [&kept.waiting, &kept.requests, &kept.matched, &kept.applied] {
+                count.store(0, Relaxed);
+            }
         }
     }
 
@@ -321,10 +425,9 @@ impl Fired {
     }
 
     /// Its first action is carried out: true once.
-    pub(super) fn apply(&mut self) -> bool {
-        let first = !self.applied;
+    pub(super) fn apply(&self) -> bool {
+        let first = !self.applied.swap(true, Relaxed);
         if first {
-            self.applied = true;
             self.rules.kept[self.index].applied.fetch_add(1, Relaxed);
         }
         first
@@ -333,7 +436,7 @@ impl Fired {
 
 impl Drop for Fired {
     fn drop(&mut self) {
-        if let Some(key) = self.key.filter(|_| !self.applied) {
+        if let Some(key) = self.key.filter(|_| !self.applied.load(Relaxed)) {
             if let Some(count) = lock(&self.rules.counts).fired.get_mut(&key) {
                 *count = count.saturating_sub(1);
             }

@@ -94,6 +94,11 @@ impl Track {
         }
     }
 
+    /// Whether the next octet is the body's own.
+    pub(super) fn is_payload(&self, next: u8) -> bool {
+        matches!(self.clone().step(&[next]), Ok((1, Kind::Payload)))
+    }
+
     /// How many of these octets are the message's, up to its end.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Taken, &'static str> {
         let mut taken = Taken::default();

@@ -5,13 +5,16 @@ use super::armed::Whose;
 use super::authority::Authority;
 use super::dial::{Failed, Server, dial};
 use super::pass;
+use super::plan::{Plan, Planned, is_of_connection};
+use super::shaped::{Sender, shaped};
+use super::tap::{Carried, Flags, Stop, Tap};
 use super::target::{self, Only, Refusal};
-use super::told::Told;
+use super::told::{Told, applied_to};
 use super::wire::{self, Buf, In, Out};
 use super::{Shared, tunnel};
 use crate::event::Origin;
-use crate::fault::Answer;
 use crate::fault::head::{Bad, Body, Head, LONGEST};
+use crate::fault::{Action, Answer, Cut, Point};
 use serde_json::json;
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -21,6 +24,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 /// What a client's stream is read into, octets: heads mostly.
 const BUFFER: usize = 16 * 1024;
@@ -44,6 +48,10 @@ pub(super) struct Conn {
     last: Option<Arc<Authority>>,
     /// Heads are written here before they leave: the request's, the response's.
     pub leads: (Vec<u8>, Vec<u8>),
+    /// What it carried so far, and what is to be done with it as a whole.
+    pub carried: Carried,
+    /// Sends what is on its way to the client, where a link is before it.
+    sender: Option<Sender>,
 }
 
 /// What comes after an exchange.
@@ -59,6 +67,16 @@ pub(super) enum Next {
     Silence,
     /// There is nobody any more.
     Gone,
+}
+
+impl From<Cut> for Next {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Fin => Next::Close,
+            Cut::Rst => Next::Reset,
+            Cut::Silence => Next::Silence,
+        }
+    }
 }
 
 /// What ends the wait for a request.
@@ -91,29 +109,77 @@ impl Conn {
             tunnel: None,
             last: None,
             leads: (Vec::new(), Vec::new()),
+            carried: Carried::default(),
+            sender: None,
         }
     }
 
     /// Serves it to its end.
     pub(super) async fn serve(mut self) {
-        let next = loop {
-            let next = match self.head().await {
+        let mut next = match self.shape(true) {
+            Ok(()) => self.accepted().await,
+            Err(next) => next,
+        };
+        while next == Next::Again {
+            next = match self.head().await {
                 Idle::Head(head) => self.exchange(head).await,
                 Idle::Refused(refusal) => self.refuse(&refusal).await,
                 Idle::Over(next) => next,
             };
-            if next != Next::Again {
-                break next;
-            }
-        };
+        }
+        let sender = self.sender.take();
         match next {
-            Next::Again | Next::Gone => {}
+            Next::Again | Next::Gone => drop(self),
             Next::Close => self.close().await,
-            Next::Reset => {
-                drop(self.server);
-                wire::reset(self.input, self.output);
-            }
+            Next::Reset => self.reset().await,
             Next::Silence => self.silence().await,
+        }
+        if let Some(sender) = sender {
+            sender.finish().await;
+        }
+    }
+
+    /// Puts the link before the client's socket, if there is one and it is not there yet.
+    fn shape(&mut self, fresh: bool) -> Result<(), Next> {
+        if self.sender.is_some() || !self.shared.rules().any_link() {
+            return Ok(());
+        }
+        let (In::Tcp(_), Out::Tcp(_)) = (&self.input, &self.output) else { return Ok(()) };
+        let In::Tcp(input) = std::mem::take(&mut self.input) else { return Ok(()) };
+        let output = std::mem::take(&mut self.output);
+        let (input, output, sender) = shaped(&self.shared, self.whose, fresh, input, output).ok_or(Next::Gone)?;
+        self.input = In::Shaped(Box::new(input));
+        self.output = Out::Shaped(Box::new(output));
+        self.sender = Some(sender);
+        Ok(())
+    }
+
+    /// What is to be done with it as a whole, from the first moment on.
+    async fn accepted(&mut self) -> Next {
+        let rules = self.shared.rules();
+        if !rules.any_whole() {
+            return Next::Again;
+        }
+        let step = self.shared.now.share().step.clone();
+        let (now, later): (Vec<Planned>, Vec<Planned>) =
+            rules.accept(self.whose, step.as_deref()).into_iter().partition(|p| p.at == Point::Accept);
+        self.carried.add(later);
+        for step in now {
+            applied_to(&self.shared, self.whose.connection, &step);
+            if let Err(next) = self.act(&step.action).await {
+                return next;
+            }
+        }
+        Next::Again
+    }
+
+    /// Does what can be done while nothing is under way.
+    async fn act(&mut self, action: &Action) -> Result<(), Next> {
+        match action {
+            Action::Wait(time) => self.alongside(Half::GiveUp, sleep(*time)).await.ok_or(Next::Gone),
+            Action::Raw(raw) => self.output.send(raw).await.map_err(|_| Next::Gone),
+            Action::Cut(cut) => Err((*cut).into()),
+            _ => Ok(()),
         }
     }
 
@@ -178,6 +244,9 @@ impl Conn {
     }
 
     async fn exchange(&mut self, head: Head) -> Next {
+        if let Err(next) = self.shape(false) {
+            return next;
+        }
         let only = match (&self.tunnel, &self.shared.reverse) {
             (Some(to), _) => Only::Tunnel(to),
             (None, Some((to, _))) => Only::Reverse(to),
@@ -198,13 +267,56 @@ impl Conn {
             return tunnel::connect(self, told).await;
         }
         let mut head = told.asked.head.clone();
+        let mut plan = Plan::default();
+        if !told.background() {
+            let fired = self.shared.rules().fire(&told.asked, self.whose, told.step());
+            plan = Plan::new(fired, &told.asked);
+            self.carried.add(plan.take(is_of_connection));
+        }
+        for step in plan.take(|at| at == Point::Request) {
+            told.applied(&step);
+            match &step.action {
+                Action::Edit(edit) | Action::Prepare(edit) => head.edit(edit),
+                Action::Answer(answer) => return self.instead(&mut told, answer, body).await,
+                action => {
+                    if let Err(next) = self.act(action).await {
+                        told.ended = if next == Next::Gone { "client_gone" } else { "fault" };
+                        self.server = None;
+                        return next;
+                    }
+                }
+            }
+        }
         told.trace(&mut head);
         if let Err(next) = self.reach(&mut told, body).await {
             return next;
         }
-        match pass::pass(self, &mut told, &head, body).await {
+        match pass::pass(self, &mut told, &mut plan, &head, body).await {
             pass::Over::Next(next) => next,
-            pass::Over::Upgrade => tunnel::relay(self, &mut told).await,
+            pass::Over::Upgrade => tunnel::relay(self, &mut told, &mut plan).await,
+        }
+    }
+
+    /// A fault's answer in the server's place.
+    async fn instead(&mut self, told: &mut Told, answer: &Answer, body: Body) -> Next {
+        let (asked, close) =
+            (&told.asked, body != Body::Empty || !target::persists(&told.asked.head, told.asked.minor));
+        let (head, octets) = answer::compose(answer, &asked.method, close);
+        let mut out = Vec::new();
+        head.write(&mut out);
+        told.answered(&head);
+        told.ended = "fault";
+        let flags = Flags::default();
+        let mut tap = Tap::new(&mut self.output, told, &flags, &mut self.carried);
+        let sent = async {
+            tap.put(&out).await?;
+            tap.send(octets, false, true).await
+        };
+        match sent.await {
+            Ok(()) if close => Next::Close,
+            Ok(()) => Next::Again,
+            Err(Stop::Gone) => Next::Gone,
+            Err(Stop::Cut(cut)) => cut.into(),
         }
     }
 
@@ -289,16 +401,35 @@ impl Conn {
     }
 
     /// FIN, and what the client still sends is read until it closes as well.
-    pub(super) async fn close(mut self) {
+    async fn close(mut self) {
         self.server = None;
+        for step in std::mem::take(&mut self.carried.steps).into_iter().filter(|p| p.at == Point::Close) {
+            applied_to(&self.shared, self.whose.connection, &step);
+            match self.act(&step.action).await {
+                Ok(()) => {}
+                Err(Next::Reset) => return self.reset().await,
+                Err(Next::Silence) => return self.silence().await,
+                Err(_) => return,
+            }
+        }
         if self.output.shutdown().await.is_err() {
             return;
+        }
+        if matches!(self.output, Out::Shaped(_)) {
+            self.output.arrived().await;
         }
         let _ = tokio::time::timeout(LINGER, self.silence()).await; // long enough either way
     }
 
+    /// RST, once what was sent has arrived: what the kernel still holds would be lost.
+    async fn reset(mut self) {
+        self.server = None;
+        self.output.arrived().await;
+        wire::reset(self.input, self.output);
+    }
+
     /// Sends nothing; ends when the client does.
-    pub(super) async fn silence(mut self) {
+    async fn silence(mut self) {
         if let Some(server) = &mut self.server {
             server.buf.shrink();
         }

@@ -6,17 +6,27 @@ mod answer;
 mod armed;
 mod authority;
 mod body;
+mod ca;
 mod conn;
 mod dial;
+mod host;
 mod kind;
 mod listener;
 pub mod live;
 mod pass;
+mod perform;
+mod plan;
 mod reach;
+mod shape;
+mod shaped;
+mod tap;
 mod target;
 mod told;
+pub mod tls;
 mod tunnel;
 mod wire;
+
+pub use host::Host;
 
 use crate::error::{Error, Operator, Result};
 use crate::event::{Log, Now};
@@ -29,7 +39,7 @@ use reach::Reached;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
@@ -146,6 +156,8 @@ struct Shared {
     /// The one server of a reverse proxy, with its addresses.
     reverse: Option<(Arc<Authority>, Arc<[SocketAddr]>)>,
     rules: RwLock<Arc<Rules>>,
+    /// Counts what was armed: connections take up what is new.
+    epoch: AtomicU64,
     live: Live,
     connections: AtomicU64,
     requests: AtomicU64,
@@ -175,6 +187,7 @@ impl Proxy {
     pub fn arm(&self, mut armed: Armed) {
         armed.rules.retain(|r| r.leg == self.shared.leg);
         *self.shared.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(armed));
+        self.shared.epoch.fetch_add(1, Relaxed);
     }
 
     /// What each armed rule came to so far.
@@ -203,6 +216,7 @@ impl Proxy {
     /// Starts all counts and the faults' clock anew; which are armed stays as it is.
     pub fn reset(&self) {
         self.shared.rules().reset();
+        self.shared.epoch.fetch_add(1, Relaxed);
     }
 
     /// The last requests; they are kept from the first call on.
@@ -245,6 +259,7 @@ impl Shared {
             now: config.now,
             reverse,
             rules: RwLock::new(Arc::new(Rules::new(Armed::default()))),
+            epoch: AtomicU64::new(0),
             live: Live::default(),
             connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),

@@ -4,13 +4,15 @@
 use super::body::Track;
 use super::conn::{Conn, Next, is_worth_reading};
 use super::dial::{BUFFER, Server};
+use super::plan::{Plan, is_of_connection};
+use super::tap::{Flags, Stop, Tap};
 use super::target;
 use super::told::Told;
 use super::wire::{Buf, In, Out};
 use crate::fault::head::{Bad, Body, Head, LONGEST};
+use crate::fault::{ContentRange, Cut};
 use std::future::{pending, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::task::Poll;
 use tokio::io::AsyncWriteExt;
 
@@ -23,7 +25,7 @@ pub(super) enum Over {
 
 /// How the response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Down {
+pub(super) enum Down {
     /// Whole, and both connections stay.
     Keep,
     /// Whole, and the connections end.
@@ -38,34 +40,24 @@ enum Down {
     Gone,
     /// The request's body is malformed.
     Malformed,
+    /// Whole for the client, but not read to its end: the server's connection cannot stay.
+    Left,
+    /// A fault ended it.
+    Cut(Cut),
 }
 
-/// What the two directions tell each other.
-#[derive(Default)]
-struct Flags(AtomicU8);
-
-impl Flags {
-    /// The request was sent to its end.
-    const SENT: u8 = 1;
-    /// The client closed its half.
-    const HALF: u8 = 2;
-    /// The client reset the connection.
-    const GONE: u8 = 4;
-    /// The request's body broke its framing.
-    const MALFORMED: u8 = 8;
-
-    fn set(&self, flag: u8) {
-        self.0.fetch_or(flag, Relaxed);
-    }
-
-    fn has(&self, flag: u8) -> bool {
-        self.0.load(Relaxed) & flag != 0
+impl From<Stop> for Down {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Gone => Down::Gone,
+            Stop::Cut(cut) => Down::Cut(cut),
+        }
     }
 }
 
 /// Passes a request on and its response back.
-pub(super) async fn pass(conn: &mut Conn, told: &mut Told, head: &Head, body: Body) -> Over {
-    let Conn { input, output, from, server, leads, .. } = conn;
+pub(super) async fn pass(conn: &mut Conn, told: &mut Told, plan: &mut Plan, head: &Head, body: Body) -> Over {
+    let Conn { input, output, from, server, leads, carried, .. } = conn;
     let Some(Server { input: server_in, output: server_out, buf, .. }) = server.as_mut() else {
         return Over::Next(Next::Close);
     };
@@ -77,42 +69,47 @@ pub(super) async fn pass(conn: &mut Conn, told: &mut Told, head: &Head, body: Bo
     }
     let keep = target::persists(head, told.asked.minor);
     let flags = Flags::default();
-    let mut up = pin!(upload(input, from, server_out, lead, Track::new(body), &flags));
-    let mut up_over = false;
     let down = {
-        let response = Response { input: server_in, buf, out: output, lead: response_lead, told, keep };
-        let mut down = pin!(response.run());
-        poll_fn(|cx| {
-            if !up_over {
-                up_over = up.as_mut().poll(cx).is_ready();
-            }
-            if flags.has(Flags::GONE) {
-                return Poll::Ready(Down::Gone);
-            }
-            if flags.has(Flags::MALFORMED) {
-                return Poll::Ready(Down::Malformed);
-            }
-            down.as_mut().poll(cx)
-        })
-        .await
-    };
-    let (ended, next) = match down {
-        Down::Keep if !flags.has(Flags::SENT) => {
-            // An early answer: the client may still send what it announced, and the server may read it.
-            let next = poll_fn(|cx| {
+        let mut up = pin!(upload(input, from, server_out, lead, Track::new(body), &flags));
+        let mut up_over = false;
+        let down = {
+            let tap = Tap::new(output, told, &flags, carried);
+            let response = Response { input: &mut *server_in, buf: &mut *buf, tap, plan, lead: response_lead, keep };
+            let mut down = pin!(response.run());
+            poll_fn(|cx| {
                 if !up_over {
                     up_over = up.as_mut().poll(cx).is_ready();
                 }
-                if flags.has(Flags::GONE) {
-                    return Poll::Ready(Next::Gone);
+                if flags.has(Flags::MALFORMED) {
+                    return Poll::Ready(Down::Malformed);
+                }
+                match down.as_mut().poll(cx) {
+                    Poll::Pending if flags.given_up() => Poll::Ready(Down::Gone),
+                    polled => polled,
+                }
+            })
+            .await
+        };
+        if down != Down::Keep || flags.has(Flags::SENT) {
+            down
+        } else {
+            // An early answer: the client may still send what it announced, and the server may read it.
+            poll_fn(|cx| {
+                if !up_over {
+                    up_over = up.as_mut().poll(cx).is_ready();
+                }
+                if flags.has(Flags::GONE) || flags.has(Flags::MALFORMED) {
+                    return Poll::Ready(Down::Close);
                 }
                 if flags.has(Flags::SENT) {
-                    return Poll::Ready(Next::Again);
+                    return Poll::Ready(Down::Keep);
                 }
-                buf.poll_fill(cx, server_in).map(|_| Next::Close)
-            });
-            ("whole", next.await)
+                buf.poll_fill(cx, server_in).map(|_| Down::Close)
+            })
+            .await
         }
+    };
+    let (ended, next) = match down {
         Down::Keep => ("whole", Next::Again),
         Down::Close => ("whole", Next::Close),
         Down::Upgrade => return Over::Upgrade,
@@ -120,7 +117,15 @@ pub(super) async fn pass(conn: &mut Conn, told: &mut Told, head: &Head, body: Bo
         Down::Reset => ("upstream_cut", Next::Reset),
         Down::Gone => ("client_gone", Next::Gone),
         Down::Malformed => ("client_gone", Next::Close),
+        Down::Left if flags.has(Flags::SENT) => ("whole", Next::Again),
+        Down::Left => ("whole", Next::Close),
+        Down::Cut(Cut::Fin) => ("fault", Next::Close),
+        Down::Cut(Cut::Rst) => ("fault", Next::Reset),
+        Down::Cut(Cut::Silence) => ("fault", Next::Silence),
     };
+    if matches!(down, Down::Left | Down::Cut(Cut::Fin | Cut::Rst)) {
+        conn.server = None;
+    }
     told.ended = ended;
     if flags.has(Flags::HALF) && ended == "upstream_cut" {
         told.ended = "client_gone";
@@ -170,14 +175,14 @@ async fn upload(input: &mut In, from: &mut Buf, out: &mut Out, lead: &[u8], mut 
 }
 
 /// A response on its way.
-struct Response<'a> {
-    input: &'a mut In,
-    buf: &'a mut Buf,
-    out: &'a mut Out,
-    lead: &'a mut Vec<u8>,
-    told: &'a mut Told,
+pub(super) struct Response<'a> {
+    pub input: &'a mut In,
+    pub buf: &'a mut Buf,
+    pub tap: Tap<'a>,
+    pub plan: &'a mut Plan,
+    pub lead: &'a mut Vec<u8>,
     /// Whether the request lets the connection stay.
-    keep: bool,
+    pub keep: bool,
 }
 
 /// What a response begins with.
@@ -201,31 +206,42 @@ impl Response<'_> {
                 Begun::Over(down) => return down,
             };
             match head.status() {
-                Some((101, _)) => {
-                    return match self.send_head(&head).await {
-                        true => Down::Upgrade,
-                        false => Down::Gone,
-                    };
-                }
-                Some((100..200, _)) => {
+                Some((100 | 102..200, _)) => {
                     self.lead.clear();
                     head.write(self.lead);
-                    if self.out.send(self.lead).await.is_err() {
-                        return Down::Gone;
+                    if let Err(stop) = self.tap.put(self.lead).await {
+                        return stop.into();
                     }
                 }
                 _ => break (head, body),
             }
         };
+        if self.plan.fires() {
+            self.ask(&head);
+        }
+        if !self.plan.is_empty() || !self.tap.carried.steps.is_empty() {
+            return self.perform(head, body).await;
+        }
+        if head.status().is_some_and(|(status, _)| status == 101) {
+            self.lead.clear();
+            head.write(self.lead);
+            self.tap.told.answered(&head);
+            return self.tap.put(self.lead).await.map_or_else(Down::from, |()| Down::Upgrade);
+        }
         self.body(head, body).await
     }
 
-    async fn send_head(&mut self, head: &Head) -> bool {
-        self.lead.clear();
-        head.write(self.lead);
-        let sent = self.out.send(self.lead).await.is_ok();
-        self.told.answered(head);
-        sent
+    /// Asks the rules that fire what they want with the response.
+    fn ask(&mut self, head: &Head) {
+        let asked = &self.tap.told.asked;
+        let response = crate::fault::Response {
+            status: head.status().map_or(0, |(status, _)| status),
+            length: head.content_length().ok().flatten(),
+            range: head.get("content-range").and_then(ContentRange::read),
+            head,
+        };
+        self.plan.respond(asked, &response);
+        self.tap.carried.add(self.plan.take(is_of_connection));
     }
 
     /// Reads a head, and leaves it in the buffer.
@@ -238,7 +254,7 @@ impl Response<'_> {
             if is_worth_reading(data, &mut searched) || !VERSION.starts_with(first) {
                 match Head::response(data) {
                     Ok(Some((mut head, length))) => {
-                        return match (head.response_body(&self.told.asked.method), target::strip(&mut head)) {
+                        return match (head.response_body(&self.tap.told.asked.method), target::strip(&mut head)) {
                             (Ok(body), Ok(())) => Begun::Head(head, body, length),
                             (Err(Bad::Malformed(what)), _) | (_, Err(what)) => Begun::Wrong(what),
                             (Err(Bad::TooLarge), _) => Begun::Wrong("a head that is too long"),
@@ -265,16 +281,16 @@ impl Response<'_> {
     }
 
     /// Passes on what cannot be framed, to the server's end: the client sees what it would see without us.
-    async fn raw(&mut self, what: &str) -> Down {
-        self.told.violation(what);
+    pub(super) async fn raw(&mut self, what: &str) -> Down {
+        self.tap.told.violation(what);
         loop {
             let n = self.buf.data().len();
-            if self.out.send(self.buf.data()).await.is_err() {
-                return Down::Gone;
+            if let Err(stop) = self.tap.put(self.buf.data()).await {
+                return stop.into();
             }
             self.buf.eat(n);
-            self.told.received += n as u64;
-            self.told.sent(n as u64);
+            self.tap.told.received += n as u64;
+            self.tap.told.sent(n as u64);
             match self.buf.fill(self.input).await {
                 Ok(1..) => {}
                 Ok(0) => return Down::Close,
@@ -290,24 +306,26 @@ impl Response<'_> {
         head.write(self.lead);
         let mut lead = self.lead.as_slice();
         loop {
+            let Tap { out, told, carried, .. } = &mut self.tap;
             let Ok(taken) = track.take(self.buf.data()) else {
-                if self.out.send(lead).await.is_err() {
+                if out.send(lead).await.is_err() {
                     return Down::Gone;
                 }
-                if !self.told.is_answered() {
-                    self.told.answered(&head);
+                if !told.is_answered() {
+                    told.answered(&head);
                 }
                 return self.raw("chunks that are malformed").await;
             };
-            self.told.received += taken.payload;
-            if self.out.send_both(lead, &self.buf.data()[..taken.wire]).await.is_err() {
+            told.received += taken.payload;
+            if out.send_both(lead, &self.buf.data()[..taken.wire]).await.is_err() {
                 return Down::Gone;
             }
+            carried.sent += (lead.len() + taken.wire) as u64;
             if !lead.is_empty() {
-                self.told.answered(&head);
+                told.answered(&head);
                 lead = &[];
             }
-            self.told.sent(taken.payload);
+            told.sent(taken.payload);
             self.buf.eat(taken.wire);
             if track.done() {
                 break;
@@ -322,7 +340,11 @@ impl Response<'_> {
         if !self.buf.data().is_empty() {
             return self.raw("octets after the response's end").await;
         }
-        let minor = head.status().map_or(0, |(_, minor)| minor);
-        if self.keep && target::persists(&head, minor) { Down::Keep } else { Down::Close }
+        if self.keep && stays(&head) { Down::Keep } else { Down::Close }
     }
+}
+
+/// Whether a response lets the connection stay.
+pub(super) fn stays(head: &Head) -> bool {
+    target::persists(head, head.status().map_or(0, |(_, minor)| minor))
 }

@@ -1,9 +1,10 @@
 //! What is told of an exchange: one event when it is over, one for each rule that was applied, and the live list.
 
 use super::Shared;
-use super::armed::{Asked, Fired, Whose};
+use super::armed::{Asked, Rules, Whose};
 use super::kind;
 use super::live::Seen;
+use super::plan::Planned;
 use crate::event::{Ids, Origin, random_hex, url_hash};
 use crate::fault::head::Head;
 use crate::fault::{Action, Cut, Point, Resource};
@@ -146,15 +147,14 @@ impl Told {
     }
 
     /// An action of a rule is carried out; the first of each is its application.
-    pub(super) fn applied(&mut self, fired: &mut Fired, at: Point, action: &Action) {
-        if matches!(action, Action::Prepare(_)) || !fired.apply() {
+    pub(super) fn applied(&mut self, step: &Planned) {
+        if matches!(step.action, Action::Prepare(_)) || !step.by.apply() {
             return;
         }
-        let rule = fired.rule();
+        let rule = step.by.rule();
         self.live.fault(&rule.id);
         self.faults.push(rule.id.clone());
-        let asked = Some((self.number, &self.asked));
-        tell_applied(&self.shared, &self.ids, fired, at, action, self.whose.connection, asked);
+        tell_applied(&self.shared, &self.ids, step, self.whose.connection, Some((self.number, &self.asked)));
     }
 
     /// The response cannot be framed, or breaks its framing.
@@ -261,26 +261,35 @@ impl Drop for Told {
     }
 }
 
+/// A step that concerns a connection as a whole is carried out; the first of each rule is told.
+pub(super) fn applied_to(shared: &Shared, connection: u64, step: &Planned) {
+    if step.by.apply() {
+        tell_applied(shared, &shared.now.share(), step, connection, None);
+    }
+}
+
+/// A part of the link did something to a connection that it had not done to it before.
+pub(super) fn applied_link(shared: &Shared, connection: u64, rules: &Rules, id: &str, way: &str) {
+    let (Some(log), Some(rule)) = (&shared.log, rules.rule(id)) else { return };
+    let fields = json!({
+        "fault": id, "kind": rule.kind, "leg": rule.leg, "request": null, "method": null, "host": null, "path": null,
+        "at": "link", "offset": null, "action": way, "connection": connection,
+    });
+    log.write("fault_applied", Origin::Proxy, log.now_ms(), &shared.now.share(), fields);
+}
+
 /// A rule's first action is carried out, on a request or on a connection as a whole.
-pub(super) fn tell_applied(
-    shared: &Shared,
-    ids: &Ids,
-    fired: &Fired,
-    at: Point,
-    action: &Action,
-    connection: u64,
-    asked: Option<(u64, &Asked)>,
-) {
+fn tell_applied(shared: &Shared, ids: &Ids, step: &Planned, connection: u64, asked: Option<(u64, &Asked)>) {
     let Some(log) = &shared.log else { return };
-    let rule = fired.rule();
-    let (place, offset) = place(at);
+    let rule = step.by.rule();
+    let (place, offset) = place(step.at);
     let fields = json!({
         "fault": rule.id, "kind": rule.kind, "leg": rule.leg,
         "request": asked.map(|(number, _)| number),
         "method": asked.map(|(_, a)| a.method.as_str()),
         "host": asked.map(|(_, a)| a.to.name.as_str()),
         "path": asked.map(|(_, a)| a.path()),
-        "at": place, "offset": offset, "action": named(action), "connection": connection,
+        "at": place, "offset": offset, "action": named(&step.action), "connection": connection,
     });
     log.write("fault_applied", Origin::Proxy, log.now_ms(), ids, fields);
 }

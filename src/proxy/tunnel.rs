@@ -2,6 +2,7 @@
 
 use super::conn::{Conn, Next};
 use super::dial::Server;
+use super::plan::Plan;
 use super::told::Told;
 use super::wire::{Buf, In, Out};
 use super::{authority::Authority, lock};
@@ -55,7 +56,7 @@ pub(super) async fn connect(conn: &mut Conn, mut told: Told) -> Next {
         return Next::Again;
     }
     lock(&conn.shared.tunnelled).insert(told.asked.to.name.clone());
-    relay(conn, &mut told).await
+    relay(conn, &mut told, &mut Plan::default()).await
 }
 
 /// What the client begins with; a server that speaks first carries something else.
@@ -96,7 +97,7 @@ fn carries(data: &[u8]) -> Carries {
 }
 
 /// Passes both ways on until both have ended, or one breaks.
-pub(super) async fn relay(conn: &mut Conn, told: &mut Told) -> Next {
+pub(super) async fn relay(conn: &mut Conn, told: &mut Told, _plan: &mut Plan) -> Next {
     let Conn { input, output, from, server, .. } = conn;
     let Some(Server { input: server_in, output: server_out, buf, .. }) = server.as_mut() else { return Next::Close };
     let (up_count, down_count) = (AtomicU64::new(0), AtomicU64::new(0));

@@ -1,9 +1,12 @@
 //! Streams as two halves, whatever they are made of, and the buffer that is read into.
 
+use super::shaped::{ShapedIn, ShapedOut};
 use bytes::BufMut;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -13,6 +16,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 pub(super) enum In {
     /// A socket.
     Tcp(OwnedReadHalf),
+    /// A socket behind a link.
+    Shaped(Box<ShapedIn>),
     /// One end of a pipe within this process.
     Pipe(ReadHalf<DuplexStream>),
     /// It was closed here.
@@ -25,6 +30,8 @@ pub(super) enum In {
 pub(super) enum Out {
     /// A socket.
     Tcp(OwnedWriteHalf),
+    /// A socket behind a link.
+    Shaped(Box<ShapedOut>),
     /// One end of a pipe within this process.
     Pipe(WriteHalf<DuplexStream>),
     /// It was closed here.
@@ -48,11 +55,15 @@ pub(super) fn pipe(end: DuplexStream) -> (In, Out) {
 
 /// Ends a stream so that the other side sees a reset.
 pub(super) fn reset(input: In, output: Out) {
-    if let Out::Tcp(half) = output {
-        // Fails on a socket that is gone: then there is nobody to tell.
-        let _ = half.as_ref().set_zero_linger();
-        // Dropped as it is, it would send a FIN first.
-        half.forget();
+    match output {
+        Out::Tcp(half) => {
+            // Fails on a socket that is gone: then there is nobody to tell.
+            let _ = half.as_ref().set_zero_linger();
+            // Dropped as it is, it would send a FIN first.
+            half.forget();
+        }
+        Out::Shaped(half) => half.reset(),
+        Out::Pipe(_) | Out::Gone => {}
     }
     drop(input);
 }
@@ -61,6 +72,7 @@ impl AsyncRead for In {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             In::Tcp(half) => Pin::new(half).poll_read(cx, buf),
+            In::Shaped(half) => Pin::new(half.as_mut()).poll_read(cx, buf),
             In::Pipe(half) => Pin::new(half).poll_read(cx, buf),
             In::Gone => Poll::Ready(Ok(())),
         }
@@ -71,6 +83,7 @@ impl AsyncWrite for Out {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Out::Tcp(half) => Pin::new(half).poll_write(cx, buf),
+            Out::Shaped(half) => Pin::new(half.as_mut()).poll_write(cx, buf),
             Out::Pipe(half) => Pin::new(half).poll_write(cx, buf),
             Out::Gone => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
@@ -92,7 +105,7 @@ impl AsyncWrite for Out {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Out::Tcp(_) | Out::Gone => Poll::Ready(Ok(())),
+            Out::Tcp(_) | Out::Shaped(_) | Out::Gone => Poll::Ready(Ok(())),
             Out::Pipe(half) => Pin::new(half).poll_flush(cx),
         }
     }
@@ -100,6 +113,7 @@ impl AsyncWrite for Out {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Out::Tcp(half) => Pin::new(half).poll_shutdown(cx),
+            Out::Shaped(half) => Pin::new(half.as_mut()).poll_shutdown(cx),
             Out::Pipe(half) => Pin::new(half).poll_shutdown(cx),
             Out::Gone => Poll::Ready(Ok(())),
         }
@@ -111,6 +125,23 @@ impl Out {
     pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_all(bytes).await?;
         self.flush().await
+    }
+
+    /// Waits until the other side's kernel has all that was sent, but not for long: a reader that does not read may
+    /// never take it.
+    pub(super) async fn arrived(&self) {
+        let half = match self {
+            Out::Tcp(half) => half,
+            Out::Shaped(half) => return half.arrived().await,
+            Out::Pipe(_) | Out::Gone => return,
+        };
+        let (Ok(local), Ok(peer)) = (half.local_addr(), half.peer_addr()) else { return };
+        for wait in [0, 1, 2, 4, 8, 16, 32, 64, 128] {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            if queued(local, peer).await.is_none_or(|n| n == 0) {
+                return;
+            }
+        }
     }
 
     /// Writes both, in one system call where they fit.
@@ -127,6 +158,16 @@ impl Out {
         self.write_all(two).await?;
         self.flush().await
     }
+}
+
+/// Octets of a connection that its other side has not acknowledged, as the kernel tells (proc(5), `/proc/net/tcp`).
+async fn queued(local: SocketAddr, peer: SocketAddr) -> Option<u64> {
+    let table = if local.is_ipv4() { "/proc/self/net/tcp" } else { "/proc/self/net/tcp6" };
+    let table = tokio::fs::read_to_string(table).await.ok()?;
+    let (local, peer) = (format!(":{:04X}", local.port()), format!(":{:04X}", peer.port()));
+    let mut rows = table.lines().map(|l| l.split_ascii_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|r| r.len() > 4 && r[1].ends_with(&local) && r[2].ends_with(&peer))?;
+    u64::from_str_radix(row[4].split(':').next()?, 16).ok()
 }
 
 /// What was read and not yet used.

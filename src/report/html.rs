@@ -4,6 +4,7 @@ use crate::record::{Ending, Play, Record};
 use crate::slo::Verdict;
 use crate::unit::show_ms;
 use askama::Template;
+use serde_json::{Map, Value};
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -30,14 +31,19 @@ impl Page<'_> {
             Ending::Passed => ("passed", "good"),
             Ending::Failed => ("failed", "bad"),
             Ending::Broken => ("broken", "odd"),
+            Ending::Undecided => ("not enough data", "open"),
             Ending::Unfinished => ("unfinished", "odd"),
         }
     }
 
     fn environment(&self, play: &Play, key: &str) -> String {
-        match play.environment.get(key) {
-            Some(serde_json::Value::String(text)) => text.clone(),
-            Some(serde_json::Value::Null) | None => String::new(),
+        self.field(&play.environment, key)
+    }
+
+    fn field(&self, of: &Map<String, Value>, key: &str) -> String {
+        match of.get(key) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Null) | None => String::new(),
             Some(other) => other.to_string(),
         }
     }
@@ -79,6 +85,7 @@ pub(super) fn write(record: &Record) -> String {
         took: show_ms(record.ms),
         shift: match record.exit_code() {
             0 if verdict == Verdict::NotEnoughData => "Nothing failed. What is not proved is listed below.".to_owned(),
+            0 if record.plays.iter().all(|p| p.faulted) => "What the profiles say must hold did.".to_owned(),
             0 => "Every objective is proved.".to_owned(),
             3 => "The environment failed, not the app. Nothing here counts against it.".to_owned(),
             _ => String::new(),

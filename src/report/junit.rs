@@ -21,10 +21,8 @@ pub(super) fn write(record: &Record) -> String {
         let status = match o.verdict {
             Verdict::Met => TestCaseStatus::success(),
             Verdict::NotEnoughData => {
-                let mut skipped = TestCaseStatus::skipped();
                 let needs = o.needs.as_ref().map_or(String::new(), |n| format!(", needs {n}"));
-                skipped.set_message(format!("not enough data: {}{needs}", o.value));
-                skipped
+                skipped(&format!("{}{needs}", o.value))
             }
             Verdict::Breached => non_success(NonSuccessKind::Failure, &o.value),
             Verdict::Broken => non_success(NonSuccessKind::Error, &o.value),
@@ -44,6 +42,7 @@ fn case(play: &Play) -> TestCase {
         Ending::Passed => TestCaseStatus::success(),
         Ending::Failed => non_success(NonSuccessKind::Failure, reason),
         Ending::Broken => non_success(NonSuccessKind::Error, reason),
+        Ending::Undecided => skipped(reason),
         Ending::Unfinished => non_success(NonSuccessKind::Error, "the play did not finish"),
     };
     let mut case = TestCase::new(play.title(), status);
@@ -59,6 +58,12 @@ fn case(play: &Play) -> TestCase {
         .collect();
     case.set_system_out(steps.join("\n"));
     case
+}
+
+fn skipped(why: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(format!("not enough data: {why}"));
+    status
 }
 
 fn non_success(kind: NonSuccessKind, message: &str) -> TestCaseStatus {

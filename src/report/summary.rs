@@ -39,7 +39,9 @@ pub(super) fn write(record: &Record) -> String {
     let _ = writeln!(out, "\n| play | ending | time | renderer |\n|---|---|---|---|");
     for play in &record.plays {
         let ending = match (&play.ending, &play.reason) {
-            (Ending::Passed, _) => "passed".to_owned(),
+            (Ending::Passed, None) => "passed".to_owned(),
+            (Ending::Passed, Some(as_planned)) => format!("passed: {}", cell(as_planned)),
+            (Ending::Undecided, why) => format!("not enough data: {}", cell(why.as_deref().unwrap_or(""))),
             (Ending::Unfinished, _) => "**unfinished**".to_owned(),
             (ending, reason) => {
                 format!("**{}**: {}", format!("{ending:?}").to_lowercase(), cell(reason.as_deref().unwrap_or("")))

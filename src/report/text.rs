@@ -25,12 +25,16 @@ pub fn write(record: &Record) -> String {
     let count = |ending| record.plays.iter().filter(|p| p.ending == ending).count();
     let _ = writeln!(
         out,
-        "\n{}: {} played, {} passed, {} failed, {} broken in {}",
+        "\n{}: {} played, {} passed, {} failed, {} broken{} in {}",
         record.verdict().name(),
         record.plays.len(),
         count(Ending::Passed),
         count(Ending::Failed),
         count(Ending::Broken) + count(Ending::Unfinished),
+        match count(Ending::Undecided) {
+            0 => String::new(),
+            n => format!(", {n} without enough data"),
+        },
         show_ms(record.ms)
     );
     if let Some(cause) = record.first_cause() {

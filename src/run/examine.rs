@@ -8,12 +8,13 @@ use crate::browser::options::Options;
 use crate::browser::probe;
 use crate::browser::session::Session;
 use crate::browser::sound::{PulseAudio, Sound};
+use crate::browser::trust::certutil;
 use crate::browser::{Kind, which};
 use crate::error::{Error, Operator, Result};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -74,6 +75,7 @@ pub async fn examine(exe: &Path, browsers: &[Kind]) -> Vec<Finding> {
             Error::operator("not found: the bundled stage cannot make its clips").remedy("apt-get install ffmpeg")
         }),
     ));
+    findings.push(interception(certutil()));
     let page = match serve().await {
         Ok(page) => page,
         Err(e) => return vec![Finding::new("loopback", Err(e))],
@@ -87,6 +89,18 @@ pub async fn examine(exe: &Path, browsers: &[Kind]) -> Vec<Finding> {
         findings.push(Finding::new("processes", Err(e)));
     }
     findings
+}
+
+/// Only plays of apps with `intercept` need it: without it the machine is still fit for the others.
+fn interception(certutil: Result<PathBuf>) -> Finding {
+    let part = "interception".to_owned();
+    match certutil {
+        Ok(path) => Finding { part, ok: true, what: path.display().to_string(), remedy: None },
+        Err(e) => {
+            let what = "no certutil; only an app file's `intercept` needs it".to_owned();
+            Finding { part, ok: true, what, remedy: e.fix().map(str::to_owned) }
+        }
+    }
 }
 
 async fn browser(exe: &Path, kind: Kind, display: Option<String>, pulse: Option<String>, page: &str) -> Vec<Finding> {

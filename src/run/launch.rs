@@ -19,7 +19,8 @@ pub struct Launched {
     pub version: Option<String>,
 }
 
-pub(super) async fn launch(app: &App, leash: &Leash, exe: &Path) -> Result<Launched> {
+/// Starts the app, if its file says how, and waits until it is ready; `proxy` is what `{proxy}` stands for.
+pub(super) async fn launch(app: &App, leash: &Leash, exe: &Path, proxy: Option<&str>) -> Result<Launched> {
     let port = match app.base.contains("{port}") || app.launch.iter().any(|a| a.contains("{port}")) {
         true => free_port()?.to_string(),
         false => String::new(),
@@ -32,7 +33,8 @@ pub(super) async fn launch(app: &App, leash: &Leash, exe: &Path) -> Result<Launc
             Error::author(format!("app {}: the program `{program}` of `launch` is not found", app.name))
                 .remedy("give its path, or put it on PATH")
         })?;
-        let argv = std::iter::once(path).chain(args.iter().map(|a| a.replace("{port}", &port))).collect();
+        let fill = |a: &String| a.replace("{port}", &port).replace("{proxy}", proxy.unwrap_or_default());
+        let argv = std::iter::once(path).chain(args.iter().map(fill)).collect();
         let own = Some(std::env::current_dir().operator("finding this folder")?);
         pid = Some(leash.spawn(Program { argv, log: log.clone(), own, ..Program::default() }).await?);
     }

@@ -3,6 +3,7 @@
 pub mod examine;
 mod ids;
 mod launch;
+mod net;
 mod open;
 mod play;
 mod shot;
@@ -13,16 +14,18 @@ use crate::browser::display::Display;
 use crate::browser::leash::{self, Leash};
 use crate::browser::sound::PulseAudio;
 use crate::error::{Error, Operator, Result};
-use crate::event::{Ids, Log, Origin, random_hex};
+use crate::event::{Ids, Log, Now, Origin, random_hex};
 use crate::journey::Journey;
 use crate::plan::Plan;
 use crate::profile::Profile;
+use crate::proxy::Proxy;
 use crate::record::{Ending, Record};
 use crate::report::REPORTS;
 use crate::secret::Secrets;
 use crate::table::Row;
 use base64::Engine as _;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use launch::Launched;
@@ -68,6 +71,10 @@ struct Shared<'a> {
     version: Option<String>,
     display: Option<String>,
     pulse: Option<String>,
+    /// What goes on, for the proxies' events.
+    now: Now,
+    /// What an app with `{proxy}` in its `launch` fetches through.
+    upstream: Option<Proxy>,
 }
 
 /// One play to do.
@@ -129,6 +136,7 @@ fn about(plan: &Plan, settings: &Settings) -> Value {
         "judge": plan.judge,
         "browsers": plan.browsers.iter().map(|k| k.name()).collect::<Vec<_>>(),
         "profiles": plan.profiles.iter().map(|p| &p.name).collect::<Vec<_>>(),
+        "seeds": plan.profiles.iter().map(|p| (p.name.as_str(), p.seed)).collect::<BTreeMap<_, _>>(),
         "journeys": plan.journeys.iter().map(|j| &j.name).collect::<Vec<_>>(),
         "repeat": plan.repeat,
         "sound": plan.sound,
@@ -179,8 +187,17 @@ pub fn fold(out: &Path) -> Result<Record> {
 async fn everything(plan: &Plan, settings: &Settings, progress: &dyn Progress, log: &Log, leash: &Leash) -> Result<()> {
     let local = settings.webdriver.is_none();
     let wants_sound = local && plan.browsers.contains(&Kind::Firefox);
+    for profile in &plan.profiles {
+        net::playable(profile, !local)?;
+    }
+    let now = Now::default();
+    let upstream = match plan.app.launch.iter().any(|a| a.contains("{proxy}")) {
+        true => Some(net::upstream(&plan.app.hosts, log, &now).await?),
+        false => None,
+    };
+    let through = upstream.as_ref().map(net::url);
     let (launched, display, pulse) = tokio::join!(
-        launch::launch(&plan.app, leash, &settings.exe),
+        launch::launch(&plan.app, leash, &settings.exe, through.as_deref()),
         async {
             match local && !settings.headed {
                 true => Display::start(leash).await.map(Some),
@@ -217,6 +234,8 @@ async fn everything(plan: &Plan, settings: &Settings, progress: &dyn Progress, l
         version: launched.version.clone(),
         display: display.as_ref().map(|d| d.name().to_owned()).or(own_display),
         pulse: pulse.as_ref().map(|p| p.server().to_owned()),
+        now,
+        upstream,
     };
     let turns = turns(plan);
     for (n, turn) in turns.iter().enumerate() {

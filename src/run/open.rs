@@ -1,5 +1,6 @@
 //! Opening a play's browser: driver, session, probe, and what lets the viewer in.
 
+use super::net::Net;
 use super::watch::Watch;
 use super::{Shared, Turn};
 use crate::browser::Kind;
@@ -23,6 +24,7 @@ pub(super) async fn open(
     turn: &Turn<'_>,
     leash: &Leash,
     ids: Ids,
+    net: Option<&Net>,
 ) -> Result<(Option<Driver>, Session, Watch)> {
     let settings = shared.settings;
     let access = &shared.plan.app.access;
@@ -40,6 +42,7 @@ pub(super) async fn open(
         insecure_certs: access.insecure_certificates,
         remote: settings.webdriver.is_some(),
         basic_auth: basic,
+        proxy: net.map(Net::address),
         ..Options::new(turn.kind, leash.dir())
     };
     let (driver, address) = match &settings.webdriver {
@@ -60,7 +63,10 @@ pub(super) async fn open(
     }
     let facts = session.facts().clone();
     let ids = Ids { platform: Some(facts.platform.clone()), ..ids };
-    let watch = Watch::new(notices, &shared.log, ids);
+    if let Some(net) = net {
+        net.prove(&session, &shared.base).await?;
+    }
+    let watch = Watch::new(notices, &shared.log, ids, &shared.now);
     if !access.headers.is_empty() {
         session.set_extra_headers(&access.headers, SHORT).await?;
     }

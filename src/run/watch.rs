@@ -3,7 +3,7 @@
 use crate::browser::notice::Notice;
 use crate::browser::probe::{self, Frame, What};
 use crate::browser::session::Session;
-use crate::event::{Event, Ids, Log, Origin};
+use crate::event::{Event, Ids, Log, Now, Origin, random_hex};
 use crate::oracle::Seen;
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
@@ -20,8 +20,10 @@ const SAME_MS: f64 = 1000.0;
 pub(super) struct Watch {
     notices: UnboundedReceiver<Notice>,
     log: Log,
-    /// The ids of the present step; the play keeps them up to date.
+    /// The ids of the present step.
     pub ids: Ids,
+    /// The same, for who else asks.
+    now: Now,
     /// `performance.timeOrigin` of the page, and the run's clock at the browser's epoch zero.
     origin: Option<f64>,
     zero: f64,
@@ -38,11 +40,13 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(notices: UnboundedReceiver<Notice>, log: &Log, ids: Ids) -> Self {
+    pub(super) fn new(notices: UnboundedReceiver<Notice>, log: &Log, ids: Ids, now: &Now) -> Self {
+        now.set(&ids);
         Self {
             notices,
             log: log.clone(),
             ids,
+            now: now.clone(),
             origin: None,
             // Until the clock is mapped: the browser is on this machine and its clock is ours.
             zero: log.at_epoch_ms(0.0),
@@ -58,6 +62,13 @@ impl Watch {
     /// Writes an event of the present step.
     pub(super) fn write(&self, event: &str, source: Origin, t: f64, fields: Value) -> Event {
         self.log.write(event, source, t, &self.ids, fields)
+    }
+
+    /// A step begins.
+    pub(super) fn step(&mut self, name: &str) {
+        self.ids.step = Some(name.to_owned());
+        self.ids.span_id = Some(random_hex::<8>());
+        self.now.set(&self.ids);
     }
 
     /// Maps the browser's clock by the fastest of five round trips, and says how sure that is. Before the first page: an
@@ -285,6 +296,7 @@ impl Watch {
     pub(super) fn say(&mut self, ids: probe::PageIds) {
         let [room, user, preset] = ids.map(|id| id.filter(|v| !v.is_empty()));
         (self.ids.room_id, self.ids.user_id, self.ids.preset_id) = (room, user, preset);
+        self.now.set(&self.ids);
     }
 
     /// Frames before `t` showed the picture before: "new" is compared with the present one only.

@@ -116,8 +116,13 @@ function load(port, path, connections) {
     const late = setTimeout(() => child.kill('SIGKILL'), Number(options.seconds) * 1000 + 20_000);
     child.on('error', reject).on('close', (code) => {
       clearTimeout(late);
-      if (code === 0) resolve(JSON.parse(text));
-      else reject(new Error(`${path} over ${connections} connections: ${wrong || `load ended with ${code}`}`));
+      const failed = () => reject(new Error(`${path} over ${connections} connections: ${wrong || `load ended with ${code}`}`));
+      if (code !== 0) return failed();
+      try {
+        return resolve(JSON.parse(text));
+      } catch {
+        return failed();
+      }
     });
   });
 }
@@ -190,6 +195,10 @@ function stop(code) {
   process.exit(code);
 }
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop(130));
+process.on('uncaughtException', (error) => {
+  console.error(`bench: ${error.stack}`);
+  stop(1);
+});
 all().then(() => stop(0), (error) => {
   console.error(`bench: ${error.message}`);
   stop(1);

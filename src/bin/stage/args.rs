@@ -35,6 +35,9 @@ pub struct Args {
     /// The video proxy answers 413 for a longer upstream body
     #[arg(long, value_name = "BYTES", default_value_t = 500_000_000)]
     pub proxy_limit: u64,
+    /// An HTTP proxy that the video proxy fetches through: where a monitor breaks its upstream
+    #[arg(long, value_name = "URL")]
+    pub fetch_through: Option<String>,
 }
 
 impl Args {

@@ -100,7 +100,7 @@ async fn run(args: Args) -> Result<()> {
         users: users::Users::open()?,
         store: telemetry::Store::default(),
         metrics: telemetry::Metrics::default(),
-        proxy: proxy::Proxy::new(&second_origin, args.proxy_limit)?,
+        proxy: proxy::Proxy::new(&second_origin, args.proxy_limit, args.fetch_through.as_deref())?,
         second: second_origin,
     });
 

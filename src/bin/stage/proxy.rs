@@ -31,12 +31,16 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy to this origin alone, for bodies up to `limit` bytes.
-    pub fn new(allowed: &str, limit: u64) -> Result<Self> {
+    /// A proxy to this origin alone, for bodies up to `limit` bytes, which fetches `through` another proxy if told.
+    pub fn new(allowed: &str, limit: u64, through: Option<&str>) -> Result<Self> {
         // reqwest asks for a TLS provider even though only plain http is ever fetched. A second install is harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .no_proxy()
+        let client = reqwest::Client::builder();
+        let client = match through {
+            Some(url) => client.proxy(reqwest::Proxy::http(url).map_err(|e| format!("--fetch-through {url}: {e}"))?),
+            None => client.no_proxy(),
+        };
+        let client = client
             // A redirect could lead out of the allow-list.
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5))
@@ -198,7 +202,7 @@ mod tests {
 
     async fn answer_to(upstream_answer: &'static str) -> Response {
         let origin = upstream(upstream_answer).await;
-        let proxy = Proxy::new(&origin, 1000).expect("a client");
+        let proxy = Proxy::new(&origin, 1000, None).expect("a client");
         let url = allowed_url(&format!("{origin}/media/x"), &origin).expect("its own origin");
         fetch(&proxy, url, &HeaderMap::new()).await
     }

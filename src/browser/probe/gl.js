@@ -363,8 +363,8 @@
     }
     const t = now();
     let wanted;
-    // While nothing is waited for, a dear read is a rare one. It costs some three times what it blocks: until it is
-    // done the renderer cannot begin the next frames (measured: 5 % of a heavy preset's frames at 50 times the cost).
+    // While nothing is waited for, a dear read is a rare one. It costs more than it blocks: until it is done the
+    // renderer cannot begin the next frames.
     if (!state.armed) wanted = t - cx.read >= Math.max(990, Math.min(300 * cx.cost, 20000));
     else if (cx.left > 0) {
       cx.left--;

@@ -1,7 +1,11 @@
 //! The proxy on real loopback sockets. Servers here are scripts: what they read is compared, what they write is given.
 
+mod actions;
 mod framing;
+mod link;
 mod plain;
+mod reach;
+mod smuggling;
 
 use super::{Armed, Config, Proxy, Reach, Route, STORM};
 use crate::event::{Event, Log, Now};

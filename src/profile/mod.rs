@@ -1,0 +1,122 @@
+//! Floor 3. A profile: what the network does while a journey is played, and what must hold under it.
+
+mod expect;
+mod fault;
+mod matching;
+mod words;
+
+pub use expect::{Expect, Facts, Outcome};
+
+use crate::browser::Kind;
+use crate::error::Result;
+use crate::fault::rule::Rule;
+use crate::source::{Problem, Source};
+use serde::Deserialize;
+use std::path::Path;
+use toml::Spanned;
+
+/// A network profile, checked.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// How plans, events and reports call it: the path below `proxies/` without its ending, such as `chrome/3g`; of a
+    /// file elsewhere the stem.
+    pub name: String,
+    /// The question it answers.
+    pub question: String,
+    /// Who published its figures, or how they were derived.
+    pub source: Option<String>,
+    /// The seed of every decision of its faults.
+    pub seed: u64,
+    /// Its faults, in the file's order. None: the network as it is.
+    pub rules: Vec<Rule>,
+    /// What must hold under it, in the file's order.
+    pub expect: Vec<Expect>,
+    /// Each fault in words, in the same order.
+    says: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    question: String,
+    source: Option<String>,
+    seed: Option<Spanned<i64>>,
+    #[serde(default)]
+    fault: Vec<fault::FaultFile>,
+    #[serde(default)]
+    expect: Vec<expect::ExpectFile>,
+}
+
+/// The seed of a profile that names none.
+const SEED: u64 = 1;
+
+impl Profile {
+    /// Reads and checks a profile file.
+    pub fn read(source: &Source) -> Result<Self> {
+        let file: File = source.parse()?;
+        let mut problems = Vec::new();
+        let seed = file.seed.map_or(SEED, |seed| {
+            u64::try_from(*seed.get_ref()).unwrap_or_else(|_| {
+                problems.push(Problem::at(seed.span(), "a seed below zero", "write 0, 1, 2 ..."));
+                SEED
+            })
+        });
+        let mut ids: Vec<&str> = Vec::new();
+        for fault in &file.fault {
+            if ids.contains(&fault.id()) {
+                let what = format!("two faults called `{}`", fault.id());
+                problems.push(Problem::at(
+                    fault.span(),
+                    what,
+                    "give each an `id` of its own: events tell them apart by it",
+                ));
+            }
+            ids.push(fault.id());
+        }
+        let made: Vec<Option<(Rule, String)>> = file.fault.iter().map(|f| f.rule(source, &mut problems)).collect();
+        let name = name(&source.path);
+        // Published profiles lie in folders of their own. They slow an app down; they do not break it.
+        let published = name.contains('/');
+        let expect = match (file.fault.is_empty(), file.expect.is_empty()) {
+            (false, true) if published => vec![Expect::plays()],
+            (false, true) => {
+                let help = "add [[expect]] with `outcome = \"plays\"`, or \"fails\" and a `reason`";
+                problems.push(Problem::whole("nothing says what must hold under these faults", help));
+                Vec::new()
+            }
+            (false, false) => expect::check(&file.expect, &mut problems),
+            (true, false) => {
+                let help = "remove [[expect]], or add a [[fault]]: without one the plan's objectives judge";
+                problems.push(Problem::at(file.expect[0].span(), "an expectation without a fault", help));
+                Vec::new()
+            }
+            (true, true) => Vec::new(),
+        };
+        if !problems.is_empty() {
+            return Err(source.error(&problems));
+        }
+        let (rules, says) = made.into_iter().flatten().unzip();
+        Ok(Self { name, question: file.question, source: file.source, seed, rules, expect, says })
+    }
+
+    /// What must hold of a play of this journey in this browser: the first expectation that is for it.
+    pub fn expected(&self, journey: &str, browser: Kind) -> Option<&Expect> {
+        self.expect.iter().find(|e| e.is_for(journey, browser))
+    }
+
+    /// What it does and what must hold under it, a line each, for people.
+    pub fn words(&self) -> Vec<String> {
+        let expect = self.expect.iter().enumerate().map(|(n, e)| words::expect(e, n == 0));
+        self.says.iter().cloned().chain(expect).collect()
+    }
+}
+
+fn name(path: &Path) -> String {
+    let bare = path.with_extension("");
+    let parts: Vec<_> = bare.iter().map(|p| p.to_string_lossy()).collect();
+    let below = parts.iter().rposition(|p| p == "proxies").map_or(parts.len().saturating_sub(1), |n| n + 1);
+    parts[below..].join("/")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,407 @@
+//! A socket behind a link: what is read has arrived, what is written is on its way.
+
+use super::armed::Whose;
+use super::shape::{Becomes, Lane, May};
+use super::wire::{self, Out};
+use super::{Shared, lock};
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Octets read from the client at once, at most.
+const PIECE: usize = 4 * 1024;
+/// Timers fire at the next whole millisecond. What is due within half of one is due now, so that on average nothing is
+/// late.
+const HALF_TICK: Duration = Duration::from_micros(500);
+
+/// Whether it is time.
+fn is_due(at: Instant, now: Instant) -> bool {
+    at <= now + HALF_TICK
+}
+
+/// A timer that is set only when it is needed.
+#[derive(Default)]
+struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    /// Wakes the task then; ready if that is over.
+    fn poll(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        let at = at.checked_sub(HALF_TICK).unwrap_or(at);
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if sleep.deadline() != at {
+            sleep.as_mut().reset(at);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+/// What comes from the client.
+pub(super) struct ShapedIn {
+    socket: OwnedReadHalf,
+    lane: Lane,
+    /// What has not arrived yet, or was not read: when it arrives, and how much of it was read.
+    under_way: VecDeque<(Instant, Vec<u8>, usize)>,
+    octets: usize,
+    /// When the connection stands: nothing is read before.
+    stands: Option<Instant>,
+    /// The client's end arrives then.
+    end: Option<Instant>,
+    /// The other direction.
+    down: Arc<Mutex<UnderWay>>,
+    timer: Timer,
+}
+
+impl ShapedIn {
+    /// Takes in what the socket has, as far as the link has room; when to look again, if that is a matter of time.
+    fn take_in(&mut self, cx: &mut Context<'_>) -> io::Result<Option<Instant>> {
+        let window = self.lane.window();
+        let mut lost = {
+            let mut down = lock(&self.down);
+            if down.broken.is_some() {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            down.reader = Some(cx.waker().clone());
+            down.lost
+        };
+        let mut space = [0; PIECE];
+        if let Some(stands) = self.stands.filter(|at| !is_due(*at, Instant::now())) {
+            // A CONNECT's own round trip stands for the set-up: the client makes its tunnel with it.
+            const CONNECT: &[u8] = b"CONNECT ";
+            match self.socket.poll_peek(cx, &mut ReadBuf::new(&mut space[..CONNECT.len()])) {
+                Poll::Ready(Ok(n)) if n == CONNECT.len() && space.starts_with(CONNECT) => {}
+                Poll::Ready(Ok(_)) | Poll::Pending => return Ok(Some(stands)),
+                Poll::Ready(Err(e)) => return Err(e),
+            }
+        }
+        self.stands = None;
+        while self.end.is_none() && self.octets < window {
+            let now = Instant::now();
+            let room = match self.lane.may(now) {
+                May::Send(n) => n.min(PIECE).min(window - self.octets),
+                May::AskAt(at) if !lost => return Ok(Some(at)),
+                May::AskAt(_) => PIECE,
+            };
+            let mut read = ReadBuf::new(&mut space[..room]);
+            match Pin::new(&mut self.socket).poll_read(cx, &mut read) {
+                Poll::Pending => return Ok(None),
+                Poll::Ready(read) => read?,
+            }
+            let piece = read.filled();
+            let n = piece.len();
+            if lost {
+                // Its end is all that is still of interest.
+                match n {
+                    0 => return Err(io::ErrorKind::ConnectionReset.into()),
+                    _ => continue,
+                }
+            }
+            let at = match self.lane.send(now, n) {
+                Becomes::Arrives(at) => at,
+                Becomes::Lost => {
+                    lost = true;
+                    lock(&self.down).lost = true;
+                    self.under_way.clear();
+                    self.octets = 0;
+                    continue;
+                }
+                Becomes::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
+            };
+            if n == 0 {
+                self.end = Some(at);
+            } else {
+                self.octets += n;
+                self.under_way.push_back((at, piece.to_vec(), 0));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl AsyncRead for ShapedIn {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            let again = this.take_in(cx)?;
+            let now = Instant::now();
+            let before = buf.filled().len();
+            while let Some((at, piece, from)) = this.under_way.front_mut() {
+                if !is_due(*at, now) || buf.remaining() == 0 {
+                    break;
+                }
+                let n = buf.remaining().min(piece.len() - *from);
+                buf.put_slice(&piece[*from..*from + n]);
+                *from += n;
+                this.octets -= n;
+                if *from == piece.len() {
+                    this.under_way.pop_front();
+                }
+            }
+            if buf.filled().len() > before || (this.under_way.is_empty() && this.end.is_some_and(|at| at <= now)) {
+                return Poll::Ready(Ok(()));
+            }
+            let arrives = this.under_way.front().map(|(at, ..)| *at).or(this.end);
+            let Some(next) = [again, arrives].into_iter().flatten().min() else { return Poll::Pending };
+            ready!(this.timer.poll(cx, next));
+        }
+    }
+}
+
+/// What is on its way to the client.
+#[derive(Default)]
+struct UnderWay {
+    pieces: VecDeque<(Instant, Piece)>,
+    octets: usize,
+    /// The one who sends it, the one who waits for room, and the one who reads from the client.
+    sender: Option<Waker>,
+    writer: Option<Waker>,
+    reader: Option<Waker>,
+    /// Nothing more is put in.
+    closed: bool,
+    /// Nothing arrives any more, in either direction.
+    lost: bool,
+    /// The socket broke.
+    broken: Option<io::ErrorKind>,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Octets(Vec<u8>),
+    Fin,
+    Reset,
+}
+
+/// What goes to the client.
+pub(super) struct ShapedOut {
+    under_way: Arc<Mutex<UnderWay>>,
+    lane: Lane,
+    timer: Timer,
+}
+
+impl ShapedOut {
+    fn push(&mut self, at: Instant, piece: Piece) {
+        let mut held = lock(&self.under_way);
+        if let Piece::Octets(octets) = &piece {
+            held.octets += octets.len();
+        }
+        held.pieces.push_back((at, piece));
+        wake(&mut held.sender);
+    }
+
+    /// Sends an end of either kind, behind what was sent before.
+    fn end(&mut self, piece: Piece) {
+        if !lock(&self.under_way).lost
+            && let Becomes::Arrives(at) = self.lane.send(Instant::now(), 0)
+        {
+            self.push(at, piece);
+        }
+    }
+
+    /// A reset, behind what was sent before.
+    pub(super) fn reset(mut self) {
+        self.end(Piece::Reset);
+    }
+
+    /// Waits until nothing is on its way.
+    pub(super) async fn arrived(&self) {
+        std::future::poll_fn(|cx| {
+            let mut held = lock(&self.under_way);
+            if held.pieces.is_empty() || held.broken.is_some() || held.lost {
+                return Poll::Ready(());
+            }
+            held.writer = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}
+
+impl AsyncWrite for ShapedOut {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let window = this.lane.window();
+        loop {
+            let mut held = lock(&this.under_way);
+            if held.lost {
+                // Whoever reads from the client sees it leave.
+                return Poll::Pending;
+            }
+            if let Some(broken) = held.broken {
+                return Poll::Ready(Err(broken.into()));
+            }
+            if held.octets >= window {
+                held.writer = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            let room = window - held.octets;
+            drop(held);
+            let now = Instant::now();
+            match this.lane.may(now) {
+                May::AskAt(at) => ready!(this.timer.poll(cx, at)),
+                May::Send(n) => {
+                    let n = n.min(room).min(buf.len());
+                    match this.lane.send(now, n) {
+                        Becomes::Arrives(at) => {
+                            this.push(at, Piece::Octets(buf[..n].to_vec()));
+                            return Poll::Ready(Ok(n));
+                        }
+                        Becomes::Lost => {
+                            let mut held = lock(&this.under_way);
+                            held.lost = true;
+                            wake(&mut held.reader);
+                        }
+                        Becomes::Reset => {
+                            lock(&this.under_way).pieces.clear();
+                            this.push(now, Piece::Reset);
+                            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().end(Piece::Fin);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for ShapedOut {
+    fn drop(&mut self) {
+        let mut held = lock(&self.under_way);
+        held.closed = true;
+        wake(&mut held.sender);
+    }
+}
+
+/// The task that sends what is due. Dropping it ends it.
+pub(super) struct Sender(JoinHandle<()>);
+
+impl Sender {
+    /// Waits until all that was sent has left.
+    pub(super) async fn finish(mut self) {
+        // Fails if it was ended: then nothing is left to wait for.
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Puts a link before a socket, one that was just accepted (`fresh`) or one in use. `None` if the connection cannot be
+/// set up now: it is reset.
+pub(super) fn shaped(
+    shared: &Arc<Shared>,
+    whose: Whose,
+    fresh: bool,
+    input: OwnedReadHalf,
+    output: Out,
+) -> Option<(ShapedIn, ShapedOut, Sender)> {
+    let mut lane = Lane::new(shared, whose, true);
+    let now = Instant::now();
+    let (stands, lost) = match if fresh { lane.connect(now) } else { Becomes::Arrives(now) } {
+        Becomes::Arrives(at) => (Some(at), false),
+        Becomes::Lost => (None, true),
+        Becomes::Reset => {
+            wire::reset(wire::In::Tcp(input), output);
+            return None;
+        }
+    };
+    let down = Arc::new(Mutex::new(UnderWay { lost, ..UnderWay::default() }));
+    let input = ShapedIn {
+        socket: input,
+        lane,
+        under_way: VecDeque::new(),
+        octets: 0,
+        stands,
+        end: None,
+        down: down.clone(),
+        timer: Timer::default(),
+    };
+    let lane = Lane::new(shared, whose, false);
+    let task = tokio::spawn(send(down.clone(), output, Lane::new(shared, whose, false)));
+    Some((input, ShapedOut { under_way: down, lane, timer: Timer::default() }, Sender(task)))
+}
+
+/// Sends what is due, until the end.
+async fn send(under_way: Arc<Mutex<UnderWay>>, mut out: Out, mut watch: Lane) {
+    let mut timer = Timer::default();
+    let mut due = Vec::new();
+    loop {
+        let next = std::future::poll_fn(|cx| {
+            loop {
+                let now = Instant::now();
+                let mut held = lock(&under_way);
+                // What is due at once leaves at once.
+                while let Some((at, Piece::Octets(octets))) = held.pieces.front()
+                    && is_due(*at, now)
+                {
+                    due.extend_from_slice(octets);
+                    held.pieces.pop_front();
+                }
+                if !due.is_empty() {
+                    return Poll::Ready(Some(Piece::Octets(std::mem::take(&mut due))));
+                }
+                let first = held.pieces.front().map(|(at, _)| *at);
+                if first.is_some_and(|at| is_due(at, now)) {
+                    return Poll::Ready(held.pieces.pop_front().map(|(_, piece)| piece));
+                }
+                if first.is_none() && held.closed {
+                    return Poll::Ready(None);
+                }
+                held.sender = Some(cx.waker().clone());
+                drop(held);
+                if watch.is_refused(now) {
+                    return Poll::Ready(Some(Piece::Reset));
+                }
+                let Some(at) = [first, watch.next_change(now)].into_iter().flatten().min() else {
+                    return Poll::Pending;
+                };
+                ready!(timer.poll(cx, at));
+            }
+        });
+        let sent = match next.await {
+            None => return,
+            Some(Piece::Octets(octets)) => {
+                let sent = out.send(&octets).await;
+                let mut held = lock(&under_way);
+                held.octets -= octets.len();
+                sent.inspect_err(|e| held.broken = Some(e.kind()))
+            }
+            Some(Piece::Fin) => out.shutdown().await,
+            Some(Piece::Reset) => {
+                out.arrived().await;
+                let mut held = lock(&under_way);
+                held.broken = Some(io::ErrorKind::ConnectionReset);
+                wake(&mut held.writer);
+                wake(&mut held.reader);
+                drop(held);
+                return wire::reset(wire::In::Gone, out);
+            }
+        };
+        wake(&mut lock(&under_way).writer);
+        if sent.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A play's network: its own listener between browser and app, the profile's faults armed on it and on the app's
+//! upstream, a canary that proves the browser really goes through it, and what the faults came to.
+
+use super::{Shared, Turn};
+use crate::browser::session::Session;
+use crate::error::{Error, Result};
+use crate::event::{Log, Now, random_hex};
+use crate::fault::Leg;
+use crate::profile::{Facts, Profile};
+use crate::proxy::{Armed, Config, Proxy, Reach, Route, STORM, Tally};
+use crate::record::Ending;
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// How long the canary may take to come by.
+const CANARY: Duration = Duration::from_secs(10);
+
+/// The listener of one play.
+pub(super) struct Net {
+    proxy: Proxy,
+}
+
+/// What an app's own addresses are: what its file names, and where it is itself.
+fn own_hosts(shared: &Shared<'_>) -> Vec<String> {
+    let app = &shared.plan.app;
+    app.hosts.iter().cloned().chain(authority(&shared.base)).collect()
+}
+
+/// `host:port` of a URL.
+fn authority(base: &str) -> Option<String> {
+    let url = url::Url::parse(base).ok()?;
+    Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
+}
+
+/// Starts a listener for the app's own upstream: what an app with `{proxy}` in its `launch` fetches through.
+pub(super) async fn upstream(hosts: &[String], log: &Log, now: &Now) -> Result<Proxy> {
+    let reach = Reach { named: hosts.to_vec(), public: true };
+    Proxy::start(config(Leg::Upstream, reach, hosts.to_vec(), log, now)).await
+}
+
+fn config(leg: Leg, reach: Reach, trace: Vec<String>, log: &Log, now: &Now) -> Config {
+    Config {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        route: Route::Forward,
+        leg,
+        reach,
+        map: std::collections::BTreeMap::new(),
+        trace,
+        log: Some(log.clone()),
+        now: now.clone(),
+        storm: Some(STORM),
+    }
+}
+
+impl Net {
+    /// Starts the play's listener. Nothing is armed yet: the faults' clock starts with the journey.
+    pub(super) async fn start(shared: &Shared<'_>) -> Result<Self> {
+        let hosts = own_hosts(shared);
+        let reach = Reach { named: hosts.clone(), public: true };
+        let mut config = config(Leg::Browser, reach, hosts, &shared.log, &shared.now);
+        config.map.clone_from(&shared.plan.app.map);
+        Ok(Self { proxy: Proxy::start(config).await? })
+    }
+
+    /// Where the browser is sent.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.proxy.address()
+    }
+
+    /// Asks for a token at the app's own address, which only the listener can answer. A browser that went around the
+    /// proxy would show a fine page, and no fault would ever fire.
+    pub(super) async fn prove(&self, session: &Session, base: &str) -> Result<()> {
+        let token = random_hex::<8>();
+        let host = authority(base).unwrap_or_else(|| "soundcheck.invalid".to_owned());
+        let script = format!(
+            "fetch('http://{host}/.soundcheck/canary/{token}', {{ mode: 'no-cors', cache: 'no-store' }})\
+             .then(() => 'answered', (e) => String(e))"
+        );
+        let answer = session.evaluate(&script, true, CANARY).await;
+        if self.proxy.saw(&token) {
+            return Ok(());
+        }
+        let answer = answer.map_or_else(|e| e.to_string(), |v| v.as_str().unwrap_or_default().to_owned());
+        Err(Error::operator(format!("the browser goes around the proxy: its canary never came by ({answer})"))
+            .remedy("look for a proxy policy or an extension in this browser, or give another --browser-binary"))
+    }
+
+    /// Arms the profile's faults, here and upstream, and starts their clock.
+    pub(super) fn arm(&self, shared: &Shared<'_>, turn: &Turn<'_>) {
+        let of = |leg| Armed {
+            rules: turn.profile.rules.iter().filter(|r| r.leg == leg).cloned().collect(),
+            seed: turn.profile.seed,
+            journey: turn.journey.name.clone(),
+        };
+        self.proxy.arm(of(Leg::Browser));
+        if let Some(upstream) = &shared.upstream {
+            upstream.arm(of(Leg::Upstream));
+        }
+    }
+
+    /// What the planned faults came to, for the record; and why they cannot have, where that is known.
+    pub(super) fn tally(&self, shared: &Shared<'_>, profile: &Profile) -> Tallied {
+        let mut found = self.proxy.tally();
+        found.extend(shared.upstream.iter().flat_map(Proxy::tally));
+        let rules = profile.rules.iter().map(|rule| {
+            let tally = found.iter().find(|t| t.id == rule.id).cloned().unwrap_or_default();
+            Planned { leg: rule.leg, kind: rule.kind, tally: Tally { id: rule.id.clone(), ..tally } }
+        });
+        Tallied { rules: rules.collect(), tunnelled: self.proxy.tunnelled(), upstream: shared.upstream.is_some() }
+    }
+}
+
+/// A planned fault, and what it came to.
+struct Planned {
+    leg: Leg,
+    kind: &'static str,
+    tally: Tally,
+}
+
+/// What the planned faults of a play came to.
+pub(super) struct Tallied {
+    rules: Vec<Planned>,
+    tunnelled: Vec<String>,
+    upstream: bool,
+}
+
+impl Tallied {
+    /// As the event's fields.
+    pub(super) fn fields(&self) -> Value {
+        let faults: Vec<Value> = self
+            .rules
+            .iter()
+            .map(|Planned { leg, kind, tally: t }| {
+                json!({
+                    "id": t.id, "kind": kind, "leg": leg,
+                    "requests": t.requests, "matched": t.matched, "applied": t.applied,
+                })
+            })
+            .collect();
+        json!({ "faults": faults, "tunnelled": self.tunnelled })
+    }
+
+    /// Why a planned kind of fault never came about, on no leg and in no variant; `None` when each of them did.
+    fn missing(&self) -> Option<String> {
+        let came = |kind| self.rules.iter().any(|r| r.kind == kind && r.tally.applied > 0);
+        let Planned { leg, tally, .. } = self.rules.iter().find(|r| !came(r.kind))?;
+        let id = &tally.id;
+        let why = match (leg, tally) {
+            (Leg::Upstream, _) if !self.upstream => {
+                "the app is not launched to fetch through the proxy (`{proxy}` in `launch`)".to_owned()
+            }
+            (_, Tally { matched: 0, requests, .. }) => {
+                let hidden = match self.tunnelled.as_slice() {
+                    [] => String::new(),
+                    hosts => format!(": HTTPS is not intercepted for {}", hosts.join(", ")),
+                };
+                format!("0 of {requests} requests matched{hidden}")
+            }
+            (_, Tally { matched, .. }) => format!("{matched} requests matched, and it applied to none of them"),
+        };
+        Some(format!("the planned fault `{id}` never came about: {why}"))
+    }
+
+    /// How the play counts, given how it went: what the profile says must hold decides.
+    pub(super) fn judge(&self, turn: &Turn<'_>, went: Ending, facts: &Facts) -> (Ending, Option<String>) {
+        let profile = turn.profile;
+        if profile.rules.is_empty() || went == Ending::Broken {
+            return (went, facts.reason.map(str::to_owned));
+        }
+        let applied = self.rules.iter().any(|r| r.tally.applied > 0);
+        let held = match profile.expected(&turn.journey.name, turn.kind) {
+            // What went wrong without any fault is the app's own failure.
+            _ if !applied && went == Ending::Failed => Err(facts.reason.unwrap_or_default().to_owned()),
+            Some(expect) => expect.judge(facts),
+            None => return (Ending::Undecided, Some(format!("`{}` says nothing of this journey", profile.name))),
+        };
+        match (held, self.missing()) {
+            (Err(why), _) => (Ending::Failed, Some(why)),
+            (Ok(()), Some(why)) => (Ending::Undecided, Some(why)),
+            (Ok(()), None) => {
+                (Ending::Passed, facts.reason.map(|why| format!("failed, as the profile expects: {why}")))
+            }
+        }
+    }
+}
+
+/// The address that an app's `{proxy}` stands for.
+pub(super) fn url(proxy: &Proxy) -> String {
+    format!("http://{}", proxy.address())
+}
+
+/// Waits for nothing; says what is wrong with a profile that cannot be played here.
+pub(super) fn playable(profile: &Profile, remote: bool) -> Result<()> {
+    match remote && !profile.rules.is_empty() {
+        true => Err(Error::author(format!("profile {} cannot be played with --webdriver", profile.name)).remedy(
+            "the other machine's browser cannot reach a proxy on this one: play it on browsers of this machine",
+        )),
+        false => Ok(()),
+    }
+}

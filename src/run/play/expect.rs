@@ -1,0 +1,153 @@
+//! Waiting for what a step expects: what the browser tells goes to the step's oracle until it has an answer.
+
+use super::super::ids::readers;
+use super::{OnStage, SHORT, Stop};
+use crate::browser::probe::{self, Frame};
+use crate::journey::Step;
+use crate::oracle::{Before, Declared, Expectation, Oracle, Outcome, Seen};
+use crate::step::Failed;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A trusted action whose input the page's probe has not seen after this long had no page to see it (a frame).
+const INPUT: Duration = Duration::from_millis(500);
+/// A page whose frames have not told its ids for this long is asked for them.
+const ASK: Duration = Duration::from_millis(500);
+/// Frames of the old picture that must be known before a switch, and how long they are waited for.
+const OLD_FRAMES: usize = 3;
+const OLD_WAIT: Duration = Duration::from_millis(400);
+
+impl OnStage<'_> {
+    /// Reads the app's ids from the page; what cannot be read is null.
+    pub(super) async fn read_ids(&mut self) {
+        let script = format!("JSON.stringify({})", readers(&self.app.read));
+        let Ok(found) = self.session.evaluate(&script, false, SHORT).await else { return };
+        self.watch.say(serde_json::from_str(found.as_str().unwrap_or_default()).unwrap_or_default());
+    }
+
+    fn declared(&self) -> Declared {
+        let preset = self.watch.ids.preset_id.as_ref();
+        preset.and_then(|id| self.app.presets.get(id)).cloned().unwrap_or_default()
+    }
+
+    /// Has the probe read a few frames of the old picture, and the frames after the input, one after the other. Without
+    /// an input to come, the frames from now on are those.
+    async fn arm(&mut self, expectation: &Expectation, trusted: bool) -> f64 {
+        let before = if trusted { 4 } else { 60 };
+        let sound = expectation.listens;
+        let ids = readers(&self.app.read);
+        let script = format!("{}?.arm('s', {{ before: {before}, sound: {sound}, ids: () => {ids} }})", probe::HANDLE);
+        match self.session.evaluate(&script, false, SHORT).await.ok().and_then(|v| v.as_f64()) {
+            Some(t) => self.watch.page_ms(t),
+            None => self.shared.log.now_ms(),
+        }
+    }
+
+    /// Does a word and waits for what must come of it.
+    pub(super) async fn expect(&mut self, step: &Step, expectation: &'static Expectation) -> Result<Outcome, Stop> {
+        let actions = self.app.words.get(&step.word).map(Vec::as_slice).unwrap_or_default();
+        let opens = actions.iter().any(|a| a.verb == "open");
+        let trusted = actions.iter().any(|a| a.is_trusted());
+        self.watch.catch_up();
+        self.watch.forget();
+        let mut t = self.shared.log.now_ms();
+        if self.opened && !opens {
+            t = self.arm(expectation, trusted).await;
+            self.old_frames().await;
+        }
+        let before = Before {
+            t,
+            frames: self.watch.frames.iter().cloned().collect(),
+            preset: self.watch.ids.preset_id.clone(),
+            names_presets: self.app.read.preset.is_some(),
+            has_canvas: self.app.canvas.is_some(),
+        };
+        self.watch.forget();
+        let mut oracle = (expectation.oracle)(before);
+        let give_up = Instant::now() + step.give_up.unwrap_or(expectation.give_up);
+        self.act(step).await?;
+        let mut acted = (!trusted).then_some(Instant::now());
+        if acted.is_some() {
+            oracle.see(self.shared.log.now_ms(), &Seen::Acted);
+        }
+        if opens {
+            self.watch.catch_up();
+            for seen in self.loaded().await? {
+                if let Some(outcome) = oracle.see(self.shared.log.now_ms(), &seen) {
+                    return Ok(outcome);
+                }
+            }
+        }
+        let input_by = Instant::now() + INPUT;
+        // The page's ids come with its frames. A page that draws nothing is asked, now and again.
+        let mut ask = Instant::now() + ASK;
+        let mut said = None;
+        loop {
+            if Instant::now() >= ask {
+                ask = Instant::now() + ASK;
+                self.read_ids().await;
+                let outcome = self.tell_preset(&mut said, oracle.as_mut());
+                if let Some(outcome) = outcome {
+                    return Ok(outcome);
+                }
+            }
+            if acted.is_none() && Instant::now() >= input_by {
+                acted = Some(Instant::now());
+                oracle.see(self.shared.log.now_ms(), &Seen::Acted);
+            }
+            let next = if acted.is_none() { ask.min(input_by) } else { ask };
+            if let Some((t, seen)) = self.watch.next(next.min(give_up)).await {
+                if let Seen::Frame(Frame { ids: Some(_), .. }) = &seen {
+                    ask = Instant::now() + ASK;
+                    if let Some(outcome) = self.tell_preset(&mut said, oracle.as_mut()) {
+                        return Ok(outcome);
+                    }
+                }
+                if let Some(outcome) = oracle.see(t, &seen) {
+                    return Ok(outcome);
+                }
+            }
+            if let Some(why) = &self.watch.gone {
+                return Err(Stop::Gone(why.clone()));
+            }
+            if Instant::now() >= give_up {
+                return Ok(oracle.give_up(self.shared.log.now_ms()));
+            }
+        }
+    }
+
+    /// Tells the oracle which preset the app says it shows, if that is news.
+    fn tell_preset(&self, said: &mut Option<Option<String>>, oracle: &mut dyn Oracle) -> Option<Outcome> {
+        let now = self.watch.ids.preset_id.clone();
+        if said.as_ref() == Some(&now) {
+            return None;
+        }
+        *said = Some(now.clone());
+        oracle.see(self.shared.log.now_ms(), &Seen::Preset(now, self.declared()))
+    }
+
+    /// A few frames of the old picture must be known before a switch; a page that draws nothing gives none.
+    async fn old_frames(&mut self) {
+        if self.app.canvas.is_none() && self.watch.renderer.is_none() {
+            return; // nothing draws here
+        }
+        let deadline = Instant::now() + OLD_WAIT;
+        while self.watch.frames.len() < OLD_FRAMES && self.watch.next(deadline).await.is_some() {}
+    }
+
+    /// The document's status and whether the app's canvas is in it.
+    async fn loaded(&mut self) -> Result<Vec<Seen>, Stop> {
+        let canvas = self
+            .app
+            .canvas
+            .as_ref()
+            .map_or("true".to_owned(), |css| format!("!!document.querySelector({})", Value::from(css.as_str())));
+        let script =
+            format!("JSON.stringify([performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0, {canvas}])");
+        let found = self.session.evaluate(&script, false, SHORT).await.map_err(Failed::from)?;
+        let (status, canvas): (u16, bool) =
+            serde_json::from_str(found.as_str().unwrap_or_default()).unwrap_or_default();
+        Ok(vec![Seen::Document(status), Seen::Loaded(canvas)])
+    }
+}

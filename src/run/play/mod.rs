@@ -1,0 +1,190 @@
+//! One play: a browser of its own, one journey, always torn down. A failing journey is data; only *broken* is the
+//! environment's.
+
+mod expect;
+mod step;
+
+use super::net::{Net, Tallied};
+use super::open::open;
+use super::watch::{Watch, round};
+use super::{Shared, Turn};
+use crate::app::App;
+use crate::browser::driver::Driver;
+use crate::browser::leash::{self, Leash, Life};
+use crate::browser::session::Session;
+use crate::error::{Error, Result};
+use crate::event::{Ids, Origin, random_hex};
+use crate::profile::Facts;
+use crate::record::Ending;
+use crate::step::Failed;
+use serde_json::json;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+const SHORT: Duration = Duration::from_secs(5);
+
+/// How a play came out.
+pub(super) struct Ended {
+    pub ending: Ending,
+    pub reason: Option<String>,
+    pub ms: f64,
+}
+
+/// Why a play stopped before its last step.
+enum Stop {
+    Failed(String),
+    Gone(String),
+    Broken(String),
+}
+
+impl From<Error> for Stop {
+    fn from(e: Error) -> Self {
+        Stop::Broken(e.to_string())
+    }
+}
+
+impl From<Failed> for Stop {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::App(why) => Stop::Failed(why),
+            Failed::Gone(why) => Stop::Gone(why),
+            Failed::Broken(why) => Stop::Broken(why),
+        }
+    }
+}
+
+pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
+    let ids = Ids {
+        trace_id: Some(random_hex::<16>()),
+        session_id: Some(random_hex::<8>()),
+        browser: Some(turn.kind.name().to_owned()),
+        journey: Some(turn.journey.name.clone()),
+        ..Ids::default()
+    };
+    let start = shared.log.now_ms();
+    let faulted = !turn.profile.rules.is_empty();
+    let fields = json!({
+        "profile": turn.profile.name, "faulted": faulted, "number": turn.number, "attempt": turn.attempt,
+    });
+    shared.log.write("journey_start", Origin::Monitor, start, &ids, fields);
+    let mut up = None;
+    let mut came = Came::default();
+    let label = turn.kind.name();
+    let done = match Leash::start(&shared.settings.exe, label).await {
+        Ok(leash) => {
+            let done = with_leash(shared, turn, &leash, ids.clone(), &mut up, &mut came).await;
+            // All of it dies here, at once: a browser that hangs cannot hold up the next play.
+            let ended = leash.end().await;
+            done.and(ended.map_err(Stop::from))
+        }
+        Err(e) => Err(e.into()),
+    };
+    let (ending, reason) = match done {
+        Ok(()) => (Ending::Passed, None),
+        Err(Stop::Failed(why) | Stop::Gone(why)) => (Ending::Failed, Some(why)),
+        Err(Stop::Broken(why)) => (Ending::Broken, Some(why)),
+    };
+    let (ending, reason) = match &came.faults {
+        Some(faults) => {
+            let slowest = came.slowest.map(|ms| Duration::from_secs_f64(ms / 1000.0));
+            let facts = Facts { held: ending == Ending::Passed, reason: reason.as_deref(), slowest };
+            shared.log.write("fault_tally", Origin::Monitor, shared.log.now_ms(), &ids, faults.fields());
+            faults.judge(turn, ending, &facts)
+        }
+        None => (ending, reason),
+    };
+    let now = shared.log.now_ms();
+    // The session's length is exposure of the app: it begins when the browser is up.
+    let ms = up.map_or(0.0, |up| now - up);
+    let fields =
+        json!({ "ending": ending, "reason": reason, "ms": round(ms), "start_up_ms": up.map(|up| round(up - start)) });
+    shared.log.write("journey_end", Origin::Monitor, now, &ids, fields);
+    Ended { ending, reason, ms }
+}
+
+async fn with_leash(
+    shared: &Shared<'_>,
+    turn: &Turn<'_>,
+    leash: &Leash,
+    ids: Ids,
+    up: &mut Option<f64>,
+    came: &mut Came,
+) -> Result<(), Stop> {
+    let net = match shared.settings.webdriver {
+        None => Some(Net::start(shared).await?),
+        // A browser on another machine cannot reach a listener of this one's loopback.
+        Some(_) => None,
+    };
+    let (driver, session, watch) = open(shared, turn, leash, ids, net.as_ref()).await?;
+    *up = Some(shared.log.now_ms());
+    if let Some(net) = &net {
+        net.arm(shared, turn);
+    }
+    let mut stage = OnStage {
+        shared,
+        app: &shared.plan.app,
+        turn,
+        session: &session,
+        watch,
+        leash,
+        driver: driver.as_ref().map(|d| d.pid),
+        switches: 0,
+        opened: false,
+        shots: 0,
+        pictures: JoinSet::new(),
+        slowest: None,
+    };
+    let mut done = stage.steps().await;
+    if let Err(Stop::Gone(why)) = &done {
+        done = Err(stage.gone(why, driver.as_ref()).await);
+    }
+    stage.watch.catch_up();
+    came.slowest = stage.slowest;
+    came.faults = net.as_ref().filter(|_| !turn.profile.rules.is_empty()).map(|net| net.tally(shared, turn.profile));
+    done = done.and(stage.finish_pictures().await);
+    match shared.settings.webdriver.is_some() {
+        true => session.close_remote(SHORT).await?,
+        false => session.close(),
+    }
+    done
+}
+
+/// What a play came to, besides how it ended.
+#[derive(Default)]
+struct Came {
+    faults: Option<Tallied>,
+    /// The longest time an expectation took, milliseconds.
+    slowest: Option<f64>,
+}
+
+/// A play with its browser up.
+struct OnStage<'a> {
+    shared: &'a Shared<'a>,
+    app: &'a App,
+    turn: &'a Turn<'a>,
+    session: &'a Session,
+    watch: Watch,
+    leash: &'a Leash,
+    driver: Option<u32>,
+    switches: u32,
+    /// A page of the app is open: ids can be read, pictures taken.
+    opened: bool,
+    shots: u32,
+    /// Screenshots being written.
+    pictures: JoinSet<Result<(), String>>,
+    slowest: Option<f64>,
+}
+
+impl OnStage<'_> {
+    /// The browser or its tab is gone: the app's crash, unless the driver went first or was taken from outside.
+    async fn gone(&self, why: &str, driver: Option<&Driver>) -> Stop {
+        if let Some(driver) = driver
+            && let Ok(Life::Ended(how)) = self.leash.alive(driver.pid).await
+        {
+            return Stop::Broken(format!("the driver ended ({how}): {}", leash::tail(&driver.log, 3)));
+        }
+        let t = self.shared.log.now_ms();
+        self.watch.write("browser_crash", Origin::Monitor, t, json!({ "reason": why }));
+        Stop::Failed(format!("the browser or its tab crashed: {why}"))
+    }
+}

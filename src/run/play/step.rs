@@ -1,0 +1,255 @@
+//! The steps of a play: each done, waited for, pictured and told.
+
+use super::super::{shot, watch::round};
+use super::{OnStage, SHORT, Stop};
+use crate::browser::leash::memory_pss;
+use crate::browser::probe;
+use crate::event::{Origin, url_hash};
+use crate::journey::Step;
+use crate::oracle::{Before, EXPECTATIONS, Expectation, Outcome};
+use crate::step::{Failed, Hand};
+use crate::table::find;
+use crate::unit::ms;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long one action of a word may take.
+const ACTION: Duration = Duration::from_secs(30);
+/// Memory is sampled every so many switches: a sample costs 50 ms of CPU.
+const MEMORY_EVERY: u32 = 10;
+/// A step done more often than this has a picture of every tenth time only, and of a failure.
+const PICTURE_ALL: u32 = 20;
+
+impl OnStage<'_> {
+    pub(super) async fn steps(&mut self) -> Result<(), Stop> {
+        self.watch.map_clock(self.session).await;
+        for step in &self.turn.journey.steps {
+            for n in 1..=step.times {
+                self.step(step, n).await?;
+            }
+        }
+        if !self.switches.is_multiple_of(MEMORY_EVERY) || self.switches == 0 {
+            self.memory().await;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &Step, n: u32) -> Result<(), Stop> {
+        let name = if step.times > 1 { format!("{} {n}", step.word) } else { step.word.clone() };
+        self.watch.step(&name);
+        self.shared.progress.step_starts(&name);
+        let start = self.shared.log.now_ms();
+        let expectation = step.expect.and_then(|name| find(EXPECTATIONS, name));
+        self.watch.write("step_start", Origin::Monitor, start, json!({ "expect": step.expect }));
+
+        let first_page = !self.opened;
+        let done = match expectation {
+            Some(expectation) => self.expect(step, expectation).await,
+            None => self.act(step).await.map(|()| Outcome::default()),
+        };
+        let outcome = match done {
+            Ok(outcome) => outcome,
+            // What the app did not let the viewer do is a failed step; the rest ends the play otherwise.
+            Err(Stop::Failed(why)) => self.not_done(expectation, start, why),
+            Err(stop) => {
+                let why = match &stop {
+                    Stop::Gone(why) | Stop::Broken(why) | Stop::Failed(why) => why,
+                };
+                self.end_step(step, false, None, Some(why), start);
+                return Err(stop);
+            }
+        };
+        for (event, t, fields) in &outcome.events {
+            self.event(event, *t, fields.clone());
+        }
+        let shown = outcome.events.iter().find(|(name, ..)| name.ends_with("_visualizer_frame"));
+        if let Some((_, t, _)) = shown {
+            self.watch.picture_changed(*t);
+        }
+        if outcome.failed.is_none()
+            && let Some(stay) = step.stay
+        {
+            self.stay(stay).await?;
+        }
+        self.slowest = outcome.ms.into_iter().chain(self.slowest).reduce(f64::max);
+        self.end_step(step, outcome.failed.is_none(), outcome.ms, outcome.failed.as_deref(), start);
+        // A long series is pictured now and then: a hundred captures would be a good part of the memory it is to measure.
+        let long = step.times > PICTURE_ALL;
+        if outcome.failed.is_some() || !long || n.is_multiple_of(MEMORY_EVERY) {
+            self.screenshot(&name).await;
+        }
+        if step.expect == Some("new picture") {
+            self.switches += 1;
+            if self.switches.is_multiple_of(MEMORY_EVERY) {
+                self.memory().await;
+            }
+        } else if first_page && self.opened {
+            self.memory().await;
+        }
+        match outcome.failed {
+            Some(why) if expectation.is_some_and(|e| e.listens) && self.driver.is_none() => Err(Stop::Broken(format!(
+                "{name}: {why} (the other machine's microphone does not hear the known sound)"
+            ))),
+            Some(why) => Err(Stop::Failed(format!("{name}: {why}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// A word that could not be done, as the outcome of what it should have led to: a dead button is a failed load.
+    fn not_done(&self, expectation: Option<&'static Expectation>, start: f64, why: String) -> Outcome {
+        let mut oracle = expectation.map(|e| (e.oracle)(Before { t: start, ..Before::default() }));
+        let mut outcome = oracle.as_mut().map(|o| o.give_up(self.shared.log.now_ms())).unwrap_or_default();
+        for (_, _, fields) in &mut outcome.events {
+            if fields.get("reason").is_some() {
+                fields["reason"] = json!(why);
+            }
+        }
+        outcome.failed = Some(why);
+        outcome
+    }
+
+    fn event(&mut self, event: &str, t: f64, fields: Value) {
+        if let Some(url) = fields.get("url").and_then(Value::as_str) {
+            self.watch.ids.media_url_hash = Some(url_hash(url));
+        }
+        self.watch.write(event, Origin::Monitor, t, fields);
+    }
+
+    fn end_step(&self, step: &Step, ok: bool, took: Option<f64>, reason: Option<&str>, start: f64) {
+        let now = self.shared.log.now_ms();
+        let slow = took.zip(step.within).is_some_and(|(took, within)| took > ms(within));
+        let fields = json!({
+            "expect": step.expect,
+            "ok": ok,
+            "ms": took.map(round),
+            "slow": slow,
+            "reason": reason,
+            "step_ms": round(now - start),
+        });
+        self.watch.write("step_end", Origin::Monitor, now, fields);
+    }
+
+    /// Does a word's actions, one after the other.
+    pub(super) async fn act(&mut self, step: &Step) -> Result<(), Stop> {
+        let actions = self.app.words.get(&step.word).map(Vec::as_slice).unwrap_or_default();
+        for action in actions {
+            if let Some(why) = &self.watch.gone {
+                return Err(Stop::Gone(why.clone()));
+            }
+            let hand = Hand { session: self.session, base: &self.shared.base, limit: ACTION };
+            action.run(&hand).await?;
+            if action.verb == "open" {
+                self.arrived().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A page came: its ids, and on the first one what the browser can do.
+    async fn arrived(&mut self) -> Result<(), Stop> {
+        self.watch.catch_up();
+        if !self.opened {
+            self.opened = true;
+            self.environment().await?;
+        }
+        self.read_ids().await;
+        Ok(())
+    }
+
+    async fn environment(&mut self) -> Result<(), Stop> {
+        let facts = self.session.facts();
+        let script = format!("{}?.facts({})", probe::HANDLE, self.watch.renderer.is_none());
+        let page = self.session.evaluate(&script, false, SHORT).await.map_err(Failed::from)?;
+        let page: Value = serde_json::from_str(page.as_str().unwrap_or("{}")).unwrap_or_default();
+        let renderer = self.watch.renderer.clone().or_else(|| page["renderer"].as_str().map(str::to_owned));
+        let window = format!("{} x {}", page["innerWidth"], page["innerHeight"]);
+        let fields = json!({
+            "browser_version": format!("{} {}", facts.browser, facts.browser_version),
+            "driver_version": facts.driver_version,
+            "renderer": renderer.clone(),
+            "codecs": page["codecs"],
+            "window": window,
+            "display": self.shared.display,
+            "headed": self.shared.settings.headed,
+            "app_version": self.shared.version,
+            "profile": self.turn.profile.name,
+        });
+        let t = self.shared.log.now_ms();
+        self.watch.write("environment", Origin::Monitor, t, fields);
+        if self.app.canvas.is_some() && renderer.is_none() {
+            return Err(Stop::Broken("the browser has no WebGL: run `soundcheck doctor`".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Stays on the page; only a lost browser ends it early.
+    async fn stay(&mut self, stay: Duration) -> Result<(), Stop> {
+        let deadline = Instant::now() + stay;
+        while self.watch.next(deadline).await.is_some() {}
+        match &self.watch.gone {
+            Some(why) => Err(Stop::Gone(why.clone())),
+            None => Ok(()),
+        }
+    }
+
+    async fn screenshot(&mut self, step: &str) {
+        if !self.opened {
+            return;
+        }
+        self.shots += 1;
+        let slug: String = step.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let turn = self.turn;
+        let file = format!(
+            "screenshots/{}-{}-{}-{}-{}-{:03}-{slug}.png",
+            turn.kind.name(),
+            turn.journey.name,
+            turn.profile.name.replace('/', "-"),
+            turn.number,
+            turn.attempt,
+            self.shots
+        );
+        let path = self.shared.settings.out.join(&file);
+        // No frame need be read any more; the capture needs the page's thread.
+        let disarm = format!("{}?.disarm()", probe::HANDLE);
+        let (_, taken) =
+            tokio::join!(self.session.evaluate(&disarm, false, SHORT), shot::take(self.session, &self.app.mask, &path));
+        match taken {
+            Ok(rest) => {
+                self.watch.write("screenshot", Origin::Monitor, self.shared.log.now_ms(), json!({ "file": file }));
+                self.pictures.spawn_blocking(rest);
+            }
+            Err(why) => tracing::warn!("no screenshot after {step}: {why}"),
+        }
+    }
+
+    /// Waits for the pictures still being written.
+    pub(super) async fn finish_pictures(&mut self) -> Result<(), Stop> {
+        while let Some(done) = self.pictures.join_next().await {
+            done.map_err(|e| e.to_string())
+                .flatten()
+                .map_err(|why| Stop::Broken(format!("a screenshot could not be written: {why}")))?;
+        }
+        Ok(())
+    }
+
+    /// Memory of the browser's processes (PSS, shared pages counted once), and the page's heap where there is one.
+    async fn memory(&self) {
+        if self.driver.is_none() {
+            return; // on another machine: there is no way to see it
+        }
+        if let Err(why) = self.session.release_memory(SHORT).await {
+            tracing::warn!("memory is sampled with the browser's caches in it: {why}");
+        }
+        let own: BTreeSet<u32> = self.driver.into_iter().collect();
+        let pids: Vec<u32> = self.leash.pids().into_iter().filter(|p| !own.contains(p)).collect();
+        let pss = tokio::task::spawn_blocking(move || memory_pss(&pids)).await;
+        let heap = self.session.evaluate("performance.memory?.usedJSHeapSize ?? null", false, SHORT).await;
+        if let Ok(Ok(bytes)) = pss {
+            let heap = heap.ok().and_then(|v| v.as_f64());
+            let fields = json!({ "pss_bytes": bytes, "heap_bytes": heap, "switches": self.switches });
+            self.watch.write("memory_sample", Origin::Monitor, self.shared.log.now_ms(), fields);
+        }
+    }
+}
