@@ -5,6 +5,7 @@ mod doctor;
 mod judge;
 mod list;
 mod progress;
+mod proxy;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -41,6 +42,8 @@ enum Command {
     Judge(judge::Args),
     /// What files may say: words, verbs, expectations, measures, and what ships
     List(list::Args),
+    /// Faults on demand, for your own browser or between an app and what it fetches from
+    Proxy(proxy::Args),
     /// What this machine can do: browsers, drivers, WebGL, codecs, sound; and the command that mends it
     Doctor(doctor::Args),
 }
@@ -56,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::main(&args),
         Command::Judge(args) => judge::main(&args),
         Command::List(args) => list::main(&args),
+        Command::Proxy(args) => block_on(proxy::main(args, cli.verbose > 0)),
         Command::Doctor(args) => block_on(doctor::main(args)),
     };
     match done {

@@ -104,7 +104,8 @@ pub async fn main(args: Args) -> Done {
     Ok(record.exit_code())
 }
 
-fn watch(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
+/// Signals of this kind, from here on.
+pub fn watch(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
     signal(kind).operator("watching for signals")
 }
 

@@ -145,9 +145,9 @@ impl Head {
 
     /// Every field's name and value, for a report.
     pub fn fields(&self) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)> {
-        self.lines
-            .iter()
-            .map(|l| (String::from_utf8_lossy(&self.text[l.from..l.name]), String::from_utf8_lossy(self.value(l))))
+        self.lines.iter().map(|l| {
+            (String::from_utf8_lossy(&self.text[l.from..l.name]), String::from_utf8_lossy(self.value(l)))
+        })
     }
 
     /// Whether a comma-separated list, over all fields of this name, has this token.
@@ -267,10 +267,8 @@ impl Head {
 
     /// Whether the last transfer coding is chunked; `None` without any.
     fn transfer_coding(&self) -> Result<Option<bool>, Bad> {
-        let codings: Vec<String> = self
-            .all("transfer-encoding")
-            .flat_map(|v| v.split(',').map(|c| c.trim().to_owned()).collect::<Vec<_>>())
-            .collect();
+        let codings: Vec<String> =
+            self.all("transfer-encoding").flat_map(|v| v.split(',').map(|c| c.trim().to_owned()).collect::<Vec<_>>()).collect();
         if codings.iter().filter(|c| c.eq_ignore_ascii_case("chunked")).count() > 1 {
             return Err(Bad::Malformed("chunked twice"));
         }

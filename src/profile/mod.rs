@@ -32,7 +32,7 @@ pub struct Profile {
     /// What must hold under it, in the file's order.
     pub expect: Vec<Expect>,
     /// Each fault in words, in the same order.
-    says: Vec<String>,
+    pub says: Vec<String>,
 }
 
 #[derive(Deserialize)]

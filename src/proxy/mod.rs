@@ -8,6 +8,7 @@ mod authority;
 mod body;
 mod ca;
 mod conn;
+pub mod control;
 mod dial;
 mod host;
 mod kind;

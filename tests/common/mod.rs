@@ -1,6 +1,8 @@
 //! What the real-browser tests share: the program as a user runs it, on the stage with a defect, in a folder of its own.
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
+pub mod people;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

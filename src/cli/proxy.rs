@@ -1,0 +1,310 @@
+//! `soundcheck proxy`: faults on demand, in anyone's own browser, or between an app and what it fetches from.
+
+use super::{Done, print, run::watch};
+use serde_json::json;
+use soundcheck::error::{Error, Result, Whose};
+use soundcheck::event::{Ids, Log, Now, Origin, random_hex};
+use soundcheck::fault::Leg;
+use soundcheck::profile::Profile;
+use soundcheck::proxy::control::{Control, Loaded, Setup};
+use soundcheck::proxy::live::{Entry, Live};
+use soundcheck::proxy::{Armed, Config, Proxy, Reach, Route};
+use soundcheck::secret::Secrets;
+use soundcheck::source::Source;
+use soundcheck::unit::show_ms;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::SignalKind;
+
+#[derive(clap::Args)]
+#[command(after_help = "With -v a line for each request goes to stderr when it ends. Ctrl-C ends the proxy.")]
+pub struct Args {
+    /// A profile: a path, or the name of a shipped one (`soundcheck list profiles`)
+    #[arg(default_value = "clean")]
+    profile: PathBuf,
+    /// Pass everything on to this server, as a reverse proxy; without it, a forward proxy for what --allow names
+    #[arg(long, value_name = "URL", conflicts_with = "allow")]
+    to: Option<String>,
+    /// A target the forward proxy may reach, `name:*` for all its ports; repeat it for more
+    #[arg(long, value_name = "HOST:PORT")]
+    allow: Vec<String>,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Serve other machines too: wanted where --listen is not on loopback
+    #[arg(long)]
+    open: bool,
+    /// Where the control page listens, on loopback
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    control: SocketAddr,
+    /// The faults of this leg are played: `upstream` between an app's media proxy and where it fetches from
+    #[arg(long, value_name = "browser|upstream", default_value = "browser", value_parser = leg)]
+    leg: Leg,
+    /// The seed of every decision [default: the profile's own]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Write events to this file: a JSON object a line, as in a run's events.jsonl
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// Print the start as one line of JSON: `{"listen", "to", "allow", "control", "token", "profile", "question",
+    /// "seed", "leg", "faults": [{"id", "do", "about", "says", "probability", "times", "fires", "armed", "waiting",
+    /// "requests", "matched", "applied"}]}`
+    #[arg(long)]
+    json: bool,
+}
+
+fn leg(text: &str) -> Result<Leg, String> {
+    match text {
+        "browser" => Ok(Leg::Browser),
+        "upstream" => Ok(Leg::Upstream),
+        _ => Err("write browser or upstream".to_owned()),
+    }
+}
+
+pub async fn main(args: Args, verbose: bool) -> Done {
+    let (route, reach) = targets(&args)?;
+    if !args.listen.ip().is_loopback() && !args.open {
+        return Err(Error::author(format!("{} is not on loopback: other machines could use this proxy", args.listen))
+            .remedy("say --open if they shall, or --listen 127.0.0.1:8080"));
+    }
+    let profile = load(Source::open(&args.profile, "proxies")?, args.seed)?;
+    let log = args.events.as_deref().map(open_log).transpose()?;
+    let (mut interrupt, mut terminate, mut hangup) =
+        (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?, watch(SignalKind::hangup())?);
+
+    let config = Config {
+        listen: args.listen,
+        route,
+        leg: args.leg,
+        reach,
+        map: Default::default(),
+        trace: Vec::new(),
+        // People may send what they like.
+        storm: None,
+        log: log.clone(),
+        now: Now::default(),
+    };
+    let busy = "end what listens there, or give another --listen; port 0 takes a free one";
+    let proxy =
+        Proxy::start(config).await.map_err(|e| if e.whose() == Whose::Operator { e.remedy(busy) } else { e })?;
+    let proxy = Arc::new(proxy);
+    proxy.arm(profile.armed.clone());
+    let (path, seed) = (args.profile.clone(), args.seed);
+    let control = Control::start(Setup {
+        listen: args.control,
+        proxy: proxy.clone(),
+        to: args.to.clone(),
+        profile: profile.clone(),
+        // What is pasted is named after the file it began as; its problems show that name.
+        read: Box::new(move |text| load(Source { path: path.clone(), text: text.to_owned() }, seed)),
+        log: log.clone(),
+    })
+    .await?;
+    if let Some(log) = &log {
+        let fields = json!({ "listen": proxy.address(), "to": args.to, "allow": args.allow, "leg": args.leg,
+            "soundcheck": env!("CARGO_PKG_VERSION") });
+        log.write("proxy_start", Origin::Proxy, log.now_ms(), &Ids::default(), fields);
+        log.write("profile_armed", Origin::Proxy, log.now_ms(), &Ids::default(), profile.event());
+    }
+    announce(&args, &proxy, &control, &profile);
+
+    let (how, code) = tokio::select! {
+        _ = interrupt.recv() => ("interrupted", 130),
+        _ = terminate.recv() => ("terminated", 143),
+        _ = hangup.recv() => ("hung up", 129),
+        never = follow(proxy.live(), verbose) => match never {},
+    };
+    eprint!("{}", farewell(how, &proxy));
+    if let Some(log) = &log {
+        let fields = json!({ "reason": how, "dropped": log.dropped() });
+        log.write("proxy_end", Origin::Proxy, log.now_ms(), &Ids::default(), fields);
+        log.sync()?;
+    }
+    Ok(code)
+}
+
+/// To whom, and whom it may reach: what it was given, and nothing else.
+fn targets(args: &Args) -> Result<(Route, Reach)> {
+    let Some(to) = &args.to else {
+        if args.allow.is_empty() {
+            return Err(Error::author("no target is given, and a proxy to everywhere is not to be had")
+                .remedy("--to http://127.0.0.1:3000 (a reverse proxy), or --allow HOST:PORT for each target"));
+        }
+        let named = args.allow.iter().map(|text| target(text)).collect::<Result<_>>()?;
+        return Ok((Route::Forward, Reach { named, public: false }));
+    };
+    let wrong = |why: &str| Error::author(format!("--to {to}: {why}")).remedy("--to http://127.0.0.1:3000");
+    let url = url::Url::parse(to).map_err(|e| wrong(&format!("no URL: {e}")))?;
+    if url.scheme() != "http" {
+        return Err(wrong("only plain http is passed on to"));
+    }
+    let userinfo = !url.username().is_empty() || url.password().is_some();
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() || userinfo {
+        return Err(wrong("a server, without a path: paths are passed on as they come"));
+    }
+    let host = url.host_str().ok_or_else(|| wrong("it has no host"))?;
+    let named = vec![format!("{host}:{}", url.port_or_known_default().unwrap_or(80))];
+    Ok((Route::Reverse(url), Reach { named, public: false }))
+}
+
+/// `host:port`, or `host:*`.
+fn target(text: &str) -> Result<String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let named = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let address = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    let host_fits = match address {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.chars().all(named),
+    };
+    let port_fits = port == "*" || port.parse::<u16>().is_ok_and(|p| p > 0);
+    if host_fits && port_fits {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(Error::author(format!("--allow {text}: that is no host and port"))
+        .remedy("--allow cdn.example:443, --allow 127.0.0.1:3000, or --allow cdn.example:* for all its ports"))
+}
+
+fn load(source: Source, seed: Option<u64>) -> Result<Loaded> {
+    let profile = Profile::read(&source)?;
+    let armed = Armed { rules: profile.rules, seed: seed.unwrap_or(profile.seed), journey: String::new() };
+    Ok(Loaded { name: profile.name, question: profile.question, toml: source.text, armed, says: profile.says })
+}
+
+fn open_log(path: &Path) -> Result<Log> {
+    if std::fs::metadata(path).is_ok_and(|m| m.len() > 0) {
+        return Err(Error::author(format!("{} holds events already", path.display()))
+            .remedy("give another --events: each start gets its own file"));
+    }
+    Log::open(path, &random_hex::<8>(), &Secrets::default())
+}
+
+fn announce(args: &Args, proxy: &Proxy, control: &Control, profile: &Loaded) {
+    if args.open && !args.listen.ip().is_loopback() {
+        eprintln!("warning: whoever reaches {} can use this proxy, and what it may reach", proxy.address());
+    }
+    let other = profile.armed.rules.iter().filter(|r| r.leg != args.leg).count();
+    if other > 0 {
+        let leg = if args.leg == Leg::Browser { "upstream" } else { "browser" };
+        eprintln!("note: {other} faults of this profile are of the other leg, and quiet here: --leg {leg} plays them");
+    }
+    let faults = profile.told(proxy.standing());
+    if args.json {
+        let start = json!({ "listen": proxy.address(), "to": args.to, "allow": args.allow, "control": control.url(),
+            "token": control.token(), "profile": profile.name, "question": profile.question,
+            "seed": profile.armed.seed, "leg": args.leg, "faults": faults });
+        return print(&format!("{start}\n"));
+    }
+    let what = match &args.to {
+        Some(to) => format!("listening on http://{}, passing on to {to}", proxy.address()),
+        None => format!("listening on {} as a forward proxy for {}", proxy.address(), args.allow.join(", ")),
+    };
+    let mut out = format!(
+        "{what}\ncontrol page: {}\nprofile {}, seed {}: {}\n",
+        control.url(),
+        profile.name,
+        profile.armed.seed,
+        profile.question
+    );
+    for fault in &faults {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  armed  {}", fault.says);
+    }
+    if faults.is_empty() {
+        out.push_str("  no faults: everything passes as it is\n");
+    }
+    out.push_str("Ctrl-C ends it.\n");
+    print(&out);
+}
+
+fn farewell(how: &str, proxy: &Proxy) -> String {
+    let mut out = format!("\n{how}\n");
+    for standing in proxy.standing() {
+        let tally = standing.tally;
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "  {}: applied {}, matched {} of {} requests",
+            tally.id, tally.applied, tally.matched, tally.requests
+        );
+    }
+    out
+}
+
+/// Prints a line for each request that ended, for as long as the proxy runs.
+async fn follow(live: Live, verbose: bool) -> std::convert::Infallible {
+    const EVERY: Duration = Duration::from_millis(100);
+    if !verbose {
+        return std::future::pending().await;
+    }
+    let mut version = 0;
+    loop {
+        let news = live.since(version);
+        version = news.version;
+        for entry in news.requests.iter().filter(|e| e.ended.is_some()) {
+            eprintln!("{}", line(entry));
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// `12.35 s GET 127.0.0.1:3000 /a.mp4 bytes=0- 206 bytes 0-9/10 10 of 10 B 12 ms [short-206] whole`.
+fn line(entry: &Entry) -> String {
+    let Entry {
+        at_ms, method, host, path, range, status, content_range, promised, sent, total_ms, faults, ended, ..
+    } = entry;
+    let status = status.map_or("no answer".to_owned(), |s| s.to_string());
+    let bytes = promised.map_or(format!("{sent} B"), |promised| format!("{sent} of {promised} B"));
+    let mut parts = vec![show_ms(*at_ms), method.clone(), host.clone(), path.clone()];
+    parts.extend(range.clone());
+    parts.push(status);
+    parts.extend(content_range.clone());
+    parts.push(bytes);
+    parts.extend(total_ms.map(show_ms));
+    if !faults.is_empty() {
+        parts.push(format!("[{}]", faults.join(", ")));
+    }
+    parts.extend(ended.clone());
+    // What a request says must not be able to steer the terminal.
+    let text = parts.iter().filter(|p| !p.is_empty()).cloned().collect::<Vec<_>>().join(" ");
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_host_and_a_port() {
+        for good in ["127.0.0.1:3000", "cdn.example:443", "cdn.example:*", "[::1]:80", "LOCALHOST:1"] {
+            assert_eq!(target(good), Ok(good.to_ascii_lowercase()));
+        }
+        for bad in
+            ["", "a", "a:", ":80", "*:80", "*", "a:0", "a:65536", "http://a:80", "a:80/x", "::1:80", "[x]:80", "a b:80"]
+        {
+            assert!(target(bad).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn a_request_is_one_line_and_steers_no_terminal() {
+        let entry = Entry {
+            at_ms: 12_345.0,
+            method: "GET".into(),
+            host: "a:1".into(),
+            path: "/x\u{1b}[2J\r\n".into(),
+            range: Some("bytes=0-".into()),
+            status: Some(206),
+            promised: Some(10),
+            sent: 4,
+            total_ms: Some(12.4),
+            faults: vec!["cut".into(), "late".into()],
+            ended: Some("reset".into()),
+            ..Entry::default()
+        };
+        let said = "12.35 s GET a:1 /x\u{fffd}[2J\u{fffd}\u{fffd} bytes=0- 206 4 of 10 B 12 ms [cut, late] reset";
+        assert_eq!(line(&entry), said);
+    }
+}
