@@ -3,8 +3,8 @@
 //!
 //!     wire origin                          prints `wire: listening on 127.0.0.1:PORT`
 //!     wire load ADDRESS PATH CONNECTIONS SECONDS
-//!                                          prints a line of JSON: requests, octets, seconds, latencies in us
-//!     wire proxy ADDRESS EVENTS            a reverse proxy to ADDRESS without faults, its events in a file
+//!                                          prints a line of JSON: requests and octets counted, requests in
+//!                                          all, seconds counted, latencies in us
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -32,7 +32,6 @@ fn main() {
             (Ok(to), Ok(connections), Ok(seconds)) => load(to, path, connections, seconds),
             _ => usage(),
         },
-        ["proxy", to, events] => proxy(to, events),
         _ => usage(),
     };
     if let Err(e) = done {
@@ -42,7 +41,7 @@ fn main() {
 }
 
 fn usage() -> Result<()> {
-    Err(std::io::Error::other("usage: wire origin | load ADDRESS PATH CONNECTIONS SECONDS | proxy ADDRESS EVENTS"))
+    Err(std::io::Error::other("usage: wire origin | load ADDRESS PATH CONNECTIONS SECONDS"))
 }
 
 /// Sockets and who is ready.
@@ -172,7 +171,7 @@ fn load(to: SocketAddr, path: &str, connections: u64, seconds: f64) -> Result<()
         one.begun = Instant::now();
         one.stream.write_all(request.as_bytes())?;
     }
-    let (start, mut times, mut octets) = (Instant::now(), Vec::new(), 0);
+    let (start, mut times, mut octets, mut all) = (Instant::now(), Vec::new(), 0, 0);
     let mut buffer = vec![0; 256 << 10];
     let end = start + WARM_UP + Duration::from_secs_f64(seconds);
     let counted = start + WARM_UP;
@@ -190,6 +189,7 @@ fn load(to: SocketAddr, path: &str, connections: u64, seconds: f64) -> Result<()
                     octets += n as u64;
                 }
                 if one.take(&buffer[..n])? {
+                    all += 1;
                     if one.begun >= counted {
                         times.push(now.duration_since(one.begun));
                     }
@@ -209,7 +209,7 @@ fn load(to: SocketAddr, path: &str, connections: u64, seconds: f64) -> Result<()
     let (p50, p90, p99) = (at(0.5), at(0.9), at(0.99));
     let requests = times.len();
     println!(
-        "{{\"requests\":{requests},\"octets\":{octets},\"seconds\":{lasted:.4},\
+        "{{\"requests\":{requests},\"all\":{all},\"octets\":{octets},\"seconds\":{lasted:.4},\
          \"p50\":{p50:.1},\"p90\":{p90:.1},\"p99\":{p99:.1}}}"
     );
     Ok(())
@@ -241,30 +241,5 @@ impl Asking {
             }
             None => wrong("more came than was asked for"),
         }
-    }
-}
-
-fn proxy(to: &str, events: &str) -> Result<()> {
-    use soundcheck::{event, fault, proxy};
-    let other = |e: &dyn std::fmt::Display| std::io::Error::other(e.to_string());
-    let url = url::Url::parse(&format!("http://{to}")).map_err(|e| other(&e))?;
-    let log = event::Log::open(std::path::Path::new(events), "bench", &Default::default()).map_err(|e| other(&e))?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    let config = proxy::Config {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        route: proxy::Route::Reverse(url),
-        leg: fault::Leg::Browser,
-        reach: proxy::Reach { named: vec![to.to_owned()], public: false },
-        map: Default::default(),
-        trace: Vec::new(),
-        storm: None,
-        log: Some(log),
-        now: Default::default(),
-    };
-    let proxy = runtime.block_on(proxy::Proxy::start(config)).map_err(|e| other(&e))?;
-    println!("wire: listening on {}", proxy.address());
-    // Until it is killed, as the bench does.
-    loop {
-        std::thread::park();
     }
 }

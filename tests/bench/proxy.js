@@ -1,7 +1,7 @@
 // What the proxy costs when it does nothing: the same requests directly, through Soundcheck, nginx, HAProxy and mitmproxy, in
 // turns. Soundcheck writes its events meanwhile; the others write no log at all.
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ const answers = (port) => new Promise((resolve) => {
   const socket = connect(port, '127.0.0.1', () => resolve(true) || socket.destroy()).on('error', () => resolve(false));
 });
 
-/** Starts a server in a group of its own; its port once it listens. `port` is asked for, or printed by it. */
+/** Starts a server in a group of its own; its port once it listens, and that group. `port` is asked for, or printed by it. */
 async function serve(argv, port) {
   const child = spawn(argv[0], argv.slice(1), { detached: true, stdio: ['ignore', 'pipe', 'pipe'], cwd: work });
   running.push(child);
@@ -47,12 +47,27 @@ async function serve(argv, port) {
   child.stderr.on('data', (data) => { text += data; });
   child.on('error', (error) => { ended = error.message; }).on('exit', (code) => { ended = `ended with ${code}`; });
   for (let tries = 0; tries < 300 && ended === null; tries += 1) {
-    const printed = /listening on (?:http:\/\/)?127\.0\.0\.1:(\d+)/.exec(text)?.[1];
+    const printed = /(?:listening on |"listen":")127\.0\.0\.1:(\d+)/.exec(text)?.[1];
     const known = port ?? (printed && Number(printed));
-    if (known && await answers(known)) return known;
+    if (known && await answers(known)) return { port: known, group: child.pid };
     await sleep(50);
   }
   throw new Error(`${argv[0]}: ${ended ?? 'does not listen after 15 s'}\n${text}`);
+}
+
+/** CPU seconds that a server's processes have used: they are its group. 100 ticks a second, whatever the kernel's own. */
+function cpu(group) {
+  let ticks = 0;
+  for (const name of readdirSync('/proc').filter((n) => /^\d+$/.test(n))) {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (Number(fields[2]) === group) ticks += Number(fields[11]) + Number(fields[12]);
+    } catch {
+      // ended meanwhile
+    }
+  }
+  return ticks / 100;
 }
 
 const write = (name, text) => {
@@ -62,7 +77,10 @@ const write = (name, text) => {
 };
 
 const START = {
-  soundcheck: (origin) => serve([options.wire, 'proxy', `127.0.0.1:${origin}`, join(work, 'events.jsonl')]),
+  soundcheck: (origin) => serve([
+    options.soundcheck, 'proxy', 'clean', '--to', `http://127.0.0.1:${origin}`, '--listen', '127.0.0.1:0', '--json',
+    '--events', join(work, 'events.jsonl'),
+  ]),
   async nginx(origin) {
     const port = await free();
     // Kept connections on both sides, as the others have by themselves; nothing is spooled to disk or logged.
@@ -141,20 +159,21 @@ function report(samples) {
   };
   for (const [path, connections] of SHAPES) {
     const shape = `${path} ${connections}`;
-    const rows = [['', 'requests/s', 'MB/s', 'p50', 'p99', 'added p50, us', 'throughput vs direct']];
+    const rows = [['', 'requests/s', 'MB/s', 'p50', 'p99', 'its CPU', 'added p50, us', 'throughput vs direct']];
     for (const name of NAMES) {
       if (!of(name, shape, 'rate').length) continue;
       const added = pairs(name, 'direct', shape, (s, d) => s.p50 - d.p50);
-      const ratio = pairs(name, 'direct', shape, (s, d) => s.rate / d.rate);
+      const ratio = pairs(name, 'direct', shape, (s, d) => s.done / d.done);
       rows.push([
         name, median(of(name, shape, 'rate')).toFixed(0), median(of(name, shape, 'speed')).toFixed(0),
         `${median(of(name, shape, 'p50')).toFixed(0)} us`, `${median(of(name, shape, 'p99')).toFixed(0)} us`,
+        name === 'direct' ? '' : `${median(of(name, shape, 'cpu')).toFixed(1)} us`,
         added.length && name !== 'direct' ? within(added, 0) : '', ratio.length && name !== 'direct' ? within(ratio, 2) : '',
       ]);
     }
     console.log(`\n${path === '/small' ? '1 kB' : '8 MB'}, ${connections} connection${connections > 1 ? 's' : ''}`);
     console.log(table(rows));
-    for (const [rival, key, text] of [['nginx', 'rate', "throughput / nginx's"], ['haproxy', 'p50', "p50 / HAProxy's"]]) {
+    for (const [rival, key, text] of [['nginx', 'done', "throughput / nginx's"], ['haproxy', 'p50', "p50 / HAProxy's"]]) {
       const ratios = pairs('soundcheck', rival, shape, (s, o) => s[key] / o[key]);
       if (ratios.length) console.log(`soundcheck's ${text}: ${within(ratios, 2)}`);
     }
@@ -165,17 +184,24 @@ function report(samples) {
 async function all() {
   for (const folder of ['c', 'p', 'f', 'u', 's', 'mitm']) mkdirSync(join(work, folder));
   const origin = await serve([options.wire, 'origin']);
-  const ports = { direct: origin };
-  for (const name of NAMES.slice(1)) ports[name] = await START[name](origin);
+  const servers = { direct: origin };
+  for (const name of NAMES.slice(1)) servers[name] = await START[name](origin.port);
   const samples = [];
   for (let round = 0; round < rounds; round += 1) {
     // Each is first in turn, and whatever drifts falls out of the differences within a round.
     const order = NAMES.map((_, n) => NAMES[(n + round) % NAMES.length]);
     for (const [path, connections] of SHAPES) {
       for (const name of order) {
-        const one = await load(ports[name], path, connections);
-        const rate = one.requests / one.seconds;
-        samples.push({ ...one, name, round, rate, speed: one.octets / one.seconds / 1e6, shape: `${path} ${connections}` });
+        const { port, group } = servers[name];
+        const before = cpu(group);
+        const one = await load(port, path, connections);
+        const [rate, speed] = [one.requests / one.seconds, one.octets / one.seconds / 1e6];
+        // Of large bodies octets are counted: with many under way, few begin and end within a window.
+        const done = path === '/large' ? speed : rate;
+        samples.push({
+          ...one, name, round, rate, speed, done, shape: `${path} ${connections}`,
+          cpu: (cpu(group) - before) / one.all * 1e6,
+        });
       }
     }
     console.log(`round ${round + 1}/${rounds}, load ${loadavg()[0].toFixed(2)}`);
