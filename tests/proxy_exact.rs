@@ -17,7 +17,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use wire::script::{End, Via, conversation};
+use wire::script::{Conversation, End, Via, conversation};
 use wire::talk::Origin;
 
 /// After so many the run says no more.
@@ -51,6 +51,8 @@ struct Setting {
     log: Option<soundcheck::event::Log>,
     trace: bool,
     armed: Armed,
+    /// Whether chunks may be cut anew.
+    respelt: bool,
 }
 
 /// Plays conversations from seed `first` on until so many exchanges were made.
@@ -75,7 +77,7 @@ fn play(first: u64, exchanges: u64, setting: &Setting) -> Tally {
                 let reverse = start(wire::to(origin.port));
                 let (tally, next, forward) = (&tally, &next, forward.address());
                 scope.spawn(move || {
-                    work(tally, next, exchanges, &origin, forward, reverse.address());
+                    work(tally, next, exchanges, &origin, (forward, reverse.address()), setting.respelt);
                     reverse
                 })
             })
@@ -98,11 +100,18 @@ fn play(first: u64, exchanges: u64, setting: &Setting) -> Tally {
     tally
 }
 
-fn work(tally: &Tally, next: &AtomicU64, most: u64, origin: &Origin, forward: SocketAddr, reverse: SocketAddr) {
+fn work(
+    tally: &Tally,
+    next: &AtomicU64,
+    most: u64,
+    origin: &Origin,
+    (forward, reverse): (SocketAddr, SocketAddr),
+    respelt: bool,
+) {
     let failed = || tally.mismatches.lock().expect("no panic").len() >= ENOUGH;
     while tally.exchanges.load(Ordering::Relaxed) < most && !failed() {
         let seed = next.fetch_add(1, Ordering::Relaxed);
-        let talk = conversation(seed, origin.port);
+        let talk = Conversation { respelt, ..conversation(seed, origin.port) };
         let proxy = if talk.via == Via::Reverse { reverse } else { forward };
         if std::env::var_os("SOUNDCHECK_SHOW").is_some() {
             show(&talk);
@@ -159,7 +168,7 @@ fn without_an_active_fault_no_octet_differs() {
     // A million exchanges would leave a file of a gigabyte: made, and thrown away.
     let events = if long { "/dev/null".into() } else { folder.path().join("events.jsonl") };
     let log = wire::log(&events);
-    let setting = Setting { log: Some(log.clone()), trace: true, armed: Armed::default() };
+    let setting = Setting { log: Some(log.clone()), trace: true, armed: Armed::default(), respelt: false };
     let tally = play(wire::number("SOUNDCHECK_SEED", 1), wire::number("SOUNDCHECK_EXCHANGES", 2000), &setting);
     let features = tally.features.lock().expect("no panic").clone();
     println!("{features:#?}");
@@ -186,7 +195,7 @@ fn rules_that_do_not_fire_change_no_octet() {
     let mut later = rule("later", Slices);
     later.when.after = Some(Duration::from_secs(3600));
     let armed = Armed { rules: vec![rule("idle", Idle), never, elsewhere, later], seed: 1, journey: String::new() };
-    none_differs(&play(100_000, 600, &Setting { log: None, trace: false, armed }));
+    none_differs(&play(100_000, 600, &Setting { log: None, trace: false, armed, respelt: false }));
 }
 
 /// Bodies in small pieces with small pauses: a fault of time, which must change no octet.
@@ -215,17 +224,23 @@ impl Fault for Link {
 }
 
 #[test]
-fn faults_of_time_alone_change_no_octet() {
+fn a_slow_link_changes_no_octet() {
     let rate = Some(800e6);
     let spread = soundcheck::fault::link::Spread::Uniform;
     let (rtt, jitter) = (Duration::from_millis(4), Duration::from_millis(2));
     let rules = vec![
-        rule("slices", Slices),
         rule("rate", Link(Part::Bandwidth { down: rate, up: rate, queue: 64 << 10 })),
         rule("delay", Link(Part::Latency { rtt, jitter, spread, correlation: 0.0 })),
     ];
     let armed = Armed { rules, seed: 1, journey: String::new() };
-    none_differs(&play(200_000, 400, &Setting { log: None, trace: true, armed }));
+    none_differs(&play(200_000, 400, &Setting { log: None, trace: true, armed, respelt: false }));
+}
+
+/// Where a body is held up, chunks are cut anew; what is in them stays.
+#[test]
+fn pauses_within_bodies_change_no_octet_of_them() {
+    let armed = Armed { rules: vec![rule("slices", Slices)], seed: 1, journey: String::new() };
+    none_differs(&play(300_000, 400, &Setting { log: None, trace: true, armed, respelt: true }));
 }
 
 /// Passes everything on, but for one bit of what the server sends, or of what the client sends.

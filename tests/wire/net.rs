@@ -40,8 +40,8 @@ fn ready(stream: &TcpStream, patience: Duration) {
 }
 
 /// Reads heads, then exactly what must follow.
-pub struct Reader {
-    stream: TcpStream,
+pub struct Reader<S = TcpStream> {
+    stream: S,
     buffer: Vec<u8>,
     from: usize,
     to: usize,
@@ -51,7 +51,12 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(stream: &TcpStream) -> Self {
-        let stream = stream.try_clone().expect("a handle");
+        Self::of(stream.try_clone().expect("a handle"))
+    }
+}
+
+impl<S: Read> Reader<S> {
+    pub fn of(stream: S) -> Self {
         Self { stream, buffer: vec![0; 64 << 10], from: 0, to: 0, count: 0 }
     }
 
@@ -124,6 +129,49 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// A body in chunks, however they are spelt: its octets, and its trailers' lines.
+    pub fn chunks(&mut self) -> Result<(Vec<u8>, Vec<u8>), String> {
+        let (mut body, mut trailers) = (Vec::new(), Vec::new());
+        loop {
+            let line = self.line()?;
+            let digits = line.split(|b| !b.is_ascii_hexdigit()).next().unwrap_or_default();
+            let size = usize::from_str_radix(&String::from_utf8_lossy(digits), 16);
+            let size = size.map_err(|e| format!("{:?} is no chunk's size: {e}", String::from_utf8_lossy(&line)))?;
+            let data = if size == 0 { Vec::new() } else { self.some(size)? };
+            if data.len() != size {
+                return Err(format!("the stream ended within a chunk of {size}"));
+            }
+            body.extend_from_slice(&data);
+            if size == 0 {
+                break;
+            }
+            if !self.line()?.is_empty() {
+                return Err("a chunk is longer than its size".to_owned());
+            }
+        }
+        loop {
+            match &self.line()?[..] {
+                [] => return Ok((body, trailers)),
+                line => trailers.extend_from_slice(&[line, b"\n"].concat()),
+            }
+        }
+    }
+
+    /// A line without its CRLF.
+    fn line(&mut self) -> Result<Vec<u8>, String> {
+        let mut line = Vec::new();
+        loop {
+            match &self.some(1)?[..] {
+                [b'\n'] if line.last() == Some(&b'\r') => {
+                    line.pop();
+                    return Ok(line);
+                }
+                [octet] => line.push(*octet),
+                _ => return Err("the stream ended within a line".to_owned()),
+            }
+        }
     }
 
     /// The first so many of these octets, or up to the stream's end.

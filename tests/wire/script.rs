@@ -95,6 +95,8 @@ pub struct Conversation {
     pub down: Vec<Piece>,
     /// In a tunnel: the client closes its half first, the server answers to that.
     pub half: bool,
+    /// Whether chunks may be cut anew on their way to the client: their payload and trailers count, not their spelling.
+    pub respelt: bool,
     /// How long an end waits for what must come.
     pub patience: Duration,
     /// What is special about it, for the count.
@@ -130,6 +132,7 @@ pub fn conversation(seed: u64, port: u16) -> Conversation {
         up: Vec::new(),
         down: Vec::new(),
         half: make.rng.chance(50),
+        respelt: false,
         patience: super::net::PATIENCE,
         features: Vec::new(),
     };

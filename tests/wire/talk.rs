@@ -176,6 +176,14 @@ fn read_responses(reader: &mut Reader, talk: &Conversation, turns: &Sender<Turn>
             End::Abandoned(octets) if n + 1 == talk.exchanges.len() => {
                 return reader.expect_some(&exchange.response.body, octets).map_err(body);
             }
+            _ if talk.respelt && in_chunks(exchange) => {
+                let came = reader.chunks().map_err(body)?;
+                let sent = Reader::of(&exchange.response.octets()[exchange.response.head.len()..]).chunks()?;
+                if came != sent {
+                    let text = format!("{} octets for {}, or other trailers", came.0.len(), sent.0.len());
+                    return Err(body(text));
+                }
+            }
             _ => reader.expect(&exchange.response.body).map_err(body)?,
         }
         say(Turn::Answered(n + 1));
@@ -184,6 +192,12 @@ fn read_responses(reader: &mut Reader, talk: &Conversation, turns: &Sender<Turn>
         reader.expect(&talk.down).map_err(|e| format!("after the 101: {e}"))?;
     }
     Ok(())
+}
+
+/// Whether a response's body came in chunks.
+fn in_chunks(exchange: &Exchange) -> bool {
+    let coded = lines(&exchange.response.head).iter().any(|l| name_of(l) == "transfer-encoding");
+    coded && !exchange.response.body.is_empty()
 }
 
 fn read_tunnel(reader: &mut Reader, talk: &Conversation) -> Result<(), String> {
