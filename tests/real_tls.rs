@@ -1,6 +1,8 @@
 //! HTTPS that is looked into, in real browsers: they take the play's authority for the hosts that it names, refuse it
 //! for every other, and trust it only where it was given to them.
 
+mod common;
+
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use soundcheck::browser::Kind;
@@ -27,7 +29,14 @@ const OTHER: &str = "other.test";
 
 /// A server on loopback with a certificate for both hosts; its port and what it takes to trust it.
 async fn origin() -> (u16, CertificateDer<'static>) {
-    let made = rcgen::generate_simple_self_signed(vec![NAMED.to_owned(), OTHER.to_owned()]).expect("a certificate");
+    let (port, made) = origin_for(&[NAMED, OTHER]).await;
+    (port, made.der().clone())
+}
+
+/// The same, with a certificate for these hosts.
+async fn origin_for(hosts: &[&str]) -> (u16, rcgen::Certificate) {
+    let hosts: Vec<String> = hosts.iter().map(|h| (*h).to_owned()).collect();
+    let made = rcgen::generate_simple_self_signed(hosts).expect("a certificate");
     let root = made.cert.der().clone();
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -50,7 +59,40 @@ async fn origin() -> (u16, CertificateDer<'static>) {
             });
         }
     });
-    (port, root)
+    (port, made.cert)
+}
+
+/// A play of an app on HTTPS sees its requests, in the browser that trusts this play alone.
+async fn a_play_sees_the_requests(browser: &str) {
+    let (port, certificate) = origin_for(&["localhost"]).await;
+    let mut play = common::Play::on_stage(&[]);
+    play.app = format!(
+        "base = \"https://localhost:{port}\"\nintercept = [\"localhost\"]\n[word]\n\"open the player\" = [{{ open = \"/\" }}]\n"
+    );
+    play.journey = "question = \"?\"\n[[step]]\ndo = \"open the player\"\nexpect = \"the page\"\n".to_owned();
+    let root = play.dir.path().join("root.pem");
+    std::fs::write(&root, certificate.pem()).expect("written");
+    play.env = vec![("SSL_CERT_FILE".to_owned(), root.display().to_string())];
+    let (verdict, play) = tokio::task::spawn_blocking({
+        let browser = browser.to_owned();
+        move || (play.run(&browser).0, play)
+    })
+    .await
+    .expect("played");
+    assert_eq!(common::ending(&verdict).0, "passed", "{browser}: {verdict:#}");
+    let events = play.events();
+    let seen =
+        events.iter().find(|e| e["event"] == "proxy_response" && e["url"] == format!("https://localhost:{port}/"));
+    let seen = seen.unwrap_or_else(|| panic!("{browser}: the request was not seen"));
+    assert_eq!(seen["status"], 200, "{browser}: {seen}");
+    assert_eq!(seen["bytes_sent"], PAGE.len(), "{browser}: {seen}");
+}
+
+#[tokio::test]
+async fn a_play_of_an_app_on_https_sees_its_requests() {
+    for browser in common::BROWSERS {
+        a_play_sees_the_requests(browser).await;
+    }
 }
 
 /// The lines up to the empty one.
@@ -117,8 +159,17 @@ async fn with_browser(kind: Kind, trusts: bool, see: impl AsyncFnOnce(&Session, 
     assert!(!dir.exists(), "{} is still there", dir.display());
 }
 
-fn met(met: &Met, host: &str) -> Vec<Result<(), String>> {
-    met.lock().expect("not poisoned").iter().filter(|(h, _)| h == host).map(|(_, how)| how.clone()).collect()
+/// How the browser took the proxy for a host. It may have told the page before the proxy noticed.
+async fn met(met: &Met, host: &str) -> Vec<Result<(), String>> {
+    for _ in 0..500 {
+        let all: Vec<_> =
+            met.lock().expect("not poisoned").iter().filter(|m| m.0 == host).map(|m| m.1.clone()).collect();
+        if !all.is_empty() {
+            return all;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Vec::new()
 }
 
 async fn takes_one_and_refuses_the_other(kind: Kind) {
@@ -126,12 +177,12 @@ async fn takes_one_and_refuses_the_other(kind: Kind) {
         session.navigate(&format!("https://{NAMED}/"), Ready::Interactive, SHORT).await.expect("the page");
         let title = session.evaluate("document.title", false, SHORT).await.expect("a title");
         assert_eq!(title, "the origin's own page");
-        assert!(met(log, NAMED).iter().any(Result::is_ok), "{kind}: it came through the interception");
+        assert!(met(log, NAMED).await.iter().any(Result::is_ok), "{kind}: it came through the interception");
 
         let ask = format!("fetch('https://{OTHER}/', {{mode: 'no-cors'}}).then(() => 'reached', () => 'refused')");
         let answer = session.evaluate(&ask, true, SHORT).await.expect("an answer");
         assert_eq!(answer, "refused", "{kind}");
-        let handshakes = met(log, OTHER);
+        let handshakes = met(log, OTHER).await;
         assert!(!handshakes.is_empty() && handshakes.iter().all(Result::is_err), "{kind}: {handshakes:?}");
         session.navigate(&format!("https://{OTHER}/"), Ready::Interactive, SHORT).await.expect_err("no such page");
 
@@ -143,7 +194,7 @@ async fn takes_one_and_refuses_the_other(kind: Kind) {
 async fn refuses_without_being_told(kind: Kind) {
     with_browser(kind, false, async |session, log, _| {
         session.navigate(&format!("https://{NAMED}/"), Ready::Interactive, SHORT).await.expect_err("refused");
-        let handshakes = met(log, NAMED);
+        let handshakes = met(log, NAMED).await;
         assert!(!handshakes.is_empty() && handshakes.iter().all(Result::is_err), "{kind}: {handshakes:?}");
     })
     .await;

@@ -292,9 +292,14 @@ impl Session {
 
 /// Whether a driver's words say that the document went away under a script: nor for that.
 fn is_left(said: &str) -> bool {
-    ["Inspected target navigated or closed", "Execution context was destroyed", "Cannot find context", "AbortError: Actor"]
-        .iter()
-        .any(|word| said.contains(word))
+    [
+        "Inspected target navigated or closed",
+        "Execution context was destroyed",
+        "Cannot find context",
+        "AbortError: Actor",
+    ]
+    .iter()
+    .any(|word| said.contains(word))
 }
 
 /// Whether a driver's words say that its browser or tab is gone: there is no error code of its own for that.

@@ -94,10 +94,12 @@ impl Reaper {
                 Err(e) => json!({"error": e.to_string()}),
             },
             Order::Alive(pid) => {
+                // In this order: what ends in between is collected, and how it ended is never lost.
+                let runs = procfs::runs(pid);
                 self.collect();
                 match self.ended.get(&pid) {
                     Some(how) => json!({"alive": false, "status": how}),
-                    None => json!({"alive": procfs::runs(pid)}),
+                    None => json!({"alive": runs}),
                 }
             }
             Order::Kill(pid) => {

@@ -81,6 +81,7 @@ pub async fn main(args: Args, verbose: bool) -> Done {
         leg: args.leg,
         reach,
         map: Default::default(),
+        intercept: None,
         trace: Vec::new(),
         // People may send what they like.
         storm: None,

@@ -5,7 +5,7 @@
 //! # From the sender to the receiver
 //! 1. [`Link::connect`]: setting a connection up costs a round trip.
 //! 2. [`Way::room`]: how much of a connection may join the queue of the bottleneck. A full queue is no loss here but
-//!    back-pressure, and each connection has its even share of it, so each has its even share of the rate.
+//!    back-pressure. Several connections join by turns, each at its share of the rate.
 //! 3. [`Way::send`]: the octets pass the bottleneck. Bandwidth is a virtual clock: what is due since the start of a busy
 //!    time, never since the last call, so nothing is lost to rounding; an idle link starts anew. Slots and traces let
 //!    octets through at their own times. Each holds by itself, and the slowest decides. An outage stops them all.
@@ -30,7 +30,7 @@ mod queue;
 mod tests;
 mod way;
 
-pub use pace::{check_trace, parse_trace};
+pub use pace::check_trace;
 pub use queue::Room;
 pub use way::{Acted, Fate, Flow, Sent, Way};
 

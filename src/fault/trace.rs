@@ -1,7 +1,7 @@
 //! `trace`: the link delivers as one was recorded to.
 
 use super::Fault;
-use super::link::Part;
+use super::link::{Part, check_trace};
 use serde::Deserialize;
 
 /// Delivery opportunities of 1500 octets each way, in mahimahi's format.
@@ -39,14 +39,8 @@ impl TryFrom<toml::Value> for Opportunities {
         if all.len() > MOST {
             return Err(format!("{} delivery opportunities: at most {MOST}", all.len()));
         }
-        if let Some(pair) = all.windows(2).find(|pair| pair[0] > pair[1]) {
-            return Err(format!("`{}` comes after `{}`: milliseconds of a trace ascend", pair[1], pair[0]));
-        }
-        match all.last() {
-            None => Err("a trace without a delivery opportunity delivers nothing: use an outage".to_owned()),
-            Some(0) => Err("a trace's last millisecond is its length: more than 0".to_owned()),
-            Some(_) => Ok(Self(all)),
-        }
+        check_trace(&all)?;
+        Ok(Self(all))
     }
 }
 
@@ -76,6 +70,7 @@ mod tests {
             ("down = []", "delivers nothing"),
             ("down = [0, 0]", "its length"),
             ("down = [2, 1]", "`1` comes after `2`"),
+            ("down = [700000000]", "longer than a week"),
             ("down = [-1, 2]", "before"),
             ("down = [1.5]", "no whole millisecond"),
             ("down = \"1 two\"", "`two`"),

@@ -89,7 +89,9 @@ impl NewPicture {
             let changed = old.is_empty()
                 || self.bound.is_some_and(|bound| *t >= bound)
                 || frame.programs.iter().any(|p| !known.contains(p.as_str()))
-                || renamed && !dark(frame) && previous.is_some_and(|p| p.n + 1 == frame.n && cuts(p, frame, step, &old));
+                || renamed
+                    && !dark(frame)
+                    && previous.is_some_and(|p| p.n + 1 == frame.n && cuts(p, frame, step, &old));
             // Once cut, the picture stays cut: only the step into it is abrupt.
             let changed = changed || other.is_some();
             if changed {

@@ -196,9 +196,11 @@ impl Rules {
         let same = (&asked.method, &asked.to.name, &asked.target);
         let mut counts = lock(&self.counts);
         let now = Now { since: counts.start.elapsed(), step };
-        let nth: Vec<u64> = self.scopes.iter().map(|s| next(&mut counts.nth, whose.key(*s, same))).collect();
-        let url = format!("{}://{}{}", asked.to.scheme(), asked.to.name, asked.target);
         let start = asked.range.and_then(Range::start).unwrap_or(0);
+        let nth: Vec<u64> = self.scopes.iter().map(|s| next(&mut counts.nth, whose.key(*s, same))).collect();
+        // A draw's own ordinal: requests for several parts of a file come at once, in any order.
+        let parts: Vec<u64> = self.scopes.iter().map(|s| next(&mut counts.nth, whose.key(*s, (same, start)))).collect();
+        let url = format!("{}://{}{}", asked.to.scheme(), asked.to.name, asked.target);
         for (index, kept) in self.kept.iter().enumerate() {
             let rule = &kept.rule;
             let armed = kept.armed.load(Relaxed);
@@ -214,11 +216,12 @@ impl Rules {
             let of_scope = self.scopes.iter().position(|s| *s == rule.scope).unwrap_or(0);
             let request = asked.request(nth[of_scope]);
             let asked_for = rule.when.is_for(&request) && kept.take_waiting();
-            if !asked_for && !(armed && rule.when.fits(&request, &now)) {
+            let fits = armed && rule.when.fits(&request, &now);
+            if !asked_for && !fits {
                 continue;
             }
             kept.matched.fetch_add(1, Relaxed);
-            let draw = Draw::new(self.seed, &rule.id, &self.journey, &asked.method, &url, start, request.nth);
+            let draw = Draw::new(self.seed, &rule.id, &self.journey, &asked.method, &url, start, parts[of_scope]);
             let key = whose.key(rule.scope, (index, same));
             let taken = asked_for || (draw.unit(0) < rule.probability && self.take(&mut counts, rule, key));
             if taken {
@@ -255,7 +258,8 @@ impl Rules {
                 head: &nobody,
             };
             let asked_for = kept.take_waiting();
-            if !asked_for && !(kept.armed.load(Relaxed) && rule.when.fits(&request, &now)) {
+            let fits = kept.armed.load(Relaxed) && rule.when.fits(&request, &now);
+            if !asked_for && !fits {
                 continue;
             }
             kept.matched.fetch_add(1, Relaxed);
@@ -436,10 +440,10 @@ impl Fired {
 
 impl Drop for Fired {
     fn drop(&mut self) {
-        if let Some(key) = self.key.filter(|_| !self.applied.load(Relaxed)) {
-            if let Some(count) = lock(&self.rules.counts).fired.get_mut(&key) {
-                *count = count.saturating_sub(1);
-            }
+        if let Some(key) = self.key.filter(|_| !self.applied.load(Relaxed))
+            && let Some(count) = lock(&self.rules.counts).fired.get_mut(&key)
+        {
+            *count = count.saturating_sub(1);
         }
     }
 }

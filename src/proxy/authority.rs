@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The schemes' own ports.
 pub(super) const HTTP: u16 = 80;
-pub(super) const HTTPS: u16 = 443;
+const HTTPS: u16 = 443;
 
 /// Where a request wants to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,15 +21,11 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    /// Reads `host` or `host:port`; `port` is the scheme's own.
-    pub(super) fn read(text: &str, port: u16) -> Result<Self, &'static str> {
+    /// Reads `host` or `host:port`, as far as is known spoken to in the clear.
+    pub(super) fn read(text: &str) -> Result<Self, &'static str> {
         let (host, named) = split(text)?;
-        let tls = port == HTTPS;
-        let port = match named {
-            Some(digits) => read_port(digits)?,
-            None => port,
-        };
-        Ok(Self::new(read_host(host)?, port, tls))
+        let port = named.map_or(Ok(HTTP), read_port)?;
+        Ok(Self::new(read_host(host)?, port, false))
     }
 
     /// Of a host in its plain spelling.
@@ -116,12 +112,12 @@ mod tests {
             ("xn--bcher-kva.example", "xn--bcher-kva.example", 80),
             ("a_b.example", "a_b.example", 80),
         ] {
-            let read = Authority::read(text, 80).expect(text);
+            let read = Authority::read(text).expect(text);
             assert_eq!((read.host.as_str(), read.port), (host, port), "{text}");
         }
-        let tls = Authority::read("example.com", 443).expect("reads");
+        let tls = Authority::new("example.com".to_owned(), 443, true);
         assert_eq!((tls.name.as_str(), tls.scheme()), ("example.com", "https"));
-        assert_eq!(Authority::read("example.com:8", 80).expect("reads").name, "example.com:8");
+        assert_eq!(Authority::read("example.com:8").expect("reads").name, "example.com:8");
     }
 
     #[test]
@@ -173,7 +169,7 @@ mod tests {
             "a\tb",
             "localhost%00.example",
         ] {
-            assert!(Authority::read(text, 80).is_err(), "{text:?}: {:?}", Authority::read(text, 80));
+            assert!(Authority::read(text).is_err(), "{text:?}: {:?}", Authority::read(text));
         }
     }
 }

@@ -1,12 +1,14 @@
 //! One client's connection: request after request, each passed to its server and back.
 
 use super::answer;
-use super::armed::Whose;
+use super::armed::{Asked, Whose};
 use super::authority::Authority;
 use super::dial::{Failed, Server, dial};
+use super::files::Served;
 use super::pass;
 use super::plan::{Plan, Planned, is_of_connection};
 use super::shaped::{Sender, shaped};
+use super::storm::{Storm, Storms};
 use super::tap::{Carried, Flags, Stop, Tap};
 use super::target::{self, Only, Refusal};
 use super::told::{Told, applied_to};
@@ -17,6 +19,7 @@ use crate::fault::head::{Bad, Body, Head, LONGEST};
 use crate::fault::{Action, Answer, Cut, Point};
 use serde_json::json;
 use std::future::poll_fn;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -24,13 +27,16 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// What a client's stream is read into, octets: heads mostly.
 const BUFFER: usize = 16 * 1024;
 /// How long a client may take to close its half after ours: what it sent is read meanwhile, else the kernel would
 /// answer it with a reset, which may overtake our last octets.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// A server that has said nothing more for so long, while its client waits, has said what nobody asked for.
+pub(super) const SAID: Duration = Duration::from_secs(1);
 
 /// A client's connection.
 pub(super) struct Conn {
@@ -227,18 +233,37 @@ impl Conn {
         }
     }
 
-    /// The server sends what nobody asked for, such as a 408: the client sees it as it would without us.
+    /// The server sends what nobody asked for, such as a 408: the client sees it as it would without us. An empty line
+    /// is nothing; old servers send one after a body.
     async fn unasked(&mut self) -> Next {
         let Some(server) = &mut self.server else { return Next::Close };
+        let mut client_waits = false;
         loop {
-            if self.output.send(server.buf.data()).await.is_err() {
+            let data = server.buf.data();
+            let nothing = data.len() <= 4 && data.iter().all(|b| b"\r\n".contains(b));
+            if self.output.send(data).await.is_err() {
                 return Next::Gone;
             }
-            server.buf.eat(server.buf.data().len());
-            match server.buf.fill(&mut server.input).await {
-                Ok(0) => return Next::Close,
-                Ok(_) => {}
-                Err(_) => return Next::Reset,
+            server.buf.eat(data.len());
+            if nothing {
+                return Next::Again;
+            }
+            // A client that goes on is not kept waiting: what it says next would be answered by what nobody asked for.
+            let event = poll_fn(|cx| {
+                if !client_waits && !self.from.full() && self.from.poll_fill(cx, &mut self.input).is_ready() {
+                    return Poll::Ready(None);
+                }
+                server.buf.poll_fill(cx, &mut server.input).map(Some)
+            });
+            let event = match client_waits {
+                true => tokio::time::timeout(SAID, event).await.unwrap_or(Some(Ok(0))),
+                false => event.await,
+            };
+            match event {
+                None => client_waits = true,
+                Some(Ok(1..)) => {}
+                Some(Ok(0)) => return Next::Close,
+                Some(Err(_)) => return Next::Reset,
             }
         }
     }
@@ -260,13 +285,21 @@ impl Conn {
             self.shared.see(token);
             let open = ("Access-Control-Allow-Origin".to_owned(), "*".to_owned());
             let fields = vec![open, ("Cache-Control".to_owned(), "no-store".to_owned())];
-            return self.answer(&Answer { status: 204, fields, body: Vec::new() }, &asked.method, body).await;
+            return self.answer(&Answer { status: 204, fields, body: Vec::new() }, &asked, body).await;
         }
         let mut told = Told::new(&self.shared, asked, self.whose);
         if told.asked.method == "CONNECT" {
             return tunnel::connect(self, told).await;
         }
+        if let Some(storms) = &self.shared.storms
+            && let Some(until) = held_by_storm(storms, &told)
+            && self.alongside(Half::GiveUp, sleep_until(until)).await.is_none()
+        {
+            told.ended = "client_gone";
+            return Next::Gone;
+        }
         let mut head = told.asked.head.clone();
+        let mut copy = None;
         let mut plan = Plan::default();
         if !told.background() {
             let fired = self.shared.rules().fire(&told.asked, self.whose, told.step());
@@ -278,6 +311,16 @@ impl Conn {
             match &step.action {
                 Action::Edit(edit) | Action::Prepare(edit) => head.edit(edit),
                 Action::Answer(answer) => return self.instead(&mut told, answer, body).await,
+                Action::Cache => {
+                    let shared = self.shared.clone();
+                    match self.alongside(Half::GiveUp, shared.copies.get(&shared, &told.asked)).await {
+                        Some(found) => copy = found,
+                        None => {
+                            told.ended = "client_gone";
+                            return Next::Gone;
+                        }
+                    }
+                }
                 action => {
                     if let Err(next) = self.act(action).await {
                         told.ended = if next == Next::Gone { "client_gone" } else { "fault" };
@@ -287,6 +330,9 @@ impl Conn {
                 }
             }
         }
+        if let Some(copy) = copy {
+            return self.serve_copy(&mut told, &mut plan, &head, copy).await;
+        }
         told.trace(&mut head);
         if let Err(next) = self.reach(&mut told, body).await {
             return next;
@@ -294,6 +340,18 @@ impl Conn {
         match pass::pass(self, &mut told, &mut plan, &head, body).await {
             pass::Over::Next(next) => next,
             pass::Over::Upgrade => tunnel::relay(self, &mut told, &mut plan).await,
+        }
+    }
+
+    /// Serves a request from a full copy, and leaves the server's connection as it is.
+    async fn serve_copy(&mut self, told: &mut Told, plan: &mut Plan, head: &Head, copy: Served) -> Next {
+        let before = self.server.replace(Server::of(copy, &told.asked.to));
+        told.cached = true;
+        let over = pass::pass(self, told, plan, head, Body::Empty).await;
+        self.server = before;
+        match over {
+            pass::Over::Next(next) => next,
+            pass::Over::Upgrade => Next::Close,
         }
     }
 
@@ -349,17 +407,16 @@ impl Conn {
                 (502, why)
             }
         };
-        let method = told.asked.method.clone();
         let answer = answer::sentence(status, &why);
         told.error = Some(why);
-        Err(self.answer(&answer, &method, body).await)
+        Err(self.answer(&answer, &told.asked, body).await)
     }
 
     /// Answers in the server's place.
-    pub(super) async fn answer(&mut self, answer: &Answer, method: &str, body: Body) -> Next {
-        let close = body != Body::Empty;
+    async fn answer(&mut self, answer: &Answer, asked: &Asked, body: Body) -> Next {
+        let close = body != Body::Empty || !target::persists(&asked.head, asked.minor);
         let mut out = Vec::new();
-        answer::write(answer, method, close, &mut out);
+        answer::write(answer, &asked.method, close, &mut out);
         match self.output.send(&out).await {
             Ok(()) if close => Next::Close,
             Ok(()) => Next::Again,
@@ -415,9 +472,7 @@ impl Conn {
         if self.output.shutdown().await.is_err() {
             return;
         }
-        if matches!(self.output, Out::Shaped(_)) {
-            self.output.arrived().await;
-        }
+        poll_fn(|cx| self.output.poll_left(cx)).await;
         let _ = tokio::time::timeout(LINGER, self.silence()).await; // long enough either way
     }
 
@@ -439,6 +494,20 @@ impl Conn {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return,
             }
+        }
+    }
+}
+
+/// Until when a request is held because it is one of a storm.
+fn held_by_storm(storms: &Storms, told: &Told) -> Option<Instant> {
+    let mut hasher = DefaultHasher::new();
+    (&told.asked.method, &told.asked.to.name, &told.asked.target).hash(&mut hasher);
+    match storms.count(hasher.finish(), Instant::now()) {
+        Storm::No => None,
+        Storm::Held(until) => Some(until),
+        Storm::Begins(until) => {
+            told.storm(storms.most());
+            Some(until)
         }
     }
 }

@@ -7,9 +7,11 @@ mod armed;
 mod authority;
 mod body;
 mod ca;
+mod cache;
 mod conn;
 pub mod control;
 mod dial;
+mod files;
 mod host;
 mod kind;
 mod listener;
@@ -20,10 +22,12 @@ mod plan;
 mod reach;
 mod shape;
 mod shaped;
+mod socket;
+mod storm;
 mod tap;
 mod target;
-mod told;
 pub mod tls;
+mod told;
 mod tunnel;
 mod wire;
 
@@ -35,6 +39,7 @@ use crate::fault::Leg;
 use crate::fault::rule::Rule;
 use armed::Rules;
 use authority::Authority;
+use cache::Copies;
 use live::Live;
 use reach::Reached;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -42,6 +47,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use storm::Storms;
+use tls::Intercept;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
@@ -63,6 +70,8 @@ pub struct Config {
     pub reach: Reach,
     /// Hosts (`name` or `name:port`) that are served from elsewhere.
     pub map: BTreeMap<String, To>,
+    /// Hosts whose HTTPS is looked into; all other TLS is passed on unread.
+    pub intercept: Option<Intercept>,
     /// Hosts that get `traceparent` and `baggage`: `name`, `name:port`, or `*`.
     pub trace: Vec<String>,
     /// Requests a second for one method and URL from which on they are a storm: told once, and held to that rate from
@@ -147,12 +156,14 @@ pub struct Proxy {
 
 /// What all connections of a listener share.
 struct Shared {
-    route: Route,
     leg: Leg,
     trace: Vec<String>,
-    storm: Option<u32>,
+    map: BTreeMap<String, To>,
+    storms: Option<Storms>,
+    copies: Copies,
     log: Option<Log>,
     now: Now,
+    intercept: Option<Intercept>,
     reached: Reached,
     /// The one server of a reverse proxy, with its addresses.
     reverse: Option<(Arc<Authority>, Arc<[SocketAddr]>)>,
@@ -252,10 +263,12 @@ impl Shared {
         };
         Ok(Self {
             reached: Reached::new(&config.reach, own)?,
-            route: config.route,
             leg: config.leg,
             trace: config.trace,
-            storm: config.storm,
+            intercept: config.intercept,
+            map: config.map,
+            storms: config.storm.map(Storms::new),
+            copies: Copies::default(),
             log: config.log,
             now: config.now,
             reverse,
@@ -267,6 +280,19 @@ impl Shared {
             tokens: Mutex::default(),
             tunnelled: Mutex::default(),
         })
+    }
+
+    /// Whether a host's HTTPS is looked into.
+    fn intercepts(&self, host: &str) -> bool {
+        self.intercept.as_ref().is_some_and(|i| i.intercepts(host))
+    }
+
+    /// What serves a host in its place.
+    fn mapped(&self, to: &Authority) -> Option<&To> {
+        if self.map.is_empty() {
+            return None;
+        }
+        self.map.get(&format!("{}:{}", to.host, to.port)).or_else(|| self.map.get(&to.host))
     }
 
     /// The canary came by with this token.

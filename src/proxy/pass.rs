@@ -2,7 +2,7 @@
 //! all, and a client may wait for that.
 
 use super::body::Track;
-use super::conn::{Conn, Next, is_worth_reading};
+use super::conn::{Conn, Next, SAID, is_worth_reading};
 use super::dial::{BUFFER, Server};
 use super::plan::{Plan, is_of_connection};
 use super::tap::{Flags, Stop, Tap};
@@ -15,6 +15,7 @@ use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 use tokio::io::AsyncWriteExt;
+use tokio::time::sleep;
 
 /// What comes after the response.
 pub(super) enum Over {
@@ -163,7 +164,7 @@ async fn upload(input: &mut In, from: &mut Buf, out: &mut Out, lead: &[u8], mut 
             return pending().await;
         }
         match from.fill(input).await {
-            Ok(1..) => {}
+            Ok(1..) => flags.set(Flags::AHEAD),
             Ok(0) => {
                 flags.set(Flags::HALF);
                 let _ = out.shutdown().await;
@@ -249,6 +250,13 @@ impl Response<'_> {
         const VERSION: &[u8] = b"HTTP/1.";
         let mut searched = 0;
         loop {
+            // What is left of an empty line after the body before.
+            while searched == 0 && self.buf.data().starts_with(b"\r\n") {
+                if let Err(stop) = self.tap.put(b"\r\n").await {
+                    return Begun::Over(stop.into());
+                }
+                self.buf.eat(2);
+            }
             let data = self.buf.data();
             let first = &data[..data.len().min(VERSION.len())];
             if is_worth_reading(data, &mut searched) || !VERSION.starts_with(first) {
@@ -291,12 +299,33 @@ impl Response<'_> {
             self.buf.eat(n);
             self.tap.told.received += n as u64;
             self.tap.told.sent(n as u64);
-            match self.buf.fill(self.input).await {
-                Ok(1..) => {}
-                Ok(0) => return Down::Close,
-                Err(_) => return Down::Reset,
+            match self.more().await {
+                Some(Ok(1..)) => {}
+                Some(Ok(0)) | None => return Down::Close,
+                Some(Err(_)) => return Down::Reset,
             }
         }
+    }
+
+    /// Whether no more has come than an empty line, as old servers send it after a body.
+    fn is_empty_line(&self) -> bool {
+        let data = self.buf.data();
+        data.len() <= 4 && data.iter().all(|b| b"\r\n".contains(b))
+    }
+
+    /// Reads more of what cannot be framed; `None` when the client waits for something else and the server says no more.
+    async fn more(&mut self) -> Option<std::io::Result<usize>> {
+        let mut patience = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(read) = self.buf.poll_fill(cx, self.input) {
+                return Poll::Ready(Some(read));
+            }
+            if !self.tap.flags.has(Flags::AHEAD | Flags::HALF) {
+                return Poll::Pending;
+            }
+            patience.get_or_insert_with(|| Box::pin(sleep(SAID))).as_mut().poll(cx).map(|()| None)
+        })
+        .await
     }
 
     /// Passes the body on as it is.
@@ -337,7 +366,7 @@ impl Response<'_> {
                 Err(_) => return Down::Reset,
             }
         }
-        if !self.buf.data().is_empty() {
+        if !self.buf.data().is_empty() && !self.is_empty_line() {
             return self.raw("octets after the response's end").await;
         }
         if self.keep && stays(&head) { Down::Keep } else { Down::Close }

@@ -16,8 +16,11 @@ pub(super) struct Reached {
     public: bool,
     /// The proxy's own address: asking itself for itself would never end.
     own: SocketAddr,
-    pinned: Mutex<HashMap<(String, u16), Arc<[SocketAddr]>>>,
+    pinned: Mutex<Pinned>,
 }
+
+/// Addresses of a host and a port.
+type Pinned = HashMap<(String, u16), Arc<[SocketAddr]>>;
 
 /// Why a target is not reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,7 +220,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_named_is_reached_wherever_it_lies_and_nothing_else_inside() {
         let policy = reached(&["127.0.0.1:4700", "localhost:*", "[::1]:80"], true);
-        let ask = async |text: &str| policy.addresses(&Authority::read(text, 80).expect(text)).await;
+        let ask = async |text: &str| policy.addresses(&Authority::read(text).expect(text)).await;
         for text in ["127.0.0.1:4700", "localhost:1", "LOCALHOST.:2", "[::1]", "[0:0:0::1]:80"] {
             assert!(ask(text).await.is_ok(), "{text}");
         }
@@ -234,7 +237,7 @@ mod tests {
         }
         assert_eq!(ask("8.8.8.8").await.expect("public").to_vec(), ["8.8.8.8:80".parse().expect("an address")]);
         let closed = reached(&["127.0.0.1:4700"], false);
-        assert!(closed.addresses(&Authority::read("8.8.8.8", 80).expect("reads")).await.is_err());
+        assert!(closed.addresses(&Authority::read("8.8.8.8").expect("reads")).await.is_err());
     }
 
     #[test]

@@ -208,17 +208,14 @@ impl ShapedOut {
         self.end(Piece::Reset);
     }
 
-    /// Waits until nothing is on its way.
-    pub(super) async fn arrived(&self) {
-        std::future::poll_fn(|cx| {
-            let mut held = lock(&self.under_way);
-            if held.pieces.is_empty() || held.broken.is_some() || held.lost {
-                return Poll::Ready(());
-            }
-            held.writer = Some(cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
+    /// Whether nothing is on its way any more.
+    pub(super) fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut held = lock(&self.under_way);
+        if held.pieces.is_empty() || held.broken.is_some() || held.lost {
+            return Poll::Ready(());
+        }
+        held.writer = Some(cx.waker().clone());
+        Poll::Pending
     }
 }
 

@@ -25,6 +25,8 @@ impl Flags {
     pub(super) const GONE: u8 = 4;
     /// The request's body broke its framing.
     pub(super) const MALFORMED: u8 = 8;
+    /// The client said more after its request.
+    pub(super) const AHEAD: u8 = 32;
     /// A fault holds the response: a client that closes its half now has given up.
     pub(super) const HELD: u8 = 16;
 

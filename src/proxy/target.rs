@@ -89,7 +89,7 @@ fn locate(
         };
     };
     let path = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
-    let to = Authority::read(named, authority::HTTP).map_err(bad)?;
+    let to = Authority::read(named).map_err(bad)?;
     match only {
         Only::Reverse(only) => return Ok((only.clone(), path)),
         Only::Tunnel(only) if (&to.host, to.port) != (&only.host, only.port) => {
@@ -99,7 +99,7 @@ fn locate(
         Only::No => {}
     }
     if let Some(host) = head.get("host") {
-        let same = Authority::read(host, authority::HTTP);
+        let same = Authority::read(host);
         if same.map_err(bad)? != to {
             return Err(bad("Host and the URL's host differ"));
         }
@@ -123,7 +123,8 @@ fn connect(head: Head, target: &str, minor: u8, only: Only) -> Result<(Asked, Bo
     }
     let port = authority::split(target).map_err(bad)?.1;
     port.ok_or_else(|| bad("CONNECT without a port"))?;
-    let to = Arc::new(Authority::read(target, authority::HTTPS).map_err(bad)?);
+    // What is spoken in the tunnel will show.
+    let to = Arc::new(Authority::read(target).map_err(bad)?);
     let asked = Asked {
         method: "CONNECT".to_owned(),
         to,

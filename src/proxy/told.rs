@@ -36,6 +36,8 @@ pub(super) struct Told {
     /// How long it took to connect, if that was for this request; whether the connection was there before.
     pub connect: Option<Duration>,
     pub reused: bool,
+    /// It was served from a full copy.
+    pub cached: bool,
     faults: Vec<String>,
     /// How it ended; the play's end if nobody says.
     pub ended: &'static str,
@@ -87,6 +89,7 @@ impl Told {
             received: 0,
             connect: None,
             reused: false,
+            cached: false,
             faults: Vec::new(),
             ended: "play_over",
             error: None,
@@ -237,6 +240,9 @@ impl Told {
         }
         if let Some(error) = self.error.take() {
             put("error", error.into());
+        }
+        if self.cached {
+            put("cached", true.into());
         }
         if self.background {
             put("background", true.into());

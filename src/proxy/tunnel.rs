@@ -1,16 +1,19 @@
 //! CONNECT, and whatever else is passed on without looking into it.
 
+use super::authority::Authority;
 use super::conn::{Conn, Next};
 use super::dial::Server;
-use super::plan::Plan;
+use super::plan::{Plan, Planned};
+use super::socket::{self, Frames};
+use super::tap::{Flags, Stop, Tap};
 use super::told::Told;
-use super::wire::{Buf, In, Out};
-use super::{authority::Authority, lock};
+use super::wire::{self, Both, Buf, In, Out};
+use super::{lock, tls};
 use crate::fault::head::{Body, Head};
+use crate::fault::{Action, Cut, Point};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use tokio::io::AsyncWriteExt;
 
@@ -21,6 +24,8 @@ enum Carries {
     More,
     /// HTTP in the clear: browsers open one for `ws://`.
     Http,
+    /// TLS.
+    Tls,
     /// Anything else.
     Other,
 }
@@ -45,18 +50,63 @@ pub(super) async fn connect(conn: &mut Conn, mut told: Told) -> Next {
             return next;
         }
     };
-    if carries == Carries::Http {
-        let to = Arc::new(Authority::new(told.asked.to.host.clone(), told.asked.to.port, false));
-        if let Some(server) = &mut conn.server {
-            server.to = to.clone();
-            server.connect = told.connect;
-        }
-        conn.tunnel = Some(to);
-        told.leave_out();
-        return Next::Again;
+    let within = match carries {
+        Carries::Http => Some(false),
+        Carries::Tls if conn.shared.intercepts(&told.asked.to.host) => match intercept(conn, &mut told).await {
+            Ok(within) => within.then_some(true),
+            Err(next) => return next,
+        },
+        Carries::Tls | Carries::Other | Carries::More => None,
+    };
+    let Some(tls) = within else {
+        lock(&conn.shared.tunnelled).insert(told.asked.to.name.clone());
+        return relay(conn, &mut told, &mut Plan::default()).await;
+    };
+    let to = Arc::new(Authority::new(told.asked.to.host.clone(), told.asked.to.port, tls));
+    if let Some(server) = &mut conn.server {
+        server.to = to.clone();
+        server.connect = told.connect;
     }
-    lock(&conn.shared.tunnelled).insert(told.asked.to.name.clone());
-    relay(conn, &mut told, &mut Plan::default()).await
+    conn.tunnel = Some(to);
+    told.leave_out();
+    Next::Again
+}
+
+/// Puts itself between client and server within TLS. False: the server's certificate is not to be trusted, and the
+/// client shall see that for itself, through a plain tunnel.
+async fn intercept(conn: &mut Conn, told: &mut Told) -> Result<bool, Next> {
+    let (shared, to) = (conn.shared.clone(), told.asked.to.clone());
+    let Some(tls) = &shared.intercept else { return Ok(false) };
+    let gone = |told: &mut Told, e: std::io::Error| {
+        told.ended = "client_gone";
+        told.error = Some(format!("TLS: {e}"));
+        Next::Gone
+    };
+    let Some(server) = &mut conn.server else { return Err(Next::Close) };
+    if !server.mapped {
+        let both = Both::new(&[], std::mem::take(&mut server.input), std::mem::take(&mut server.output));
+        match tls.connect(both, &to.host).await {
+            Ok(stream) => (server.input, server.output) = wire::tls(stream.into()),
+            Err(e) => {
+                let fault = tls::certificate_fault(&e);
+                told.error = Some(fault.clone().unwrap_or_else(|| format!("TLS: {e}")));
+                conn.server = None;
+                if fault.is_none() {
+                    told.ended = "upstream_cut";
+                    return Err(Next::Close);
+                }
+                conn.reach(told, Body::Empty).await?;
+                return Ok(false);
+            }
+        }
+    }
+    let both = Both::new(conn.from.data(), std::mem::take(&mut conn.input), std::mem::take(&mut conn.output));
+    conn.from.eat(conn.from.data().len());
+    match tls.accept(both, &to.host).await {
+        Ok(stream) => (conn.input, conn.output) = wire::tls(stream.into()),
+        Err(e) => return Err(gone(told, e)),
+    }
+    Ok(true)
 }
 
 /// What the client begins with; a server that speaks first carries something else.
@@ -89,6 +139,9 @@ fn carries(data: &[u8]) -> Carries {
     const LONGEST_METHOD: usize = 20;
     let method = data.iter().take_while(|b| b.is_ascii_uppercase() || **b == b'-').count();
     match data.get(method..) {
+        // A handshake record of SSL 3 or later.
+        _ if data == [0x16] => Carries::More,
+        _ if data.starts_with(&[0x16, 3]) => Carries::Tls,
         _ if method > LONGEST_METHOD => Carries::Other,
         None | Some([]) | Some([b' ']) => Carries::More,
         Some([b' ', b'/' | b'h' | b'*', ..]) if method >= 3 => Carries::Http,
@@ -97,18 +150,26 @@ fn carries(data: &[u8]) -> Carries {
 }
 
 /// Passes both ways on until both have ended, or one breaks.
-pub(super) async fn relay(conn: &mut Conn, told: &mut Told, _plan: &mut Plan) -> Next {
-    let Conn { input, output, from, server, .. } = conn;
+pub(super) async fn relay(conn: &mut Conn, told: &mut Told, plan: &mut Plan) -> Next {
+    let Conn { input, output, from, server, carried, .. } = conn;
     let Some(Server { input: server_in, output: server_out, buf, .. }) = server.as_mut() else { return Next::Close };
-    let (up_count, down_count) = (AtomicU64::new(0), AtomicU64::new(0));
-    let mut up = pin!(pump(input, from, server_out, &up_count));
-    let mut down = pin!(pump(server_in, buf, output, &down_count));
+    let flags = Flags::default();
+    let down = Down { input: server_in, buf, tap: Tap::new(output, told, &flags, carried), plan };
+    let (ended, next) = both(up(input, from, server_out), down.run(), &flags).await;
+    told.ended = ended;
+    next
+}
+
+/// Runs both ways until it is over: how it ended, and what comes of it.
+async fn both(up: impl Future<Output = End>, down: impl Future<Output = End>, flags: &Flags) -> (&'static str, Next) {
+    let (mut up, mut down) = (pin!(up), pin!(down));
     let (mut up_over, mut down_over) = (None, None);
-    let (ended, next) = poll_fn(|cx| {
+    poll_fn(|cx| {
         if up_over.is_none()
             && let Poll::Ready(end) = up.as_mut().poll(cx)
         {
             up_over = Some(end);
+            flags.set(Flags::HALF);
         }
         if down_over.is_none()
             && let Poll::Ready(end) = down.as_mut().poll(cx)
@@ -116,19 +177,16 @@ pub(super) async fn relay(conn: &mut Conn, told: &mut Told, _plan: &mut Plan) ->
             down_over = Some(end);
         }
         Poll::Ready(match (up_over, down_over) {
+            (_, Some(End::Cut(cut))) => ("fault", cut.into()),
             (_, Some(End::Read)) => ("upstream_cut", Next::Reset),
             (Some(End::Write), _) => ("upstream_cut", Next::Reset),
             (Some(End::Read), _) | (_, Some(End::Write)) => ("client_gone", Next::Gone),
+            _ if flags.given_up() => ("client_gone", Next::Gone),
             (Some(End::Fin), Some(End::Fin)) => ("whole", Next::Close),
             _ => return Poll::Pending,
         })
     })
-    .await;
-    told.ended = ended;
-    let down = down_count.load(Relaxed);
-    told.received += down;
-    told.sent(down);
-    next
+    .await
 }
 
 /// How one way ended.
@@ -140,16 +198,26 @@ enum End {
     Read,
     /// The side that is written to broke.
     Write,
+    /// A fault ended it.
+    Cut(Cut),
 }
 
-async fn pump(input: &mut In, buf: &mut Buf, out: &mut Out, count: &AtomicU64) -> End {
+impl From<Stop> for End {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Gone => End::Write,
+            Stop::Cut(cut) => End::Cut(cut),
+        }
+    }
+}
+
+/// From the client to the server.
+async fn up(input: &mut In, buf: &mut Buf, out: &mut Out) -> End {
     loop {
-        let n = buf.data().len();
         if out.send(buf.data()).await.is_err() {
             return End::Write;
         }
-        buf.eat(n);
-        count.fetch_add(n as u64, Relaxed);
+        buf.eat(buf.data().len());
         match buf.fill(input).await {
             Ok(1..) => {}
             Ok(0) => {
@@ -158,5 +226,86 @@ async fn pump(input: &mut In, buf: &mut Buf, out: &mut Out, count: &AtomicU64) -
             }
             Err(_) => return End::Read,
         }
+    }
+}
+
+/// From the server to the client.
+struct Down<'a> {
+    input: &'a mut In,
+    buf: &'a mut Buf,
+    tap: Tap<'a>,
+    plan: &'a mut Plan,
+}
+
+impl Down<'_> {
+    async fn run(mut self) -> End {
+        let mut messages = self.plan.next_message().map(|_| Messages::default());
+        loop {
+            let n = self.buf.data().len();
+            let sent = match &mut messages {
+                Some(messages) => messages.pass(&mut self.tap, self.plan, self.buf.data()).await,
+                None => self.tap.send(self.buf.data(), false, true).await,
+            };
+            if let Err(stop) = sent {
+                return stop.into();
+            }
+            self.buf.eat(n);
+            self.tap.told.received += n as u64;
+            match self.buf.fill(self.input).await {
+                Ok(1..) => {}
+                Ok(0) => {
+                    let _ = self.tap.out.shutdown().await; // gone already: the other way will say so
+                    return End::Fin;
+                }
+                Err(_) => return End::Read,
+            }
+        }
+    }
+}
+
+/// A WebSocket whose messages something is to be done about.
+#[derive(Default)]
+struct Messages {
+    frames: Frames,
+    /// Messages up to this number, not included, are left out.
+    skipped: u64,
+}
+
+impl Messages {
+    async fn pass(&mut self, tap: &mut Tap<'_>, plan: &mut Plan, mut octets: &[u8]) -> Result<(), Stop> {
+        while !octets.is_empty() {
+            let (n, message, begins) = match self.frames.next(octets) {
+                socket::Next::More(n) => {
+                    octets = &octets[n..];
+                    continue;
+                }
+                socket::Next::Octets(n, message, begins) => (n, message, begins),
+            };
+            let head = self.frames.take_head();
+            if let Some(number) = message.filter(|_| begins) {
+                for step in plan.take(|at| matches!(at, Point::Message(n) if n <= number)) {
+                    self.act(tap, &step, number).await?;
+                }
+            }
+            if message.is_none_or(|m| m >= self.skipped) {
+                // A frame's head may have come in pieces that were held back.
+                tap.send(if head.is_empty() { &octets[..n] } else { &head }, false, true).await?;
+            }
+            octets = &octets[n..];
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, tap: &mut Tap<'_>, step: &Planned, number: u64) -> Result<(), Stop> {
+        tap.told.applied(step);
+        match &step.action {
+            Action::Wait(time) => tap.wait(*time).await,
+            Action::Raw(raw) => tap.put(raw).await?,
+            Action::Skip(count) => self.skipped = self.skipped.max(number.saturating_add(*count)),
+            Action::Pace { bytes, variation, every } => tap.pace(*bytes, *variation, *every, step.by.draw),
+            Action::Cut(cut) => return Err(Stop::Cut(*cut)),
+            _ => {}
+        }
+        Ok(())
     }
 }

@@ -1,15 +1,19 @@
 //! Streams as two halves, whatever they are made of, and the buffer that is read into.
 
+use super::lock;
 use super::shaped::{ShapedIn, ShapedOut};
 use bytes::BufMut;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio_rustls::TlsStream;
 
 /// The half that is read from.
 #[derive(Default)]
@@ -18,6 +22,8 @@ pub(super) enum In {
     Tcp(OwnedReadHalf),
     /// A socket behind a link.
     Shaped(Box<ShapedIn>),
+    /// What is within TLS.
+    Tls(Arc<Mutex<TlsStream<Both>>>),
     /// One end of a pipe within this process.
     Pipe(ReadHalf<DuplexStream>),
     /// It was closed here.
@@ -32,6 +38,8 @@ pub(super) enum Out {
     Tcp(OwnedWriteHalf),
     /// A socket behind a link.
     Shaped(Box<ShapedOut>),
+    /// What is within TLS.
+    Tls(Arc<Mutex<TlsStream<Both>>>),
     /// One end of a pipe within this process.
     Pipe(WriteHalf<DuplexStream>),
     /// It was closed here.
@@ -45,6 +53,25 @@ pub(super) fn tcp(socket: TcpStream) -> (In, Out) {
     let _ = socket.set_nodelay(true);
     let (input, output) = socket.into_split();
     (In::Tcp(input), Out::Tcp(output))
+}
+
+/// Both halves of a stream, and what was read of it already: what TLS is spoken over.
+pub(super) struct Both {
+    ahead: Vec<u8>,
+    input: In,
+    output: Out,
+}
+
+impl Both {
+    pub(super) fn new(ahead: &[u8], input: In, output: Out) -> Self {
+        Self { ahead: ahead.to_vec(), input, output }
+    }
+}
+
+/// Halves of what is within TLS.
+pub(super) fn tls(stream: TlsStream<Both>) -> (In, Out) {
+    let stream = Arc::new(Mutex::new(stream));
+    (In::Tls(stream.clone()), Out::Tls(stream))
 }
 
 /// Halves of one end of a pipe.
@@ -63,6 +90,11 @@ pub(super) fn reset(input: In, output: Out) {
             half.forget();
         }
         Out::Shaped(half) => half.reset(),
+        Out::Tls(stream) => {
+            let mut stream = lock(&stream);
+            let both = stream.get_mut().0;
+            reset(std::mem::take(&mut both.input), std::mem::take(&mut both.output));
+        }
         Out::Pipe(_) | Out::Gone => {}
     }
     drop(input);
@@ -73,6 +105,11 @@ impl AsyncRead for In {
         match self.get_mut() {
             In::Tcp(half) => Pin::new(half).poll_read(cx, buf),
             In::Shaped(half) => Pin::new(half.as_mut()).poll_read(cx, buf),
+            In::Tls(stream) => match Pin::new(&mut *lock(stream)).poll_read(cx, buf) {
+                // An end without TLS's own good-bye: an end all the same.
+                Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+                read => read,
+            },
             In::Pipe(half) => Pin::new(half).poll_read(cx, buf),
             In::Gone => Poll::Ready(Ok(())),
         }
@@ -84,6 +121,7 @@ impl AsyncWrite for Out {
         match self.get_mut() {
             Out::Tcp(half) => Pin::new(half).poll_write(cx, buf),
             Out::Shaped(half) => Pin::new(half.as_mut()).poll_write(cx, buf),
+            Out::Tls(stream) => Pin::new(&mut *lock(stream)).poll_write(cx, buf),
             Out::Pipe(half) => Pin::new(half).poll_write(cx, buf),
             Out::Gone => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
@@ -106,6 +144,7 @@ impl AsyncWrite for Out {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Out::Tcp(_) | Out::Shaped(_) | Out::Gone => Poll::Ready(Ok(())),
+            Out::Tls(stream) => Pin::new(&mut *lock(stream)).poll_flush(cx),
             Out::Pipe(half) => Pin::new(half).poll_flush(cx),
         }
     }
@@ -114,9 +153,37 @@ impl AsyncWrite for Out {
         match self.get_mut() {
             Out::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             Out::Shaped(half) => Pin::new(half.as_mut()).poll_shutdown(cx),
+            Out::Tls(stream) => Pin::new(&mut *lock(stream)).poll_shutdown(cx),
             Out::Pipe(half) => Pin::new(half).poll_shutdown(cx),
             Out::Gone => Poll::Ready(Ok(())),
         }
+    }
+}
+
+impl AsyncRead for Both {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.ahead.is_empty() {
+            return Pin::new(&mut this.input).poll_read(cx, buf);
+        }
+        let n = this.ahead.len().min(buf.remaining());
+        buf.put_slice(&this.ahead[..n]);
+        this.ahead.drain(..n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Both {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().output).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().output).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().output).poll_shutdown(cx)
     }
 }
 
@@ -128,19 +195,32 @@ impl Out {
     }
 
     /// Waits until the other side's kernel has all that was sent, but not for long: a reader that does not read may
-    /// never take it.
+    /// never take it. Behind a link: until all has left, however long that takes.
     pub(super) async fn arrived(&self) {
-        let half = match self {
-            Out::Tcp(half) => half,
-            Out::Shaped(half) => return half.arrived().await,
-            Out::Pipe(_) | Out::Gone => return,
-        };
-        let (Ok(local), Ok(peer)) = (half.local_addr(), half.peer_addr()) else { return };
+        poll_fn(|cx| self.poll_left(cx)).await;
+        let Some((local, peer)) = self.ends() else { return };
         for wait in [0, 1, 2, 4, 8, 16, 32, 64, 128] {
             tokio::time::sleep(Duration::from_millis(wait)).await;
             if queued(local, peer).await.is_none_or(|n| n == 0) {
                 return;
             }
+        }
+    }
+
+    pub(super) fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Out::Shaped(half) => half.poll_left(cx),
+            Out::Tls(stream) => lock(stream).get_ref().0.output.poll_left(cx),
+            Out::Tcp(_) | Out::Pipe(_) | Out::Gone => Poll::Ready(()),
+        }
+    }
+
+    /// The socket's addresses: its own and the other side's.
+    fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        match self {
+            Out::Tcp(half) => Some((half.local_addr().ok()?, half.peer_addr().ok()?)),
+            Out::Tls(stream) => lock(stream).get_ref().0.output.ends(),
+            Out::Shaped(_) | Out::Pipe(_) | Out::Gone => None,
         }
     }
 
@@ -230,6 +310,6 @@ impl Buf {
 
     /// Reads more, as [`Buf::poll_fill`] does.
     pub(super) async fn fill(&mut self, input: &mut In) -> io::Result<usize> {
-        std::future::poll_fn(|cx| self.poll_fill(cx, input)).await
+        poll_fn(|cx| self.poll_fill(cx, input)).await
     }
 }

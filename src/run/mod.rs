@@ -140,6 +140,8 @@ fn about(plan: &Plan, settings: &Settings) -> Value {
         "journeys": plan.journeys.iter().map(|j| &j.name).collect::<Vec<_>>(),
         "repeat": plan.repeat,
         "sound": plan.sound,
+        // These hosts speak HTTP/1.1 to the browser, whatever they speak without us.
+        "intercept": plan.app.intercept,
         "insecure_certificates": plan.app.access.insecure_certificates,
         "webdriver": settings.webdriver,
         "soundcheck": env!("CARGO_PKG_VERSION"),

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::{Log, Now, random_hex};
 use crate::fault::Leg;
 use crate::profile::{Facts, Profile};
+use crate::proxy::tls::Intercept;
 use crate::proxy::{Armed, Config, Proxy, Reach, Route, STORM, Tally};
 use crate::record::Ending;
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ const CANARY: Duration = Duration::from_secs(10);
 /// The listener of one play.
 pub(super) struct Net {
     proxy: Proxy,
+    authority: Option<String>,
 }
 
 /// What an app's own addresses are: what its file names, and where it is itself.
@@ -46,6 +48,7 @@ fn config(leg: Leg, reach: Reach, trace: Vec<String>, log: &Log, now: &Now) -> C
         leg,
         reach,
         map: std::collections::BTreeMap::new(),
+        intercept: None,
         trace,
         log: Some(log.clone()),
         now: now.clone(),
@@ -59,8 +62,22 @@ impl Net {
         let hosts = own_hosts(shared);
         let reach = Reach { named: hosts.clone(), public: true };
         let mut config = config(Leg::Browser, reach, hosts, &shared.log, &shared.now);
-        config.map.clone_from(&shared.plan.app.map);
-        Ok(Self { proxy: Proxy::start(config).await? })
+        let app = &shared.plan.app;
+        config.map.clone_from(&app.map);
+        config.intercept = match app.intercept.as_slice() {
+            [] => None,
+            hosts => Some(Intercept::new(hosts)?),
+        };
+        if app.access.insecure_certificates {
+            config.intercept = config.intercept.map(Intercept::insecure).transpose()?;
+        }
+        let authority = config.intercept.as_ref().map(Intercept::certificate);
+        Ok(Self { proxy: Proxy::start(config).await?, authority })
+    }
+
+    /// The certificate that the play's browser is to trust, as PEM, where HTTPS is looked into.
+    pub(super) fn authority(&self) -> Option<&str> {
+        self.authority.as_deref()
     }
 
     /// Where the browser is sent.

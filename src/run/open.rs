@@ -9,6 +9,7 @@ use crate::browser::leash::Leash;
 use crate::browser::options::{BasicAuth, Options};
 use crate::browser::probe;
 use crate::browser::session::Session;
+use crate::browser::trust::trust;
 use crate::error::{Operator, Result};
 use crate::event::Ids;
 use serde_json::{Value, json};
@@ -30,7 +31,12 @@ pub(super) async fn open(
     let access = &shared.plan.app.access;
     let origin = url::Url::parse(&shared.base).map(|u| u.origin().ascii_serialization()).unwrap_or_default();
     let basic = access.basic.clone().map(|(user, password)| BasicAuth { origin: origin.clone(), user, password });
+    let profile = match net.and_then(Net::authority) {
+        Some(pem) => trust(leash, turn.kind, pem).await?,
+        None => None,
+    };
     let options = Options {
+        profile,
         headed: settings.headed,
         display: shared.display.clone(),
         wav: match turn.kind {

@@ -24,6 +24,7 @@ pub struct Play {
     pub app: String,
     pub extra: String,
     pub args: Vec<String>,
+    pub env: Vec<(String, String)>,
 }
 
 /// Opens the player, starts the audio, switches four times. Failures are given up on sooner than in the shipped one.
@@ -55,6 +56,7 @@ impl Play {
             app,
             extra: String::new(),
             args: Vec::new(),
+            env: Vec::new(),
         }
     }
 
@@ -91,6 +93,7 @@ impl Play {
             .args(["--json", "--out"])
             .arg(&out)
             .args(&self.args)
+            .envs(self.env.iter().cloned())
             .output()
             .expect("runs");
         (serde_json::from_slice(&done.stdout).unwrap_or(Value::Null), done)

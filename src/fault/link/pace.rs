@@ -2,7 +2,9 @@
 //! of a slotted link).
 
 use super::super::seed::Draw;
+use super::SEGMENT;
 use super::outage::{FOREVER, HOPS, Outages};
+use super::queue::{QUANTUM, QUANTUM_TIME, QUEUE_TIME, Room};
 use std::time::Duration;
 
 /// A bottleneck of one rate, as a virtual clock. When what was sent has passed is counted from the begin of a busy time
@@ -56,14 +58,20 @@ impl Clock {
         leaves
     }
 
-    /// When only half of so many octets is left to pass.
-    pub fn half(&self, octets: u64) -> Duration {
-        self.free.saturating_sub(Duration::from_secs_f64(octets as f64 * 4.0 / self.rate))
+    /// How much may be sent at once of the one connection this is the pace of. It saves up no more than a late tick needs:
+    /// the rest stays with the sender.
+    pub fn room(&self, now: Duration) -> Room {
+        let most = self.octets(QUEUE_TIME).max(SEGMENT);
+        let backlog = self.octets(self.free.saturating_sub(now).as_secs_f64());
+        match most.saturating_sub(backlog) {
+            0 => Room::At(self.free.saturating_sub(Duration::from_secs_f64(most as f64 * 4.0 / self.rate))),
+            room => Room::For(room.min(self.octets(QUANTUM_TIME).max(QUANTUM.0))),
+        }
     }
 
-    /// Octets that were sent and have not passed yet, about.
-    pub fn backlog(&self, now: Duration) -> u64 {
-        (self.free.saturating_sub(now).as_secs_f64() * self.rate / 8.0) as u64
+    /// Octets that pass in so many seconds.
+    fn octets(&self, seconds: f64) -> u64 {
+        (seconds * self.rate / 8.0) as u64
     }
 }
 
@@ -190,28 +198,16 @@ fn length(ms: &[u64]) -> u64 {
     ms.last().copied().unwrap_or(1)
 }
 
-/// Reads a trace as mahimahi's `mm-link` does: one whole number of milliseconds a line, each an opportunity to deliver
-/// 1500 octets. Empty lines are skipped. Says which line is wrong.
-pub fn parse_trace(text: &str) -> Result<Vec<u64>, String> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let number = |(n, line): (usize, &str)| {
-        line.trim().parse().map_err(|_| format!("line {}: `{}` is no number of milliseconds", n + 1, line.trim()))
-    };
-    let ms = lines.map(number).collect::<Result<Vec<u64>, _>>()?;
-    check_trace(&ms)?;
-    Ok(ms)
-}
-
-/// Whether a trace can be played: ascending, and longer than nothing, but no longer than a week.
+/// Whether a trace can be played, and if not, why: it ascends, and is longer than nothing, but no longer than a week.
 pub fn check_trace(ms: &[u64]) -> Result<(), String> {
     const WEEK_MS: u64 = 7 * 24 * 3600 * 1000;
-    if let Some(n) = ms.windows(2).position(|pair| pair[1] < pair[0]) {
-        return Err(format!("opportunity {}: {} ms comes before {} ms", n + 2, ms[n + 1], ms[n]));
+    if let Some(pair) = ms.windows(2).find(|pair| pair[1] < pair[0]) {
+        return Err(format!("`{}` comes after `{}`: milliseconds of a trace ascend", pair[1], pair[0]));
     }
     match ms.last() {
-        None => Err("a trace needs at least one opportunity".to_owned()),
-        Some(0) => Err("a trace that ends at 0 ms has no length".to_owned()),
-        Some(last) if *last > WEEK_MS => Err(format!("{last} ms is longer than a week")),
+        None => Err("a trace without a delivery opportunity delivers nothing: use an outage".to_owned()),
+        Some(0) => Err("a trace's last millisecond is its length: more than 0".to_owned()),
+        Some(last) if *last > WEEK_MS => Err(format!("a trace of {last} ms is longer than a week")),
         Some(_) => Ok(()),
     }
 }
@@ -245,11 +241,11 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_reads_as_mahimahi_writes_it() {
-        assert_eq!(parse_trace("0\n3\n3\n\n10\n"), Ok(vec![0, 3, 3, 10]));
-        assert_eq!(parse_trace("1\nx\n"), Err("line 2: `x` is no number of milliseconds".to_owned()));
-        assert_eq!(parse_trace("5\n4\n"), Err("opportunity 2: 4 ms comes before 5 ms".to_owned()));
-        assert!(parse_trace("").is_err() && parse_trace("0\n0\n").is_err() && parse_trace("-1\n").is_err());
+    fn a_trace_that_cannot_be_played_is_none() {
+        assert!(Chances::trace(&[0, 3, 3, 10]).is_some());
+        for ms in [&[] as &[u64], &[0, 0], &[5, 4], &[u64::MAX]] {
+            assert!(Chances::trace(ms).is_none(), "{ms:?}");
+        }
     }
 
     #[test]

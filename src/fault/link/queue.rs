@@ -1,9 +1,25 @@
 //! The queue before the bottleneck. Where a router would drop, the sender is kept waiting: a proxy cannot lose octets.
-//! Each connection has an even share of it, and what is first in is first out, so each has an even share of the rate.
+//! What is first in is first out. Where several connections are in it, each joins at its share of the rate and by small
+//! pieces, so each gets its share, and evenly: who filled the queue in one go would leave it in one go, with a long pause
+//! after, again and again.
 
 use super::SEGMENT;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
+
+/// The queue holds at least so much of the rate, so that a tick that comes late costs no rate.
+pub(super) const QUEUE_TIME: f64 = 0.05;
+/// What joins at once is no more than this time's worth of the rate, divided among the connections,
+pub(super) const QUANTUM_TIME: f64 = 0.005;
+/// and no less than this time's worth, however many they are: a thousand small writes cost more than they tell,
+const QUANTUM_TIME_MIN: f64 = 0.000_5;
+/// nor than these octets, nor more.
+pub(super) const QUANTUM: (u64, u64) = (64, 64 * 1024);
+/// Where there are several, each joins at its share of the rate, times the first if the queue is empty, the second if it
+/// is full: so it comes to be half full. They are so close that who comes first in a tick has no better share.
+const HASTE: (f64, f64) = (1.1, 0.9);
+/// Who joins late makes up for so much of it.
+const CREDIT: Duration = Duration::from_millis(25);
 
 /// How much of a connection may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +43,27 @@ struct Piece {
 pub(super) struct Queue {
     limit: u64,
     total: u64,
+    /// The bottleneck's, octets a second; `None`: not limited.
+    rate: Option<f64>,
     pieces: VecDeque<Piece>,
-    /// Octets of each connection that has any.
-    shares: HashMap<u64, u64>,
+    /// Of each connection that has any octets in it.
+    shares: HashMap<u64, Share>,
+}
+
+/// A connection's part of the queue.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    octets: u64,
+    /// When its next octets may join.
+    next: Duration,
 }
 
 impl Queue {
-    pub fn new(limit: u64) -> Self {
-        Self { limit: limit.max(SEGMENT), total: 0, pieces: VecDeque::new(), shares: HashMap::new() }
+    /// A queue of `limit` octets before a bottleneck of `rate` bits per second.
+    pub fn new(limit: u64, rate: Option<f64>) -> Self {
+        let rate = rate.map(|bits| bits / 8.0);
+        let limit = limit.max(SEGMENT).max((rate.unwrap_or(0.0) * QUEUE_TIME) as u64);
+        Self { limit, total: 0, rate, pieces: VecDeque::new(), shares: HashMap::new() }
     }
 
     pub fn limit(&self) -> u64 {
@@ -53,8 +82,8 @@ impl Queue {
             self.pieces.pop_front();
             self.total -= piece.octets;
             if let Some(share) = self.shares.get_mut(&piece.flow) {
-                *share -= piece.octets;
-                if *share == 0 {
+                share.octets -= piece.octets;
+                if share.octets == 0 {
                     self.shares.remove(&piece.flow);
                 }
             }
@@ -68,7 +97,14 @@ impl Queue {
             return;
         }
         self.total += octets;
-        *self.shares.entry(flow).or_default() += octets;
+        self.shares.entry(flow).or_default().octets += octets;
+        let connections = self.shares.len() as f64;
+        if let (Some(rate), Some(share)) = (self.rate, self.shares.get_mut(&flow)) {
+            let full = (self.total as f64 / self.limit as f64).min(1.0);
+            let haste = HASTE.0 + (HASTE.1 - HASTE.0) * full;
+            let time = octets as f64 * connections / (haste * rate);
+            share.next = share.next.max(now.saturating_sub(CREDIT)) + Duration::from_secs_f64(time);
+        }
         match self.pieces.back_mut() {
             // Small writes do not make the queue long: up to a segment leaves as one.
             Some(last) if last.flow == flow && (last.leaves == leaves || last.octets + octets <= SEGMENT) => {
@@ -79,18 +115,36 @@ impl Queue {
         }
     }
 
-    /// How much this connection may push. One that has nothing in the queue always may push a segment, so that a
+    /// How much this connection may push at once. One that has nothing in the queue always may push something, so that a
     /// thousand connections take turns; the queue is longer then.
     pub fn room(&mut self, flow: u64, now: Duration) -> Room {
         self.settle(now);
-        let own = self.shares.get(&flow).copied().unwrap_or(0);
-        let connections = self.shares.len() as u64 + u64::from(own == 0);
-        let share = (self.limit / connections).max(SEGMENT);
-        let room = share.saturating_sub(own).min(self.limit.saturating_sub(self.total));
-        match if own == 0 { room.max(SEGMENT) } else { room } {
-            0 => Room::At(self.pieces.iter().find(|piece| piece.flow == flow).map_or(now, |piece| piece.leaves)),
-            room => Room::For(room),
+        let own = self.shares.get(&flow).copied().unwrap_or_default();
+        let connections = self.shares.len() as u64 + u64::from(own.octets == 0);
+        if connections > 1 && own.next > now {
+            return Room::At(own.next);
         }
+        let room = self.limit.saturating_sub(self.total);
+        match if own.octets == 0 { room.max(SEGMENT) } else { room } {
+            0 => Room::At(self.room_from(flow, own.octets).unwrap_or(now)),
+            room => Room::For(room.min(self.quantum(connections))),
+        }
+    }
+
+    /// When the queue is no longer full, or holds nothing of this connection any more.
+    fn room_from(&self, flow: u64, mut own: u64) -> Option<Duration> {
+        let mut total = self.total;
+        let room = self.pieces.iter().find(|piece| {
+            total -= piece.octets;
+            own -= if piece.flow == flow { piece.octets } else { 0 };
+            total < self.limit || own == 0
+        });
+        room.map(|piece| piece.leaves)
+    }
+
+    fn quantum(&self, connections: u64) -> u64 {
+        let octets = |rate: f64| rate * (QUANTUM_TIME / connections as f64).max(QUANTUM_TIME_MIN);
+        self.rate.map_or(QUANTUM.1, |rate| (octets(rate) as u64).clamp(QUANTUM.0, QUANTUM.1))
     }
 }
 
@@ -102,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_keeps_its_sender_waiting_until_something_left() {
-        let mut queue = Queue::new(10_000);
+        let mut queue = Queue::new(10_000, None);
         assert_eq!(queue.room(1, S), Room::For(10_000));
         queue.push(1, S, S * 2, 6000);
         queue.push(1, S, S * 3, 4000);
@@ -114,19 +168,38 @@ mod tests {
     }
 
     #[test]
-    fn a_newcomer_has_a_segment_at_once_and_its_share_soon() {
-        let mut queue = Queue::new(10_000);
-        queue.push(1, S, S * 2, 10_000);
+    fn a_newcomer_has_a_segment_at_once_and_then_waits_for_room() {
+        let mut queue = Queue::new(10_000, None);
+        queue.push(1, S, S * 2, 5000);
+        queue.push(1, S, S * 3, 5000);
         assert_eq!(queue.room(2, S), Room::For(SEGMENT));
-        queue.push(2, S, S * 3, SEGMENT);
-        assert_eq!(queue.room(2, S), Room::At(S * 3), "no second one while the queue is full");
-        assert_eq!(queue.room(1, S * 2), Room::For(5000));
-        assert_eq!(queue.room(2, S * 2), Room::For(5000 - SEGMENT));
+        queue.push(2, S, S * 4, SEGMENT);
+        assert_eq!(queue.room(2, S), Room::At(S * 2), "no second one while the queue is full");
+        queue.push(3, S, S * 5, 9000);
+        assert_eq!(queue.room(2, S), Room::At(S * 4), "or until its own has left");
+    }
+
+    #[test]
+    fn one_alone_fills_the_queue_in_one_go_and_several_take_turns() {
+        // 100,000 octets a second: 500 in 5 ms.
+        let mut queue = Queue::new(20_000, Some(800_000.0));
+        for n in 0..20 {
+            assert_eq!(queue.room(1, S), Room::For(500), "push {n}");
+            queue.push(1, S, S * 2, 500);
+        }
+        assert_eq!(queue.room(2, S), Room::For(250), "5 ms of its share");
+        // At 50,000 octets a second, a little less while the queue is so full, it makes up for 25 ms.
+        for n in 0..5 {
+            assert_eq!(queue.room(2, S), Room::For(250), "push {n}");
+            queue.push(2, S, S * 3, 250);
+        }
+        let Room::At(next) = queue.room(2, S) else { panic!("no more at once") };
+        assert!(next > S && next < S + Duration::from_millis(5), "{next:?}");
     }
 
     #[test]
     fn small_writes_do_not_make_the_queue_long() {
-        let mut queue = Queue::new(1_000_000);
+        let mut queue = Queue::new(1_000_000, None);
         (1..=146_000).for_each(|n| queue.push(1, S, S + Duration::from_micros(n), 1));
         assert_eq!(queue.pieces.len(), 100);
         assert_eq!(queue.backlog(S), 146_000);

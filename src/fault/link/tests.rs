@@ -105,13 +105,24 @@ fn the_rate_is_met_behind_delay_too() {
 #[test]
 fn six_connections_share_one_cap_evenly() {
     for mbit in [0.5, 6.0, 100.0] {
-        let all = bulk(&mut link(vec![rate(mbit)], 1).down, 6, S * 7);
+        let all = bulk(&mut link(vec![rate(mbit)], 1).down, 6, S * 9);
         let together: Arrivals = all.iter().flatten().copied().collect();
         let (long, worst) = rate_errors(&together, mbit);
         assert!(long < 0.01 && worst < 0.03, "{mbit} Mbit/s: {long} {worst}");
+        // The first one finds the queue empty and fills it: it takes the queue's time, at 0.5 Mbit/s a second, until shares
+        // are even.
         for (n, own) in all.iter().enumerate() {
-            let share = between(own, S, S * 6) as f64 * 6.0 / between(&together, S, S * 6) as f64;
+            let share = between(own, S * 3, S * 8) as f64 * 6.0 / between(&together, S * 3, S * 8) as f64;
             assert!((share - 1.0).abs() < 0.03, "{mbit} Mbit/s: connection {n} has {share} of its share");
+            let mut gaps: Vec<Duration> = own.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+            gaps = gaps.split_off(gaps.len() / 2);
+            gaps.sort_unstable();
+            let (p99, longest) = (gaps[gaps.len() * 99 / 100], gaps[gaps.len() - 1]);
+            println!(
+                "{mbit} Mbit/s: connection {n} has {share:.4} of its share, gaps: p99 {p99:?}, longest {longest:?}"
+            );
+            // A tick that comes late, and a piece.
+            assert!(p99 <= MS * 25);
         }
     }
 }
@@ -251,7 +262,8 @@ fn a_slotted_link_delivers_in_bursts_at_its_rate() {
     let times: BTreeSet<Duration> = all[0].iter().map(|(at, _)| *at).collect();
     let times: Vec<Duration> = times.into_iter().collect();
     assert!(times.windows(2).all(|pair| (MS * 20..=MS * 60).contains(&(pair[1] - pair[0]))));
-    assert!(times.iter().all(|at| between(&all[0], *at, *at + MS) <= 20_000));
+    // What arrived with any burst came with it or with those before.
+    assert!((1..).zip(&times).all(|(n, at)| between(&all[0], Duration::ZERO, *at + MS) <= n * 20_000));
     let mbit = between(&all[0], S, S * 21) as f64 * 8.0 / 20e6;
     assert!((mbit - 4.0).abs() < 0.04, "20,000 octets in 40 ms: {mbit}");
 }
@@ -451,7 +463,7 @@ proptest! {
     ) {
         let mut way = link(vec![rate(mbit)], 1).down;
         let mut flows: Vec<Flow> = (0..connections).map(|_| way.flow()).collect();
-        let limit = (64 * 1024).max((mbit * 1e6 / 8.0 * 0.025) as u64);
+        let limit = (64 * 1024).max((mbit * 1e6 / 8.0 * 0.05) as u64);
         for (n, which) in (0..).zip(order) {
             let (now, flow) = (MS * n, &mut flows[which % connections]);
             match way.room(flow, now) {
@@ -460,9 +472,14 @@ proptest! {
                     way.send(flow, now, room);
                     prop_assert!(way.backlog(now) <= limit + connections as u64 * SEGMENT);
                 }
-                Room::At(later) => {
+                Room::At(mut later) => {
                     prop_assert!(later > now);
-                    prop_assert!(matches!(way.room(flow, later), Room::For(_)), "there is room by then");
+                    // Others may have come before; but each time it asks, something has left.
+                    let asks = (0..1000).take_while(|_| match way.clone().room(flow, later) {
+                        Room::At(again) => again > std::mem::replace(&mut later, again),
+                        Room::For(_) => false,
+                    });
+                    prop_assert!(asks.count() < 100, "it waits for ever");
                 }
             }
         }

@@ -11,14 +11,8 @@ use std::time::Duration;
 
 /// The queue where no bandwidth says another.
 const QUEUE: u64 = 64 * 1024;
-/// The queue holds at least so much of the rate, so that a tick that comes late costs no rate.
-const QUEUE_TIME: f64 = 0.025;
 /// What a connection may have under way where nothing limits its rate: as large as Linux lets a socket's buffer grow.
 const WINDOW: u64 = 4 * 1024 * 1024;
-/// What is sent at once is no more than this time's worth,
-const QUANTUM_TIME: f64 = 0.005;
-/// and no less than these octets, nor more.
-const QUANTUM: (u64, u64) = (64, 64 * 1024);
 
 /// A bit for a rule, by its number; none for those after the 64th.
 pub(super) fn bit(rule: usize) -> u64 {
@@ -102,7 +96,6 @@ pub struct Way {
     /// Outages that end connections.
     cuts: Outages,
     window: u64,
-    quantum: u64,
     flows: u64,
 }
 
@@ -182,16 +175,14 @@ impl Way {
             Part::Bandwidth { queue, .. } => Some(*queue),
             _ => None,
         });
-        let tick = line.rate().unwrap_or(0.0) / 8.0 * QUEUE_TIME;
-        let queue = Queue::new(queue.min().unwrap_or(QUEUE).max(tick as u64));
+        let queue = Queue::new(queue.min().unwrap_or(QUEUE), line.rate());
         // What is under way in two round trips: one, and one more while a lost segment is awaited.
         let rate = line.rate().into_iter().chain(loss.as_ref().map(Loss::rate)).reduce(f64::min);
         let (rtt, deviation) = delays.measured().unwrap_or_default();
         let trips = |rate: f64| (rate / 8.0 * (2 * rtt + 4 * deviation).as_secs_f64()) as u64;
         let window = rate.map_or(WINDOW, |rate| (queue.limit() + trips(rate)).min(WINDOW.max(queue.limit())));
-        let quantum = rate.map_or(QUANTUM.1, |rate| ((rate / 8.0 * QUANTUM_TIME) as u64).clamp(QUANTUM.0, QUANTUM.1));
         let cuts = Outages::new(parts, |mode| mode != OutageMode::Hold);
-        Self { line, queue, delays: delays.clone(), loss, cuts, window, quantum, flows: 0 }
+        Self { line, queue, delays: delays.clone(), loss, cuts, window, flows: 0 }
     }
 
     /// The part of a new connection.
@@ -219,18 +210,18 @@ impl Way {
         self.queue.backlog(now)
     }
 
-    /// How many octets of this connection may be sent at once now, or when to ask again. It is no more than 5 ms of the
-    /// rate, so that octets arrive evenly; ask and send until there is no room. To send more is no error, but the queue
-    /// grows by it and shares are no longer even.
+    /// How many octets of this connection may be sent at once now, or when to ask again. It is no more than the
+    /// connection's part of 5 ms, so that octets arrive evenly; ask and send until there is no room. To send more is no
+    /// error, but the queue grows by it and shares are no longer even.
     pub fn room(&mut self, flow: &Flow, now: Duration) -> Room {
         if flow.dead {
             return Room::At(FOREVER);
         }
-        let paced = flow.cap.as_ref().map_or(0, |cap| cap.backlog(now));
-        match (self.queue.room(flow.number, now), &flow.cap) {
-            (Room::For(_), Some(cap)) if paced >= self.queue.limit() => Room::At(cap.half(self.queue.limit())),
-            (Room::For(room), _) => Room::For(room.min(self.queue.limit() - paced).min(self.quantum)),
-            (later, _) => later,
+        let own = flow.cap.as_ref().map_or(Room::For(u64::MAX), |cap| cap.room(now));
+        match (self.queue.room(flow.number, now), own) {
+            (Room::For(queue), Room::For(own)) => Room::For(queue.min(own)),
+            (Room::At(queue), Room::At(own)) => Room::At(queue.max(own)),
+            (later @ Room::At(_), _) | (_, later) => later,
         }
     }
 

@@ -41,11 +41,11 @@ fn rule(id: &str, fault: Wants) -> Rule {
     }
 }
 
-fn on_response(steps: Vec<Step>) -> Rule {
+pub(super) fn on_response(steps: Vec<Step>) -> Rule {
     rule("f", Wants { response: steps, ..Wants::default() })
 }
 
-fn on_request(steps: Vec<Step>) -> Rule {
+pub(super) fn on_request(steps: Vec<Step>) -> Rule {
     rule("f", Wants { request: steps, ..Wants::default() })
 }
 

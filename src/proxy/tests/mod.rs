@@ -5,9 +5,10 @@ mod framing;
 mod link;
 mod plain;
 mod reach;
+mod served;
 mod smuggling;
 
-use super::{Armed, Config, Proxy, Reach, Route, STORM};
+use super::{Armed, Config, Proxy, Reach, Route};
 use crate::event::{Event, Log, Now};
 use crate::fault::Leg;
 use crate::secret::Secrets;
@@ -159,8 +160,9 @@ impl Rig {
             leg: Leg::Browser,
             reach: Reach { named: vec!["127.0.0.1:*".to_owned()], public: false },
             map: BTreeMap::new(),
+            intercept: None,
             trace: Vec::new(),
-            storm: Some(STORM),
+            storm: None,
             log: Some(log.clone()),
             now: now.clone(),
         };
