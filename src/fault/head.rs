@@ -284,6 +284,8 @@ fn end_of(bytes: &[u8]) -> Result<Option<usize>, Bad> {
     let head = &bytes[..end.unwrap_or(bytes.len())];
     let bare = head.iter().enumerate().any(|(at, b)| *b == b'\n' && (at == 0 || head[at - 1] != b'\r'));
     match end {
+        // Who wants to pass over empty lines before a request does so himself.
+        _ if bytes.starts_with(b"\r") => Err(Bad::Malformed("an empty line instead of a start line")),
         _ if bare => Err(Bad::Malformed("a line that ends in a bare LF")),
         Some(end) if end > LONGEST => Err(Bad::TooLarge),
         None if bytes.len() > LONGEST => Err(Bad::TooLarge),

@@ -1,6 +1,7 @@
 //! The proxy on real loopback sockets. Servers here are scripts: what they read is compared, what they write is given.
 
 mod actions;
+mod framing;
 mod link;
 mod plain;
 mod reach;
