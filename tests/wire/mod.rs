@@ -94,6 +94,7 @@ pub fn config(route: Route, log: Option<Log>) -> Config {
         leg: Leg::Browser,
         reach: Reach { named: vec!["127.0.0.1:*".to_owned(), "localhost:*".to_owned()], public: false },
         map: BTreeMap::new(),
+        intercept: None,
         trace: Vec::new(),
         storm: None,
         log,
