@@ -96,6 +96,7 @@ pub fn config(route: Route, log: Option<Log>) -> Config {
         map: BTreeMap::new(),
         trace: Vec::new(),
         storm: None,
+        intercept: None,
         log,
         now: Now::default(),
     }
