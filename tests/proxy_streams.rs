@@ -69,7 +69,7 @@ async fn stream(to: std::net::SocketAddr, client: Client) -> std::io::Result<()>
 #[test]
 fn many_streams_take_little_memory_whatever_holds_them_up() {
     let count = wire::number("SOUNDCHECK_STREAMS", 60);
-    let lasts = Duration::from_millis(if count >= 1000 { 8000 } else { 1500 });
+    let lasts = Duration::from_millis(if count >= 1000 { 8000 } else { 800 });
     let origin = Origin::start();
     let runtime = wire::runtime();
     let mut wrong = Vec::new();
