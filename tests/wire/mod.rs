@@ -97,7 +97,6 @@ pub fn config(route: Route, log: Option<Log>) -> Config {
         intercept: None,
         trace: Vec::new(),
         storm: None,
-        intercept: None,
         log,
         now: Now::default(),
     }
