@@ -13,5 +13,9 @@ fn main() -> ExitCode {
         Some("leash-exec") => return leash::leash_exec_main(&args[1..]),
         _ => {}
     }
-    cli::main()
+    // A panic is a bug of ours, and says so by its exit code; unwinding has ended what was started.
+    std::panic::catch_unwind(cli::main).unwrap_or_else(|_| {
+        eprintln!("error: a bug in Soundcheck: please report what stands above\n  what to do: run it again with -v");
+        ExitCode::from(70)
+    })
 }

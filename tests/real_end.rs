@@ -51,13 +51,16 @@ fn ends_clean(browser: &str, signal: &str, after: Duration) {
         .arg("--out")
         .arg(play.out())
         .env("TMPDIR", tmp.path())
+        .envs((signal == "PANIC").then_some(("SOUNDCHECK_PANIC", "1")))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("runs");
-    std::thread::sleep(after);
-    let sent = Command::new("kill").arg(format!("-{signal}")).arg(run.id().to_string()).status().expect("kill");
-    assert!(sent.success(), "the run ended before the signal");
+    if signal != "PANIC" {
+        std::thread::sleep(after);
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(run.id().to_string()).status().expect("kill");
+        assert!(sent.success(), "the run ended before the signal");
+    }
     let status = run.wait().expect("ends");
     let ended = Instant::now();
     let left = loop {
@@ -72,10 +75,11 @@ fn ends_clean(browser: &str, signal: &str, after: Duration) {
         }
         std::thread::sleep(Duration::from_millis(20));
     };
-    assert_eq!(left, None, "{browser}, SIG{signal} after {after:?}: left behind");
+    assert_eq!(left, None, "{browser}, {signal} after {after:?}: left behind");
     match signal {
         "INT" => assert_eq!(status.code(), Some(130)),
         "TERM" => assert_eq!(status.code(), Some(143)),
+        "PANIC" => assert_eq!(status.code(), Some(70)),
         _ => {}
     }
 }
@@ -95,7 +99,7 @@ fn nothing_is_left_after_a_kill_at_a_random_moment() {
 #[test]
 fn nothing_is_left_after_a_signal_or_a_crash() {
     for browser in BROWSERS {
-        for (signal, after) in [("INT", 2500), ("TERM", 3500), ("HUP", 1500), ("SEGV", 3000), ("INT", 300)] {
+        for (signal, after) in [("INT", 2500), ("TERM", 3500), ("HUP", 1500), ("SEGV", 3000), ("INT", 300), ("PANIC", 0)] {
             ends_clean(browser, signal, Duration::from_millis(after));
         }
     }

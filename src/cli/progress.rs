@@ -56,6 +56,9 @@ impl Progress for Terminal {
     }
 
     fn step_starts(&self, step: &str) {
+        // How a test provokes a bug of ours; no such thing in a release.
+        #[cfg(debug_assertions)]
+        assert!(std::env::var_os("SOUNDCHECK_PANIC").is_none(), "asked to panic by SOUNDCHECK_PANIC");
         let now = self.now.lock().map(|n| n.clone()).unwrap_or_default();
         self.bar.set_message(format!("{now}: {step}"));
     }

@@ -363,7 +363,9 @@
     }
     const t = now();
     let wanted;
-    if (!state.armed) wanted = t - cx.read >= Math.max(990, Math.min(50 * cx.cost, 5000)); // a dear read is a rare one: 2 % at most
+    // While nothing is waited for, a dear read is a rare one. It costs more than it blocks: until it is done the
+    // renderer cannot begin the next frames.
+    if (!state.armed) wanted = t - cx.read >= Math.max(990, Math.min(300 * cx.cost, 20000));
     else if (cx.left > 0) {
       cx.left--;
       wanted = true;
