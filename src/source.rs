@@ -87,7 +87,8 @@ impl Source {
         let with_ending = |p: &Path| if p.extension().is_some() { p.to_owned() } else { p.with_extension("toml") };
         let sibling = self.path.parent().and_then(Path::parent).unwrap_or(Path::new("")).join(folder).join(wanted);
         for candidate in [with_ending(&local), with_ending(&sibling)] {
-            if candidate.is_file() {
+            // A plan `login.toml` that plays the journey `login` does not mean itself.
+            if candidate.is_file() && candidate != self.path {
                 return Self::open(&candidate, folder);
             }
         }

@@ -37,6 +37,8 @@ pub enum ActionError {
     Thrown(String),
     /// The navigation ended without a document; the browser's words, such as `net::ERR_CONNECTION_REFUSED`.
     Navigation(String),
+    /// The page was left for another while its answer was awaited.
+    Left,
     /// It took longer than the limit.
     Timeout(Duration),
     /// The browser cannot do this.
@@ -58,6 +60,7 @@ impl fmt::Display for ActionError {
             Stale(what) => write!(f, "the page replaced the element: {what}"),
             Thrown(what) => write!(f, "the page's script threw: {what}"),
             Navigation(what) => write!(f, "the navigation failed: {what}"),
+            Left => write!(f, "the page was left meanwhile"),
             Timeout(limit) => write!(f, "not done in {limit:?}"),
             Unsupported(what) => write!(f, "this browser cannot do that: {what}"),
             Gone(what) => write!(f, "the browser is gone: {what}"),
@@ -280,10 +283,18 @@ impl Session {
                 "no such frame" | "no such client window" | "invalid session id" => ActionError::Gone(message),
                 "unknown command" | "unsupported operation" => ActionError::Unsupported(format!("{error}: {message}")),
                 _ if is_gone(&message) => ActionError::Gone(message),
+                _ if is_left(&message) => ActionError::Left,
                 _ => ActionError::Refused(format!("{error}: {message}")),
             },
         }
     }
+}
+
+/// Whether a driver's words say that the document went away under a script: nor for that.
+fn is_left(said: &str) -> bool {
+    ["Inspected target navigated or closed", "Execution context was destroyed", "Cannot find context", "AbortError: Actor"]
+        .iter()
+        .any(|word| said.contains(word))
 }
 
 /// Whether a driver's words say that its browser or tab is gone: there is no error code of its own for that.
