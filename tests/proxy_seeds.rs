@@ -73,10 +73,13 @@ fn armed(seed: u64) -> Armed {
         scope: Scope::Link,
         fault,
     };
-    let later = When { range: Some(Part::Later), ..When::default() };
+    // `times` counts by URL whatever part is asked for: the first takes it. So it is for files of one connection alone.
+    let own = When { path: Some("*/own/*".to_owned()), ..When::default() };
+    let later = When { range: Some(Part::Later), ..own.clone() };
     Armed {
         rules: vec![
-            rule("busy", 0.2, Some(1), When::default(), Arc::new(Busy)),
+            rule("busy", 0.2, Some(1), own, Arc::new(Busy)),
+            rule("busy-too", 0.1, None, When::default(), Arc::new(Busy)),
             rule("cut", 0.2, None, When::default(), Arc::new(CutSomewhere)),
             rule("spoil", 0.5, Some(2), later, Arc::new(Spoil)),
             rule("mark", 0.5, None, When::default(), Arc::new(Mark)),
@@ -93,7 +96,10 @@ fn ask(proxy: SocketAddr, port: u16, connection: u64, bodies: &mut Vec<String>) 
     let mut open = None;
     for n in 0..REQUESTS {
         let (path, range) = match rng.below(4) {
-            0 => (format!("/octets/{SIZE}/shared/{}", rng.below(3)), None),
+            // All ask for these at once, whole and from different octets.
+            0 => {
+                (format!("/octets/{SIZE}/shared/{}", rng.below(3)), Some(rng.below(3) * 5000).filter(|from| *from > 0))
+            }
             1 => (format!("/octets/{SIZE}/own/{connection}/{n}"), None),
             _ => (format!("/octets/{SIZE}/own/{connection}/{}", n / 2), Some(rng.below(SIZE as usize / 2))),
         };
