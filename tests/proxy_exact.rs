@@ -10,6 +10,7 @@ use soundcheck::fault::link::Part;
 use soundcheck::fault::rule::{Rule, Scope, When};
 use soundcheck::fault::seed::Draw;
 use soundcheck::fault::{Action, Fault, Leg, Point, Request, Response, Step, at};
+use soundcheck::proxy::tls::Intercept;
 use soundcheck::proxy::{Armed, Config, Proxy, Route};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -17,7 +18,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use wire::script::{Conversation, End, Via, conversation};
+use wire::script::{Conversation, End, Via, conversation, conversation_by};
 use wire::talk::Origin;
 
 /// After so many the run says no more.
@@ -241,6 +242,36 @@ fn a_slow_link_changes_no_octet() {
 fn pauses_within_bodies_change_no_octet_of_them() {
     let armed = Armed { rules: vec![rule("slices", Slices)], seed: 1, journey: String::new() };
     none_differs(&play(300_000, 400, &Setting { log: None, trace: true, armed, respelt: true }));
+}
+
+#[test]
+fn https_that_is_looked_into_changes_no_octet() {
+    let runtime = wire::runtime();
+    let (mut origin, mut count, mut wrong) = (Origin::start(), 0, Vec::new());
+    let (port, certificate) = wire::tls::before_origin(&runtime, origin.port);
+    let intercept = Intercept::new(&["127.0.0.1".to_owned()]).expect("a host");
+    let intercept = intercept.with_roots(&[certificate]).expect("a root");
+    let trusted = intercept.certificate();
+    let config = Config { intercept: Some(intercept), ..wire::config(Route::Forward, None) };
+    let proxy = wire::start(&runtime, config);
+    let client = wire::tls::before_proxy(&runtime, proxy.address(), &trusted);
+    origin.port = port;
+    for seed in 400_000.. {
+        let talk = conversation_by(Some(Via::Connect), seed, port);
+        // In a hurry, what is meant to go within TLS would come before it.
+        if talk.hasty {
+            continue;
+        }
+        if let Err(e) = origin.play(client, &talk) {
+            wrong.push(format!("seed {seed}, {:?}: {e}", talk.end));
+        }
+        count += talk.exchanges.len();
+        if count > 300 || wrong.len() >= 3 {
+            break;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(proxy.tunnelled().is_empty(), "nothing was looked into");
 }
 
 /// Passes everything on, but for one bit of what the server sends, or of what the client sends.

@@ -7,6 +7,7 @@ pub mod program;
 pub mod script;
 pub mod serve;
 pub mod talk;
+pub mod tls;
 
 use soundcheck::event::{Log, Now};
 use soundcheck::fault::Leg;

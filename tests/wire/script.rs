@@ -110,13 +110,19 @@ pub fn authority(which: usize, port: u16) -> String {
 
 /// The conversation of this seed with the origin at `port`.
 pub fn conversation(seed: u64, port: u16) -> Conversation {
+    conversation_by(None, seed, port)
+}
+
+/// One that is spoken so, if that matters.
+pub fn conversation_by(via: Option<Via>, seed: u64, port: u16) -> Conversation {
     let mut make = Make { rng: Rng::new(seed), port, features: Vec::new() };
-    let via = match make.rng.below(100) {
+    let drawn = match make.rng.below(100) {
         0..40 => Via::Absolute,
         40..75 => Via::Reverse,
         75..95 => Via::Connect,
         _ => Via::Tunnel,
     };
+    let via = via.unwrap_or(drawn);
     make.features.push(match via {
         Via::Absolute => "absolute form",
         Via::Reverse => "reverse",
