@@ -7,9 +7,10 @@ use super::live::Seen;
 use super::plan::Planned;
 use crate::event::{Ids, Origin, random_hex, url_hash};
 use crate::fault::head::Head;
-use crate::fault::{Action, Cut, Point, Resource};
+use crate::fault::{Action, Cut, Leg, Point, Resource};
 use crate::unit::ms;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -53,15 +54,9 @@ struct Answered {
     fields: [Option<String>; 6],
 }
 
-/// Fields of a response that are told, and as what.
-const FIELDS: [(&str, &str); 6] = [
-    ("content-range", "content_range"),
-    ("content-length", "content_length"),
-    ("content-type", "content_type"),
-    ("accept-ranges", "accept_ranges"),
-    ("etag", "etag"),
-    ("access-control-allow-origin", "acao"),
-];
+/// Fields of a response that are told.
+const FIELDS: [&str; 6] =
+    ["content-range", "content-length", "content-type", "accept-ranges", "etag", "access-control-allow-origin"];
 
 impl Told {
     pub(super) fn new(shared: &Arc<Shared>, asked: Asked, whose: Whose) -> Self {
@@ -129,7 +124,7 @@ impl Told {
     pub(super) fn answered(&mut self, head: &Head) {
         let status = head.status().map_or(0, |(status, _)| status);
         let promised = head.content_length().ok().flatten();
-        let fields = FIELDS.map(|(name, _)| head.get(name).map(str::to_owned));
+        let fields = FIELDS.map(|name| head.get(name).map(str::to_owned));
         self.live.head(|e| {
             let [range, length, kind, ..] = fields.clone();
             (e.status, e.promised) = (Some(status), promised);
@@ -210,53 +205,81 @@ impl Told {
         let Some(log) = &self.shared.log else { return };
         let asked = &self.asked;
         let url = asked.bare_url();
-        let media = self.is_media();
-        let mut fields = Map::new();
-        let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
-        put("request", self.number.into());
-        put("connection", self.whose.connection.into());
-        put("method", asked.method.as_str().into());
-        put("host", asked.to.name.as_str().into());
-        put("status", self.response.as_ref().map(|r| r.status).into());
-        put("range", asked.head.get("range").into());
-        for (at, (_, name)) in FIELDS.iter().enumerate() {
-            put(name, self.response.as_ref().and_then(|r| r.fields[at].as_deref()).into());
-        }
-        put("bytes_promised", self.response.as_ref().and_then(|r| r.promised).into());
-        put("bytes_sent", self.sent.into());
-        put("bytes_received", self.received.into());
-        put("ended", self.ended.into());
-        put("ttfb_ms", self.response.as_ref().map(|r| round(r.after)).into());
-        put("ms", round(self.started.elapsed()).into());
-        put("connect_ms", self.connect.map(round).into());
-        put("reused", self.reused.into());
-        put("faults", self.faults.as_slice().into());
-        put("leg", json!(self.shared.leg));
-        if asked.path < asked.target.len() {
-            put("query_hash", url_hash(&asked.target[asked.path + 1..]).into());
-        }
-        if let Some(span) = self.span.take() {
-            put("request_span_id", span.into());
-        }
-        if let Some(error) = self.error.take() {
-            put("error", error.into());
-        }
-        if self.cached {
-            put("cached", true.into());
-        }
-        if self.background {
-            put("background", true.into());
-        }
-        let (name, ids) = match media {
-            true => {
-                let ids = Ids { media_url_hash: Some(url_hash(&url)), ..Ids::clone(&self.ids) };
-                ("video_proxy_response", Arc::new(ids))
-            }
-            false => ("proxy_response", self.ids.clone()),
+        let hash = self.is_media().then(|| url_hash(&url));
+        let name = if hash.is_some() { "video_proxy_response" } else { "proxy_response" };
+        let response = self.response.as_ref();
+        let [content_range, content_length, content_type, accept_ranges, etag, acao] =
+            std::array::from_fn(|n| response.and_then(|r| r.fields[n].as_deref()));
+        let fields = Fields {
+            request: self.number,
+            connection: self.whose.connection,
+            method: &asked.method,
+            url: &url,
+            host: &asked.to.name,
+            status: response.map(|r| r.status),
+            range: asked.head.get("range"),
+            content_range,
+            content_length,
+            content_type,
+            accept_ranges,
+            etag,
+            acao,
+            bytes_promised: response.and_then(|r| r.promised),
+            bytes_sent: self.sent,
+            bytes_received: self.received,
+            ended: self.ended,
+            ttfb_ms: response.map(|r| round(r.after)),
+            ms: round(self.started.elapsed()),
+            connect_ms: self.connect.map(round),
+            reused: self.reused,
+            faults: &self.faults,
+            leg: self.shared.leg,
+            query_hash: (asked.path < asked.target.len()).then(|| url_hash(&asked.target[asked.path + 1..])),
+            request_span_id: self.span.as_deref(),
+            error: self.error.as_deref(),
+            cached: self.cached,
+            background: self.background,
         };
-        put("url", url.into());
-        log.write(name, Origin::Proxy, log.now_ms(), &ids, Value::Object(fields));
+        log.tell(name, Origin::Proxy, &self.ids, hash.as_deref(), &fields);
     }
+}
+
+/// The fields of `video_proxy_response` and `proxy_response`; those at the end only where there is something to say.
+#[derive(Serialize)]
+struct Fields<'a> {
+    request: u64,
+    connection: u64,
+    method: &'a str,
+    url: &'a str,
+    host: &'a str,
+    status: Option<u16>,
+    range: Option<&'a str>,
+    content_range: Option<&'a str>,
+    content_length: Option<&'a str>,
+    content_type: Option<&'a str>,
+    accept_ranges: Option<&'a str>,
+    etag: Option<&'a str>,
+    acao: Option<&'a str>,
+    bytes_promised: Option<u64>,
+    bytes_sent: u64,
+    bytes_received: u64,
+    ended: &'a str,
+    ttfb_ms: Option<f64>,
+    ms: f64,
+    connect_ms: Option<f64>,
+    reused: bool,
+    faults: &'a [String],
+    leg: Leg,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_span_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cached: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    background: bool,
 }
 
 impl Drop for Told {
