@@ -482,7 +482,9 @@ fn spoilt_responses_reach_the_client_as_they_are() {
         let octets = spoilt(&whole, &mut rng);
         send.send(octets.clone()).expect("the origin is there");
         let came = exchange(proxy.address(), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", false);
-        let same = came.as_ref().is_ok_and(|came| *came == octets);
+        // Empty lines after a whole response may be lost.
+        let rest = came.as_ref().ok().and_then(|came| octets.strip_prefix(&came[..]));
+        let same = rest.is_some_and(|rest| rest.iter().all(|b| b"\r\n".contains(b)));
         let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
         assert!(same, "seed {seed}: {:?}\nfor {:?}", came.map(|c| text(&c)), text(&octets));
     }
