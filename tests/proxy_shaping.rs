@@ -205,7 +205,36 @@ fn a_round_trip_is_never_shorter_than_its_links() {
     assert!(median < 120.0, "the median of {times:?}");
 }
 
-/// The long form: figures, judged only on a quiet machine.
+/// How late a thread that sleeps is woken meanwhile: a machine that wakes sleepers late cannot show when octets were due.
+struct Witness(Arc<AtomicBool>, std::thread::JoinHandle<Vec<f64>>);
+
+impl Witness {
+    fn start() -> Self {
+        let end = Arc::new(AtomicBool::new(false));
+        let ended = end.clone();
+        let watching = std::thread::spawn(move || {
+            let mut late = Vec::new();
+            while !ended.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                std::thread::sleep(Duration::from_millis(2));
+                late.push(begun.elapsed().as_secs_f64() * 1000.0 - 2.0);
+            }
+            late
+        });
+        Self(end, watching)
+    }
+
+    /// The 99th percentile of its lateness, milliseconds.
+    fn late(self) -> f64 {
+        self.0.store(true, Ordering::Relaxed);
+        percentile(&mut self.1.join().expect("no panic"), 0.99)
+    }
+}
+
+/// A machine that wakes sleepers later than this, milliseconds, is too busy to judge by.
+const QUIET: f64 = 2.0;
+
+/// The long form: figures, judged only where the machine was quiet meanwhile.
 #[test]
 fn rates_and_delays_are_what_was_asked_for() {
     if !long() {
@@ -213,52 +242,61 @@ fn rates_and_delays_are_what_was_asked_for() {
     }
     let (runtime, origin) = (wire::runtime(), Origin::start());
     let proxy = wire::proxy(&runtime, soundcheck::proxy::Route::Forward, None);
-    let mut wrong = Vec::new();
+    let (mut wrong, mut judged, mut all) = (Vec::new(), 0, 0);
+    let mut judge = |late: f64, fits: bool, text: String| {
+        let busy = late > QUIET;
+        println!("  {text}; sleepers {late:.1} ms late{}", if busy { ": too busy to judge" } else { "" });
+        (all, judged) = (all + 1, judged + i32::from(!busy));
+        if !busy && !fits {
+            wrong.push(text);
+        }
+    };
     for hogs in [0, 2] {
         let busy = Hogs::start(hogs);
-        let quiet = hogs == 0;
-        println!("{}", if quiet { "quiet".to_owned() } else { format!("with {hogs} busy threads (reported only)") });
+        println!("with {hogs} busy threads");
         for (bits, connections) in [(0.1e6, 1), (1e6, 1), (10e6, 1), (100e6, 1), (0.6e6, 6), (10e6, 6), (100e6, 6)] {
             arm(&proxy, &[rate(Some(bits), None)]);
-            let (arrivals, shares) = downloads(proxy.address(), origin.port, connections, Duration::from_millis(6500));
+            let witness = Witness::start();
+            let lasts = Duration::from_millis(6500);
+            let (arrivals, shares) = downloads(proxy.address(), origin.port, connections, lasts);
+            let late = witness.late();
             // Without the first second: what the queues of the beginning hold is not the link's rate.
             let part =
                 |from: f64, to: f64| (until(&arrivals, to) - until(&arrivals, from)) * 8.0 / (to - from) / bits - 1.0;
-            let five = part(1.0, 6.0);
-            let windows: Vec<f64> =
-                (0..=40).map(|n| part(1.0 + f64::from(n) / 10.0, 2.0 + f64::from(n) / 10.0)).collect();
+            let windows: Vec<f64> = (0..=40).map(|n| f64::from(n) / 10.0).map(|t| part(1.0 + t, 2.0 + t)).collect();
             let worst = windows.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(0.0);
+            let five = part(1.0, 6.0);
             let mut gaps: Vec<f64> = arrivals.windows(2).map(|w| (w[1].0 - w[0].0) * 1000.0).collect();
             let (p99, most) = (percentile(&mut gaps, 0.99), percentile(&mut gaps, 1.0));
             let (low, high) = (shares.iter().min().unwrap_or(&0), shares.iter().max().unwrap_or(&0));
-            println!(
-                "  {:6.1} Mbit/s, {connections} connections: 5 s {:+.3} %, worst 1 s {:+.3} %, gaps p99 {p99:.1} ms, \
-                 longest {most:.1} ms, shares {:.2}",
+            let text = format!(
+                "{:5.1} Mbit/s over {connections}: 5 s {:+.3} %, worst 1 s {:+.3} %, gaps p99 {p99:.1} ms, longest \
+                 {most:.1} ms, least share / largest {:.2}",
                 bits / 1e6,
                 five * 100.0,
                 worst * 100.0,
                 *low as f64 / (*high).max(1) as f64,
             );
-            if quiet && (five.abs() > 0.01 || worst.abs() > 0.03 || p99 > 10.0) {
-                wrong.push(format!("{bits} bit/s over {connections}: {five:+.4} {worst:+.4} {p99:.1} ms"));
-            }
+            judge(late, five.abs() <= 0.01 && worst.abs() <= 0.03 && p99 <= 10.0, text);
         }
         arm(&proxy, &[]);
-        let count = 100;
         let mean = |times: &[f64]| times.iter().sum::<f64>() / times.len() as f64;
-        let without = mean(&pings(proxy.address(), origin.port, count));
+        let without = mean(&pings(proxy.address(), origin.port, 100));
         for (rtt, jitter) in [(10, 0), (40, 0), (150, 0), (40, 20)] {
             arm(&proxy, &[delay(rtt, jitter)]);
+            let witness = Witness::start();
             // Jitter's own mean wanders by its standard deviation over the root of the count.
-            let times = pings(proxy.address(), origin.port, if jitter > 0 { count * 4 } else { count });
+            let mut times = pings(proxy.address(), origin.port, if jitter > 0 { 400 } else { 100 });
+            let late = witness.late();
             let off = mean(&times) - without - rtt as f64;
-            println!("  rtt {rtt} ms, jitter {jitter} ms: mean {off:+.2} ms off (without: {without:.2} ms)");
+            let middle = percentile(&mut times, 0.5) - without - rtt as f64;
             let allowed = if jitter > 0 { 1.0 + 3.0 * jitter as f64 / 3f64.sqrt() / 20.0 } else { 1.0 };
-            if quiet && off.abs() > allowed {
-                wrong.push(format!("rtt {rtt} ms, jitter {jitter} ms: {off:+.2} ms off"));
-            }
+            let text = format!("rtt {rtt} ms, jitter {jitter} ms: mean {off:+.2} ms off, median {middle:+.2} ms off");
+            judge(late, off.abs() <= allowed, text);
         }
         drop(busy);
     }
+    println!("{judged} of {all} measurements judged");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(judged > 0, "the machine was too busy to judge anything");
 }
