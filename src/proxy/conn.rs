@@ -298,7 +298,8 @@ impl Conn {
             told.ended = "client_gone";
             return Next::Gone;
         }
-        let mut head = told.asked.head.clone();
+        // The head that is sent on, where it is another than the one that came.
+        let mut edited: Option<Head> = None;
         let mut copy = None;
         let mut plan = Plan::default();
         if !told.background() {
@@ -309,7 +310,9 @@ impl Conn {
         for step in plan.take(|at| at == Point::Request) {
             told.applied(&step);
             match &step.action {
-                Action::Edit(edit) | Action::Prepare(edit) => head.edit(edit),
+                Action::Edit(edit) | Action::Prepare(edit) => {
+                    edited.get_or_insert_with(|| told.asked.head.clone()).edit(edit);
+                }
                 Action::Answer(answer) => return self.instead(&mut told, answer, body).await,
                 Action::Cache => {
                     let shared = self.shared.clone();
@@ -331,13 +334,21 @@ impl Conn {
             }
         }
         if let Some(copy) = copy {
+            let head = edited.unwrap_or_else(|| told.asked.head.clone());
             return self.serve_copy(&mut told, &mut plan, &head, copy).await;
         }
-        told.trace(&mut head);
+        told.trace(&mut edited);
         if let Err(next) = self.reach(&mut told, body).await {
             return next;
         }
-        match pass::pass(self, &mut told, &mut plan, &head, body).await {
+        let mut lead = std::mem::take(&mut self.leads.0);
+        lead.clear();
+        let head = edited.as_ref().unwrap_or(&told.asked.head);
+        head.write(&mut lead);
+        let keep = target::persists(head, told.asked.minor);
+        let over = pass::pass(self, &mut told, &mut plan, (&lead, keep), body).await;
+        self.leads.0 = lead;
+        match over {
             pass::Over::Next(next) => next,
             pass::Over::Upgrade => tunnel::relay(self, &mut told, &mut plan).await,
         }
@@ -347,7 +358,9 @@ impl Conn {
     async fn serve_copy(&mut self, told: &mut Told, plan: &mut Plan, head: &Head, copy: Served) -> Next {
         let before = self.server.replace(Server::of(copy, &told.asked.to));
         told.cached = true;
-        let over = pass::pass(self, told, plan, head, Body::Empty).await;
+        let mut lead = Vec::new();
+        head.write(&mut lead);
+        let over = pass::pass(self, told, plan, (&lead, target::persists(head, 1)), Body::Empty).await;
         self.server = before;
         match over {
             pass::Over::Next(next) => next,
@@ -362,7 +375,7 @@ impl Conn {
         let (head, octets) = answer::compose(answer, &asked.method, close);
         let mut out = Vec::new();
         head.write(&mut out);
-        told.answered(&head);
+        told.answered(head);
         told.ended = "fault";
         let flags = Flags::default();
         let mut tap = Tap::new(&mut self.output, told, &flags, &mut self.carried);

@@ -56,19 +56,22 @@ impl From<Stop> for Down {
     }
 }
 
-/// Passes a request on and its response back.
-pub(super) async fn pass(conn: &mut Conn, told: &mut Told, plan: &mut Plan, head: &Head, body: Body) -> Over {
+/// Passes a request on and its response back: the head as it leaves, and whether it lets the connection stay.
+pub(super) async fn pass(
+    conn: &mut Conn,
+    told: &mut Told,
+    plan: &mut Plan,
+    (lead, keep): (&[u8], bool),
+    body: Body,
+) -> Over {
     let Conn { input, output, from, server, leads, carried, .. } = conn;
     let Some(Server { input: server_in, output: server_out, buf, .. }) = server.as_mut() else {
         return Over::Next(Next::Close);
     };
-    let (lead, response_lead) = (&mut leads.0, &mut leads.1);
-    lead.clear();
-    head.write(lead);
+    let response_lead = &mut leads.1;
     if body != Body::Empty {
         from.grow(BUFFER);
     }
-    let keep = target::persists(head, told.asked.minor);
     let flags = Flags::default();
     let down = {
         let mut up = pin!(upload(input, from, server_out, lead, Track::new(body), &flags));
@@ -226,7 +229,7 @@ impl Response<'_> {
         if head.status().is_some_and(|(status, _)| status == 101) {
             self.lead.clear();
             head.write(self.lead);
-            self.tap.told.answered(&head);
+            self.tap.told.answered(head);
             return self.tap.put(self.lead).await.map_or_else(Down::from, |()| Down::Upgrade);
         }
         self.body(head, body).await
@@ -334,14 +337,16 @@ impl Response<'_> {
         self.lead.clear();
         head.write(self.lead);
         let mut lead = self.lead.as_slice();
+        let stays = self.keep && stays(&head);
+        let mut head = Some(head);
         loop {
             let Tap { out, told, carried, .. } = &mut self.tap;
             let Ok(taken) = track.take(self.buf.data()) else {
                 if out.send(lead).await.is_err() {
                     return Down::Gone;
                 }
-                if !told.is_answered() {
-                    told.answered(&head);
+                if let Some(head) = head {
+                    told.answered(head);
                 }
                 return self.raw("chunks that are malformed").await;
             };
@@ -350,8 +355,8 @@ impl Response<'_> {
                 return Down::Gone;
             }
             carried.sent += (lead.len() + taken.wire) as u64;
-            if !lead.is_empty() {
-                told.answered(&head);
+            if let Some(head) = head.take() {
+                told.answered(head);
                 lead = &[];
             }
             told.sent(taken.payload);
@@ -369,7 +374,7 @@ impl Response<'_> {
         if !self.buf.data().is_empty() && !self.is_empty_line() {
             return self.raw("octets after the response's end").await;
         }
-        if self.keep && stays(&head) { Down::Keep } else { Down::Close }
+        if stays { Down::Keep } else { Down::Close }
     }
 }
 

@@ -51,7 +51,7 @@ impl Response<'_> {
         }
         self.lead.clear();
         told.write(self.lead);
-        leaving.tap.told.answered(&told);
+        leaving.tap.told.answered(told.clone());
         if let Err(stop) = leaving.tap.send(self.lead, false, false).await {
             return stop.into();
         }
