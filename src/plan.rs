@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::browser::Kind;
 use crate::browser::sound::Sound;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fault::rule::glob;
 use crate::journey::Journey;
 use crate::profile::Profile;
@@ -122,6 +122,16 @@ impl Plan {
             said => said.iter().map(|p| Spanned::new(0..0, p.clone())).collect(),
         };
         let journeys: Vec<_> = file.journeys.get_ref().iter().map(|j| open(j, "journeys", "journey")).collect();
+        // What the command line says is nowhere in the plan: no line of it is to blame.
+        for said in &overrides.profiles {
+            if source.beside(said, "proxies").is_err() {
+                let help = did_you_mean(said, names("proxies").iter().map(String::as_str));
+                let near = if help.ends_with('?') { help } else { "`soundcheck list profiles` names them".to_owned() };
+                return Err(
+                    Error::author(format!("--profile {said}: no such file, and none of that name ships")).remedy(near)
+                );
+            }
+        }
         let profiles: Vec<_> = profiles.iter().map(|p| open(p, "proxies", "profile")).collect();
         let slo =
             file.slo.as_ref().map_or_else(|| source.beside("slo", "ci").map_err(|_| ()), |s| open(s, "ci", "slo"));

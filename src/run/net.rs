@@ -158,10 +158,19 @@ impl Tallied {
         json!({ "faults": faults, "tunnelled": self.tunnelled })
     }
 
-    /// Why a planned kind of fault never came about, on no leg and in no variant; `None` when each of them did.
+    /// Why a planned kind of fault never came about; `None` when each of them did. Where a profile plans for both legs,
+    /// one is enough: it is the app that decides which of them meets it.
     fn missing(&self) -> Option<String> {
-        let came = |kind| self.rules.iter().any(|r| r.kind == kind && r.tally.applied > 0);
-        let Planned { leg, tally, .. } = self.rules.iter().find(|r| !came(r.kind))?;
+        let came =
+            |of: &Planned| self.rules.iter().any(|r| (r.leg, r.kind) == (of.leg, of.kind) && r.tally.applied > 0);
+        let whole = |leg| {
+            let mut own = self.rules.iter().filter(|r| r.leg == leg).peekable();
+            own.peek().is_some() && own.all(came)
+        };
+        if whole(Leg::Browser) || whole(Leg::Upstream) {
+            return None;
+        }
+        let Planned { leg, tally, .. } = self.rules.iter().find(|r| !came(r))?;
         let id = &tally.id;
         let why = match (leg, tally) {
             (Leg::Upstream, _) if !self.upstream => {
