@@ -4,6 +4,7 @@
 
 mod answer;
 mod armed;
+mod asked;
 mod authority;
 mod body;
 mod ca;
@@ -11,6 +12,7 @@ mod cache;
 mod conn;
 pub mod control;
 mod dial;
+mod exchange;
 mod files;
 mod host;
 mod kind;
@@ -20,6 +22,7 @@ mod pass;
 mod perform;
 mod plan;
 mod reach;
+mod response;
 mod shape;
 mod shaped;
 mod socket;
@@ -29,6 +32,7 @@ mod target;
 pub mod tls;
 mod told;
 mod tunnel;
+mod under_way;
 mod wire;
 
 pub use host::Host;

@@ -2,8 +2,8 @@
 //! and framed anew.
 
 use super::body::{Kind, Track};
-use super::pass::{Down, Response, stays};
 use super::plan::Planned;
+use super::response::{Down, Response, stays};
 use super::tap::{Stop, Tap};
 use crate::fault::head::{Body, Head};
 use crate::fault::seed::Draw;

@@ -1,6 +1,6 @@
 //! Whom a request means, and the head that is sent on.
 
-use super::armed::Asked;
+use super::asked::Asked;
 use super::authority::{self, Authority};
 use super::kind;
 use crate::fault::Range;

@@ -1,7 +1,8 @@
 //! What is told of an exchange: one event when it is over, one for each rule that was applied, and the live list.
 
 use super::Shared;
-use super::armed::{Asked, Rules, Whose};
+use super::armed::Rules;
+use super::asked::{Asked, Whose};
 use super::kind;
 use super::live::Seen;
 use super::plan::Planned;
