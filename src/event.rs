@@ -10,12 +10,13 @@ use crate::secret::Secrets;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The envelope's version.
@@ -95,7 +96,7 @@ pub struct Now(Arc<Mutex<Arc<Ids>>>);
 impl Now {
     /// Says what goes on from here.
     pub fn set(&self, ids: &Ids) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(ids.clone());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(ids.clone());
     }
 
     /// What goes on.
@@ -105,7 +106,7 @@ impl Now {
 
     /// What goes on, without copying it: for every request, say.
     pub fn share(&self) -> Arc<Ids> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -154,7 +155,8 @@ fn seal(object: &str) -> String {
 /// The same for an object whose end is not written yet.
 fn seal_open(body: &mut String) {
     let crc = crc32c::crc32c(body.as_bytes());
-    body.push_str(&format!(",\"crc\":\"{crc:08x}\"}}\n"));
+    // Writing to memory cannot fail.
+    let _ = writeln!(body, ",\"crc\":\"{crc:08x}\"}}");
 }
 
 /// JSON of what cannot fail to be JSON.
@@ -252,11 +254,79 @@ struct Inner {
     start: Instant,
     wall: jiff::Timestamp,
     seq: AtomicU64,
-    dropped: AtomicU64,
     secrets: Secrets,
     /// Texts that many events in a row have in common.
     same: Mutex<Same>,
-    lines: Mutex<Option<SyncSender<Message>>>,
+    queue: Arc<Queue>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.change(|waiting| waiting.closed = true);
+    }
+}
+
+/// What waits for the disk.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// There is something, or it is closed.
+    more: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct Waiting {
+    text: String,
+    lines: usize,
+    /// Who waits for all before to be durable.
+    syncs: Vec<SyncSender<std::io::Result<()>>>,
+    /// The writer sleeps.
+    idle: bool,
+    /// The disk failed: nothing is written any more.
+    failed: bool,
+    /// Nothing more will come.
+    closed: bool,
+}
+
+impl Queue {
+    fn change<T>(&self, change: impl FnOnce(&mut Waiting) -> T) -> T {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&mut waiting);
+        if std::mem::take(&mut waiting.idle) {
+            self.more.notify_one();
+        }
+        changed
+    }
+
+    /// Adds a line, unless there is no room.
+    fn add(&self, line: &str) {
+        let added = self.change(|waiting| {
+            let fits = !waiting.failed && waiting.lines < QUEUE;
+            if fits {
+                waiting.text.push_str(line);
+                waiting.lines += 1;
+            }
+            fits
+        });
+        if !added {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits for something: moves it to `batch`, with the number of its lines and who waits. `None` at the end.
+    fn take(&self, batch: &mut String) -> Option<(usize, Vec<SyncSender<std::io::Result<()>>>)> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        while waiting.text.is_empty() && waiting.syncs.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            waiting.idle = true;
+            waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        std::mem::swap(&mut waiting.text, batch);
+        Some((std::mem::take(&mut waiting.lines), std::mem::take(&mut waiting.syncs)))
+    }
 }
 
 /// What one event after the other begins with and has in its middle: made once, not for each.
@@ -268,32 +338,26 @@ struct Same {
     ids: Option<(Arc<Ids>, String, String)>,
 }
 
-enum Message {
-    Line(String),
-    /// Write all, make it durable, then answer.
-    Sync(SyncSender<std::io::Result<()>>),
-}
-
 impl Log {
     /// Opens the log of a run for appending, repairing a torn tail, and starts its clock.
     pub fn open(path: &Path, run_id: &str, secrets: &Secrets) -> Result<Self> {
         let doing = format!("writing {}", path.display());
         let mut file = File::options().create(true).read(true).append(true).open(path).operator(&doing)?;
         repair(&mut file).operator(&doing)?;
-        let (send, receive) = sync_channel(QUEUE);
+        let queue = Arc::new(Queue::default());
+        let lines = queue.clone();
         std::thread::Builder::new()
             .name("events".to_owned())
-            .spawn(move || write_all(&receive, file))
+            .spawn(move || write_all(&lines, file))
             .operator(&doing)?;
         Ok(Self(Arc::new(Inner {
             run_id: run_id.to_owned(),
             start: Instant::now(),
             wall: jiff::Timestamp::now(),
             seq: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
             secrets: secrets.clone(),
             same: Mutex::default(),
-            lines: Mutex::new(Some(send)),
+            queue,
         })))
     }
 
@@ -314,49 +378,49 @@ impl Log {
 
     /// Events that did not fit the queue, or came after the disk failed.
     pub fn dropped(&self) -> u64 {
-        self.0.dropped.load(Ordering::Relaxed)
+        self.0.queue.dropped.load(Ordering::Relaxed)
     }
 
     /// Writes an event of now, as [`Log::write`] does, with these ids and this `media_url_hash`: for one of a great many,
     /// in a fraction of the time. `fields` must serialise as an object that is not empty.
     pub fn tell(&self, event: &str, source: Origin, ids: &Arc<Ids>, hash: Option<&str>, fields: &impl Serialize) {
         let t_ms = (self.now_ms() * 1000.0).round() / 1000.0;
-        let text = json_text(fields);
-        if self.0.secrets.may_be_in(&text) {
-            // Looked at piece by piece.
-            let ids = Ids { media_url_hash: hash.map(str::to_owned), ..Ids::clone(ids) };
-            self.write(event, source, t_ms, &ids, serde_json::to_value(fields).unwrap_or_default());
-            return;
+        thread_local! {
+            static SCRATCH: std::cell::RefCell<(Vec<u8>, String)> = const { std::cell::RefCell::new((Vec::new(), String::new())) };
         }
-        let seq = self.0.seq.fetch_add(1, Ordering::Relaxed);
-        let micros = self.0.wall.as_microsecond() + (t_ms * 1000.0) as i64;
-        let millis = micros.rem_euclid(1_000_000) / 1000;
-        let (source, t_ms, hash) = (json_text(&source), json_text(&t_ms), json_text(&hash));
-        let mut line = String::with_capacity(text.len() + 640);
-        {
-            let mut same = self.0.same.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let second = same.second(micros.div_euclid(1_000_000));
-            line.push_str(&format!(
-                r#"{{"v":{VERSION},"event":"{event}","source":{source},"timestamp":"{second}.{millis:03}Z","t_ms":{t_ms},"seq":{seq},"#
-            ));
-            let (before, after) = same.ids(ids, &self.0.run_id);
-            for part in [before, &hash, after, ","] {
-                line.push_str(part);
+        SCRATCH.with_borrow_mut(|(text, line)| {
+            text.clear();
+            // Strings, numbers and maps only: nothing here can fail to serialise.
+            let written = serde_json::to_writer(&mut *text, fields).is_ok();
+            let text = std::str::from_utf8(text).ok().filter(|_| written).unwrap_or("{}");
+            if self.0.secrets.may_be_in(text) {
+                // Looked at piece by piece.
+                let ids = Ids { media_url_hash: hash.map(str::to_owned), ..Ids::clone(ids) };
+                self.write(event, source, t_ms, &ids, serde_json::to_value(fields).unwrap_or_default());
+                return;
             }
-        }
-        line.push_str(bare(&text));
-        seal_open(&mut line);
-        self.send(line);
-    }
-
-    fn send(&self, line: String) {
-        let queue = self.0.lines.lock().ok();
-        match queue.as_ref().and_then(|q| q.as_ref()).map(|q| q.try_send(Message::Line(line))) {
-            Some(Ok(())) => {}
-            Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => {
-                self.0.dropped.fetch_add(1, Ordering::Relaxed);
+            let seq = self.0.seq.fetch_add(1, Ordering::Relaxed);
+            let micros = self.0.wall.as_microsecond() + (t_ms * 1000.0) as i64;
+            let millis = micros.rem_euclid(1_000_000) / 1000;
+            let (source, t_ms, hash) = (json_text(&source), json_text(&t_ms), json_text(&hash));
+            line.clear();
+            {
+                let mut same = self.0.same.lock().unwrap_or_else(PoisonError::into_inner);
+                let second = same.second(micros.div_euclid(1_000_000));
+                // Writing to memory cannot fail.
+                let _ = write!(
+                    line,
+                    r#"{{"v":{VERSION},"event":"{event}","source":{source},"timestamp":"{second}.{millis:03}Z","t_ms":{t_ms},"seq":{seq},"#
+                );
+                let (before, after) = same.ids(ids, &self.0.run_id);
+                for part in [before, &hash, after, ","] {
+                    line.push_str(part);
+                }
             }
-        }
+            line.push_str(bare(text));
+            seal_open(line);
+            self.0.queue.add(line);
+        });
     }
 
     /// Writes an event that happened at `t_ms`; never blocks.
@@ -377,53 +441,56 @@ impl Log {
                 _ => Map::new(),
             },
         };
-        self.send(event.line());
+        self.0.queue.add(&event.line());
         event
     }
 
     /// Waits until everything written so far is on disk.
     pub fn sync(&self) -> Result<()> {
         let (send, receive) = sync_channel(1);
-        let queue = self.0.lines.lock().ok().and_then(|l| l.clone());
-        let sent = queue.is_some_and(|q| q.send(Message::Sync(send)).is_ok());
-        match sent.then(|| receive.recv()) {
-            Some(Ok(done)) => done.operator("writing the events").map_err(|e| e.remedy("free space on the disk")),
-            _ => Err(Error::operator("writing the events: the disk failed earlier").remedy("free space on the disk")),
+        self.0.queue.change(|waiting| {
+            if !waiting.failed {
+                waiting.syncs.push(send)
+            }
+        });
+        match receive.recv() {
+            Ok(done) => done.operator("writing the events").map_err(|e| e.remedy("free space on the disk")),
+            Err(_) => {
+                Err(Error::operator("writing the events: the disk failed earlier").remedy("free space on the disk"))
+            }
         }
     }
 }
 
 /// Drains whatever is queued into one write: a line when idle, many under load. Ends at the first failed write, so
 /// that later events count as dropped.
-fn write_all(receive: &Receiver<Message>, mut file: File) {
-    const BATCH: usize = 1 << 18;
-    /// After a write, so long: who waits at the queue must be woken by each event, which costs the proxy more than all
-    /// the rest of an event.
+fn write_all(queue: &Queue, mut file: File) {
+    /// After a write, so long: a writer that sleeps must be woken by each event, which costs the proxy more than all the
+    /// rest of an event.
     const REST: Duration = Duration::from_millis(2);
+    /// What is kept of the memory that a great many took.
+    const USUAL: usize = 1 << 20;
     let mut batch = String::new();
-    while let Ok(first) = receive.recv() {
-        let mut waiting = None;
-        for message in std::iter::once(first).chain(receive.try_iter()) {
-            match message {
-                Message::Line(line) => batch.push_str(&line),
-                Message::Sync(answer) => waiting = Some(answer),
-            }
-            if waiting.is_some() || batch.len() >= BATCH {
-                break;
-            }
-        }
+    while let Some((lines, syncs)) = queue.take(&mut batch) {
         let mut done = file.write_all(batch.as_bytes());
         batch.clear();
-        if let Some(answer) = waiting {
+        batch.shrink_to(USUAL);
+        let rest = syncs.is_empty();
+        if !rest {
             done = done.and_then(|()| file.sync_data());
-            let failed = done.is_err();
-            let _ = answer.send(done); // nobody waits any more: fine
-            if failed {
-                return;
-            }
-        } else if done.is_err() {
+        }
+        if done.is_err() {
+            queue.dropped.fetch_add(lines as u64, Ordering::Relaxed);
+            queue.change(|waiting| (waiting.failed, waiting.syncs) = (true, Vec::new()));
+        }
+        for answer in syncs {
+            let told = done.as_ref().copied().map_err(|e| std::io::Error::new(e.kind(), e.to_string()));
+            let _ = answer.send(told); // nobody waits any more: fine
+        }
+        if done.is_err() {
             return;
-        } else {
+        }
+        if rest {
             std::thread::sleep(REST);
         }
     }

@@ -71,8 +71,9 @@ impl Secrets {
     /// Whether there may be something to hide in a text. It says no only where [`Secrets::hide`] would find nothing.
     pub fn may_be_in(&self, text: &str) -> bool {
         let known = self.0.read().map_or(true, |known| known.iter().any(|secret| text.contains(secret.as_str())));
+        let bearer = |at: usize| at >= 6 && text.as_bytes()[at - 6..at].eq_ignore_ascii_case(b"bearer");
         // An e-mail address or a URL's credentials; a URL's query; a JWT; a bearer token.
-        known || text.contains(['@', '?']) || text.contains("eyJ") || text.to_ascii_lowercase().contains("bearer ")
+        known || text.contains(['@', '?']) || text.contains("eyJ") || text.match_indices(' ').any(|(at, _)| bearer(at))
     }
 
     /// Hides secrets in every string of a value.

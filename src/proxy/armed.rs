@@ -1,118 +1,52 @@
 //! The rules that are armed, what they count, and which of them fire.
 
-use super::authority::Authority;
+use super::asked::{Asked, Whose};
 use super::plan::Planned;
 use super::shape::{self, Shape};
 use super::{Armed, Standing, Tally, lock};
 use crate::fault::head::Head;
-use crate::fault::link::Part;
 use crate::fault::rule::{Now, Rule, Scope};
 use crate::fault::seed::Draw;
 use crate::fault::{Range, Request, Resource, Response, Step};
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// Counts kept, at most: a page that makes up URLs costs so much memory and no more.
 const KEPT: usize = 1 << 18;
-/// Links kept before those that nobody goes through are given up.
-const MOST_SHAPES: usize = 256;
-
-/// A request, kept for as long as its exchange goes on.
-pub(super) struct Asked {
-    pub method: String,
-    pub to: Arc<Authority>,
-    /// Path and query.
-    pub target: String,
-    /// How much of the target is the path.
-    pub path: usize,
-    pub resource: Resource,
-    pub range: Option<Range>,
-    pub head: Head,
-    /// Of HTTP/1.x.
-    pub minor: u8,
-}
-
-impl Asked {
-    /// The path without the query.
-    pub(super) fn path(&self) -> &str {
-        &self.target[..self.path]
-    }
-
-    /// The URL without the query.
-    pub(super) fn bare_url(&self) -> String {
-        format!("{}://{}{}", self.to.scheme(), self.to.name, self.path())
-    }
-
-    fn request(&self, nth: u64) -> Request<'_> {
-        Request {
-            method: &self.method,
-            host: &self.to.name,
-            path: self.path(),
-            target: &self.target,
-            resource: self.resource,
-            range: self.range,
-            nth,
-            head: &self.head,
-        }
-    }
-}
-
-/// Whose request, or connection, it is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Whose {
-    pub connection: u64,
-    pub client: IpAddr,
-}
-
-impl Whose {
-    fn key(self, scope: Scope, rest: impl Hash) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        match scope {
-            Scope::Connection => (1, self.connection).hash(&mut hasher),
-            Scope::Client => (2, self.client).hash(&mut hasher),
-            Scope::Link => 3.hash(&mut hasher),
-        }
-        rest.hash(&mut hasher);
-        hasher.finish()
-    }
-}
 
 /// What is armed at a time.
 pub(super) struct Rules {
-    kept: Vec<Kept>,
-    seed: u64,
+    pub kept: Vec<Kept>,
+    pub seed: u64,
     journey: String,
     /// Scopes that a rule counts by.
     scopes: Vec<Scope>,
-    counts: Mutex<Counts>,
+    pub counts: Mutex<Counts>,
     /// The links of each scope.
-    shapes: Mutex<HashMap<u64, Arc<Mutex<Shape>>>>,
+    pub shapes: Mutex<HashMap<u64, Arc<Mutex<Shape>>>>,
     /// Counts the switches of parts of the link.
-    switched: AtomicU64,
+    pub switched: AtomicU64,
     /// Whether a part of the link holds at times only.
-    windows: bool,
+    pub windows: bool,
 }
 
-struct Kept {
-    rule: Rule,
+pub(super) struct Kept {
+    pub rule: Rule,
     /// It is a fault of connections as a whole.
     whole: bool,
     /// It is a part of the link.
-    link: bool,
-    armed: AtomicBool,
+    pub link: bool,
+    pub armed: AtomicBool,
     waiting: AtomicU64,
     requests: AtomicU64,
     matched: AtomicU64,
-    applied: AtomicU64,
+    pub applied: AtomicU64,
 }
 
-struct Counts {
-    start: Instant,
+pub(super) struct Counts {
+    pub start: Instant,
     /// Requests of the same method and URL.
     nth: HashMap<u64, u64>,
     /// Firings of a rule for the same method and URL.
@@ -298,65 +232,6 @@ impl Rules {
         self.seed
     }
 
-    /// Whether there is a link to go through.
-    pub(super) fn any_link(&self) -> bool {
-        self.kept.iter().any(|k| k.link)
-    }
-
-    /// The links that a connection goes through.
-    pub(super) fn shapes(&self, whose: Whose) -> Vec<Arc<Mutex<Shape>>> {
-        let scopes = [Scope::Connection, Scope::Client, Scope::Link];
-        let used = scopes.into_iter().filter(|s| self.links(*s).next().is_some());
-        let mut shapes = lock(&self.shapes);
-        used.map(|scope| {
-            let key = whose.key(scope, ());
-            if shapes.len() >= MOST_SHAPES && !shapes.contains_key(&key) {
-                // Those of connections that are gone.
-                shapes.retain(|_, shape| Arc::strong_count(shape) > 1);
-            }
-            // One seed for all the play's link; others must differ, or all connections would lose the same segments.
-            let seed = if scope == Scope::Link { self.seed } else { self.seed ^ key };
-            shapes.entry(key).or_insert_with(|| Arc::new(Mutex::new(Shape::new(self, scope, seed)))).clone()
-        })
-        .collect()
-    }
-
-    /// The rules of a scope that are parts of the link.
-    pub(super) fn links(&self, scope: Scope) -> impl Iterator<Item = usize> {
-        let of_scope = move |(_, k): &(usize, &Kept)| k.link && k.rule.scope == scope;
-        self.kept.iter().enumerate().filter(of_scope).map(|(n, _)| n)
-    }
-
-    /// Whether a part of the link holds now.
-    pub(super) fn holds(&self, number: usize, since: Duration, step: Option<&str>) -> bool {
-        let kept = &self.kept[number];
-        kept.armed.load(Relaxed) && shape::window_fits(&kept.rule.when, since, step)
-    }
-
-    /// What a rule makes of the link, and its id.
-    pub(super) fn part(&self, number: usize) -> Option<(String, Part)> {
-        let rule = &self.kept[number].rule;
-        Some((rule.id.clone(), rule.fault.link()?))
-    }
-
-    pub(super) fn switched(&self) -> u64 {
-        self.switched.load(Relaxed)
-    }
-
-    pub(super) fn has_windows(&self) -> bool {
-        self.windows
-    }
-
-    pub(super) fn applied_link(&self, id: &str) {
-        if let Some(kept) = self.of(id) {
-            kept.applied.fetch_add(1, Relaxed);
-        }
-    }
-
-    pub(super) fn rule(&self, id: &str) -> Option<&Rule> {
-        self.of(id).map(|k| &k.rule)
-    }
-
     pub(super) fn tally(&self) -> Vec<Tally> {
         self.kept.iter().map(Kept::tally).collect()
     }
@@ -392,7 +267,7 @@ impl Rules {
         }
     }
 
-    fn of(&self, id: &str) -> Option<&Kept> {
+    pub(super) fn of(&self, id: &str) -> Option<&Kept> {
         self.kept.iter().find(|k| k.rule.id == id)
     }
 }

@@ -2,7 +2,7 @@
 //! Fetched once, by the first who asks; kept in files without a name until the proxy ends.
 
 use super::Shared;
-use super::armed::Asked;
+use super::asked::Asked;
 use super::body::{Kind, Track};
 use super::dial::dial;
 use super::files::{Full, Served};

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 /// What a server's stream is read into, octets.
 pub(super) const BUFFER: usize = 64 * 1024;
-/// How long a server may take to accept a connection. A browser's own limit is longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a server may take to accept a connection, at each of its addresses.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection to a server.
 pub(super) struct Server {

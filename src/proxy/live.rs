@@ -208,7 +208,9 @@ fn clip(entry: &mut Entry) {
     let Entry { method, host, path, range, content_range, content_length, content_type, faults, .. } = entry;
     let optional = [range, content_range, content_length, content_type].into_iter().flatten();
     for text in [method, host, path].into_iter().chain(optional) {
-        if let Some((at, _)) = text.char_indices().nth(TEXT) {
+        if text.len() > TEXT
+            && let Some((at, _)) = text.char_indices().nth(TEXT)
+        {
             text.truncate(at);
             text.push('…');
         }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod armed;
+mod asked;
 mod authority;
 mod body;
 mod ca;
@@ -11,6 +12,7 @@ mod cache;
 mod conn;
 pub mod control;
 mod dial;
+mod exchange;
 mod files;
 mod host;
 mod kind;
@@ -20,6 +22,7 @@ mod pass;
 mod perform;
 mod plan;
 mod reach;
+mod response;
 mod shape;
 mod shaped;
 mod socket;
@@ -29,6 +32,7 @@ mod target;
 pub mod tls;
 mod told;
 mod tunnel;
+mod under_way;
 mod wire;
 
 pub use host::Host;
@@ -40,6 +44,7 @@ use crate::fault::rule::Rule;
 use armed::Rules;
 use authority::Authority;
 use cache::Copies;
+use listener::Threads;
 use live::Live;
 use reach::Reached;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -50,7 +55,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use storm::Storms;
 use tls::Intercept;
 use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
 
 /// Requests a second for one method and URL that no player needs. Firefox sends 335 after an empty 206.
 pub const STORM: u32 = 50;
@@ -151,7 +155,7 @@ pub struct Standing {
 pub struct Proxy {
     shared: Arc<Shared>,
     address: SocketAddr,
-    listener: AbortHandle,
+    _threads: Threads,
 }
 
 /// What all connections of a listener share.
@@ -183,10 +187,11 @@ impl Proxy {
         let doing = format!("listening at {}", config.listen);
         let busy = "end what listens there, or choose another port";
         let listener = TcpListener::bind(config.listen).await.operator(&doing).map_err(|e| e.remedy(busy))?;
+        let listener = listener.into_std().operator(&doing)?;
         let address = listener.local_addr().operator(&doing)?;
         let shared = Arc::new(Shared::new(config, address).await?);
-        let listener = tokio::spawn(listener::listen(shared.clone(), listener)).abort_handle();
-        Ok(Self { shared, address, listener })
+        let threads = Threads::start(&shared, listener)?;
+        Ok(Self { shared, address, _threads: threads })
     }
 
     /// Where it listens.
@@ -246,12 +251,6 @@ impl Proxy {
     /// `soundcheck.invalid`, or `/.soundcheck/canary/TOKEN` at any host; the token is the path's last part.
     pub fn saw(&self, token: &str) -> bool {
         lock(&self.shared.tokens).contains(token)
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.listener.abort();
     }
 }
 

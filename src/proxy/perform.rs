@@ -2,8 +2,8 @@
 //! and framed anew.
 
 use super::body::{Kind, Track};
-use super::pass::{Down, Response, stays};
 use super::plan::Planned;
+use super::response::{Down, Response, stays};
 use super::tap::{Stop, Tap};
 use crate::fault::head::{Body, Head};
 use crate::fault::seed::Draw;
@@ -51,7 +51,7 @@ impl Response<'_> {
         }
         self.lead.clear();
         told.write(self.lead);
-        leaving.tap.told.answered(&told);
+        leaving.tap.told.answered(told.clone());
         if let Err(stop) = leaving.tap.send(self.lead, false, false).await {
             return stop.into();
         }

@@ -1,6 +1,7 @@
 //! What is to be done, and when.
 
-use super::armed::{Asked, Fired};
+use super::armed::Fired;
+use super::asked::Asked;
 use crate::fault::{Action, Point, Response};
 use std::sync::Arc;
 

@@ -1,14 +1,18 @@
 //! The link that connections go through, as the armed rules make it: one for each scope, shared by its connections.
 
-use super::armed::{Rules, Whose};
+use super::armed::{Kept, Rules};
+use super::asked::Whose;
 use super::{Shared, lock, told};
 use crate::fault::link::{Acted, Fate, Flow, Link, Part, Room, Way};
-use crate::fault::rule::{Scope, glob};
+use crate::fault::rule::{Rule, Scope, glob};
 use crate::fault::seed::Draw;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Links kept before those that nobody goes through are given up.
+const MOST_SHAPES: usize = 256;
 
 /// The link of one scope.
 pub(super) struct Shape {
@@ -183,20 +187,23 @@ impl Lane {
     /// Sends so many octets now; with none, an end.
     pub(super) fn send(&mut self, now: Instant, octets: usize) -> Becomes {
         let since = self.refresh(now);
-        let mut becomes = Becomes::Arrives(now);
         let mut acted: Vec<String> = Vec::new();
+        // Several are gone through one after the other.
+        let mut fate = Fate::Arrives(since);
         for (shape, _, flow) in &mut self.links {
+            let Fate::Arrives(at) = fate else { break };
             let mut shape = lock(shape);
-            let sent = shape.way(self.up).send(flow, since, octets as u64);
+            let sent = shape.way(self.up).send(flow, at, octets as u64);
             if !sent.acted.is_empty() {
                 acted.extend(names(&shape.link, sent.acted));
             }
-            becomes = match (becomes, sent.fate) {
-                (Becomes::Reset, _) | (_, Fate::Reset) => Becomes::Reset,
-                (Becomes::Lost, _) | (_, Fate::Never) => Becomes::Lost,
-                (Becomes::Arrives(at), Fate::Arrives(t)) => Becomes::Arrives(at.max(now + t.saturating_sub(since))),
-            };
+            fate = sent.fate;
         }
+        let mut becomes = match fate {
+            Fate::Arrives(at) => Becomes::Arrives(now + at.saturating_sub(since)),
+            Fate::Never => Becomes::Lost,
+            Fate::Reset => Becomes::Reset,
+        };
         for rule in acted {
             self.rules.applied_link(&rule);
             let way = if self.up { "up" } else { "down" };
@@ -229,4 +236,66 @@ impl Lane {
 
 fn names(link: &Link, acted: Acted) -> Vec<String> {
     acted.map(|n| link.rule(n).to_owned()).collect()
+}
+
+/// The link, as the armed rules have it.
+impl Rules {
+    /// Whether there is a link to go through.
+    pub(super) fn any_link(&self) -> bool {
+        self.kept.iter().any(|k| k.link)
+    }
+
+    /// The links that a connection goes through.
+    pub(super) fn shapes(&self, whose: Whose) -> Vec<Arc<Mutex<Shape>>> {
+        let scopes = [Scope::Connection, Scope::Client, Scope::Link];
+        let used = scopes.into_iter().filter(|s| self.links(*s).next().is_some());
+        let mut shapes = lock(&self.shapes);
+        used.map(|scope| {
+            let key = whose.key(scope, ());
+            if shapes.len() >= MOST_SHAPES && !shapes.contains_key(&key) {
+                // Those of connections that are gone.
+                shapes.retain(|_, shape| Arc::strong_count(shape) > 1);
+            }
+            // One seed for all the play's link; others must differ, or all connections would lose the same segments.
+            let seed = if scope == Scope::Link { self.seed } else { self.seed ^ key };
+            shapes.entry(key).or_insert_with(|| Arc::new(Mutex::new(Shape::new(self, scope, seed)))).clone()
+        })
+        .collect()
+    }
+
+    /// The rules of a scope that are parts of the link.
+    pub(super) fn links(&self, scope: Scope) -> impl Iterator<Item = usize> {
+        let of_scope = move |(_, k): &(usize, &Kept)| k.link && k.rule.scope == scope;
+        self.kept.iter().enumerate().filter(of_scope).map(|(n, _)| n)
+    }
+
+    /// Whether a part of the link holds now.
+    pub(super) fn holds(&self, number: usize, since: Duration, step: Option<&str>) -> bool {
+        let kept = &self.kept[number];
+        kept.armed.load(Relaxed) && window_fits(&kept.rule.when, since, step)
+    }
+
+    /// What a rule makes of the link, and its id.
+    pub(super) fn part(&self, number: usize) -> Option<(String, Part)> {
+        let rule = &self.kept[number].rule;
+        Some((rule.id.clone(), rule.fault.link()?))
+    }
+
+    pub(super) fn switched(&self) -> u64 {
+        self.switched.load(Relaxed)
+    }
+
+    pub(super) fn has_windows(&self) -> bool {
+        self.windows
+    }
+
+    pub(super) fn applied_link(&self, id: &str) {
+        if let Some(kept) = self.of(id) {
+            kept.applied.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn rule(&self, id: &str) -> Option<&Rule> {
+        self.of(id).map(|k| &k.rule)
+    }
 }

@@ -1,47 +1,21 @@
 //! A socket behind a link: what is read has arrived, what is written is on its way.
 
-use super::armed::Whose;
+use super::asked::Whose;
 use super::shape::{Becomes, Lane, May};
+use super::under_way::{Piece, Sender, Timer, UnderWay, is_due, wake};
 use super::wire::{self, Out};
 use super::{Shared, lock};
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 /// Octets read from the client at once, at most.
 const PIECE: usize = 4 * 1024;
-/// Timers fire at the next whole millisecond. What is due within half of one is due now, so that on average nothing is
-/// late.
-const HALF_TICK: Duration = Duration::from_micros(500);
-
-/// Whether it is time.
-fn is_due(at: Instant, now: Instant) -> bool {
-    at <= now + HALF_TICK
-}
-
-/// A timer that is set only when it is needed.
-#[derive(Default)]
-struct Timer(Option<Pin<Box<Sleep>>>);
-
-impl Timer {
-    /// Wakes the task then; ready if that is over.
-    fn poll(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
-        let at = at.checked_sub(HALF_TICK).unwrap_or(at);
-        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if sleep.deadline() != at {
-            sleep.as_mut().reset(at);
-        }
-        sleep.as_mut().poll(cx)
-    }
-}
-
 /// What comes from the client.
 pub(super) struct ShapedIn {
     socket: OwnedReadHalf,
@@ -153,30 +127,6 @@ impl AsyncRead for ShapedIn {
     }
 }
 
-/// What is on its way to the client.
-#[derive(Default)]
-struct UnderWay {
-    pieces: VecDeque<(Instant, Piece)>,
-    octets: usize,
-    /// The one who sends it, the one who waits for room, and the one who reads from the client.
-    sender: Option<Waker>,
-    writer: Option<Waker>,
-    reader: Option<Waker>,
-    /// Nothing more is put in.
-    closed: bool,
-    /// Nothing arrives any more, in either direction.
-    lost: bool,
-    /// The socket broke.
-    broken: Option<io::ErrorKind>,
-}
-
-#[derive(Debug)]
-enum Piece {
-    Octets(Vec<u8>),
-    Fin,
-    Reset,
-}
-
 /// What goes to the client.
 pub(super) struct ShapedOut {
     under_way: Arc<Mutex<UnderWay>>,
@@ -216,12 +166,6 @@ impl ShapedOut {
         }
         held.writer = Some(cx.waker().clone());
         Poll::Pending
-    }
-}
-
-fn wake(waker: &mut Option<Waker>) {
-    if let Some(waker) = waker.take() {
-        waker.wake();
     }
 }
 
@@ -288,23 +232,6 @@ impl Drop for ShapedOut {
     }
 }
 
-/// The task that sends what is due. Dropping it ends it.
-pub(super) struct Sender(JoinHandle<()>);
-
-impl Sender {
-    /// Waits until all that was sent has left.
-    pub(super) async fn finish(mut self) {
-        // Fails if it was ended: then nothing is left to wait for.
-        let _ = (&mut self.0).await;
-    }
-}
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Puts a link before a socket, one that was just accepted (`fresh`) or one in use. `None` if the connection cannot be
 /// set up now: it is reset.
 pub(super) fn shaped(
@@ -336,69 +263,6 @@ pub(super) fn shaped(
         timer: Timer::default(),
     };
     let lane = Lane::new(shared, whose, false);
-    let task = tokio::spawn(send(down.clone(), output, Lane::new(shared, whose, false)));
-    Some((input, ShapedOut { under_way: down, lane, timer: Timer::default() }, Sender(task)))
-}
-
-/// Sends what is due, until the end.
-async fn send(under_way: Arc<Mutex<UnderWay>>, mut out: Out, mut watch: Lane) {
-    let mut timer = Timer::default();
-    let mut due = Vec::new();
-    loop {
-        let next = std::future::poll_fn(|cx| {
-            loop {
-                let now = Instant::now();
-                let mut held = lock(&under_way);
-                // What is due at once leaves at once.
-                while let Some((at, Piece::Octets(octets))) = held.pieces.front()
-                    && is_due(*at, now)
-                {
-                    due.extend_from_slice(octets);
-                    held.pieces.pop_front();
-                }
-                if !due.is_empty() {
-                    return Poll::Ready(Some(Piece::Octets(std::mem::take(&mut due))));
-                }
-                let first = held.pieces.front().map(|(at, _)| *at);
-                if first.is_some_and(|at| is_due(at, now)) {
-                    return Poll::Ready(held.pieces.pop_front().map(|(_, piece)| piece));
-                }
-                if first.is_none() && held.closed {
-                    return Poll::Ready(None);
-                }
-                held.sender = Some(cx.waker().clone());
-                drop(held);
-                if watch.is_refused(now) {
-                    return Poll::Ready(Some(Piece::Reset));
-                }
-                let Some(at) = [first, watch.next_change(now)].into_iter().flatten().min() else {
-                    return Poll::Pending;
-                };
-                ready!(timer.poll(cx, at));
-            }
-        });
-        let sent = match next.await {
-            None => return,
-            Some(Piece::Octets(octets)) => {
-                let sent = out.send(&octets).await;
-                let mut held = lock(&under_way);
-                held.octets -= octets.len();
-                sent.inspect_err(|e| held.broken = Some(e.kind()))
-            }
-            Some(Piece::Fin) => out.shutdown().await,
-            Some(Piece::Reset) => {
-                out.arrived().await;
-                let mut held = lock(&under_way);
-                held.broken = Some(io::ErrorKind::ConnectionReset);
-                wake(&mut held.writer);
-                wake(&mut held.reader);
-                drop(held);
-                return wire::reset(wire::In::Gone, out);
-            }
-        };
-        wake(&mut lock(&under_way).writer);
-        if sent.is_err() {
-            return;
-        }
-    }
+    let sender = Sender::start(down.clone(), output, Lane::new(shared, whose, false));
+    Some((input, ShapedOut { under_way: down, lane, timer: Timer::default() }, sender))
 }

@@ -1,6 +1,6 @@
 //! Whom a request means, and the head that is sent on.
 
-use super::armed::Asked;
+use super::asked::Asked;
 use super::authority::{self, Authority};
 use super::kind;
 use crate::fault::Range;
@@ -59,9 +59,12 @@ pub(super) fn read(mut head: Head, only: Only, last: &mut Option<Arc<Authority>>
     if body == Body::Chunked && minor == 0 {
         return Err(bad("HTTP/1.0 knows no chunks"));
     }
+    let is_absolute = !target.starts_with('/');
     let (to, target) = locate(&head, target, only, last)?;
     strip(&mut head).map_err(bad)?;
-    head.set_start(format!("{method} {target} HTTP/1.{minor}").as_bytes());
+    if is_absolute {
+        head.set_start(format!("{method} {target} HTTP/1.{minor}").as_bytes());
+    }
     let path = target.find('?').unwrap_or(target.len());
     let resource = kind::resource(&method, &target[..path], &head);
     let range = head.get("range").and_then(Range::read);

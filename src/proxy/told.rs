@@ -1,7 +1,8 @@
 //! What is told of an exchange: one event when it is over, one for each rule that was applied, and the live list.
 
 use super::Shared;
-use super::armed::{Asked, Rules, Whose};
+use super::armed::Rules;
+use super::asked::{Asked, Whose};
 use super::kind;
 use super::live::Seen;
 use super::plan::Planned;
@@ -46,17 +47,21 @@ pub(super) struct Told {
     pub error: Option<String>,
 }
 
-/// The response's head as it was sent.
+/// The response's head as it was sent, and how long that took.
 struct Answered {
-    status: u16,
+    head: Head,
     after: Duration,
-    promised: Option<u64>,
-    fields: [Option<String>; 6],
 }
 
-/// Fields of a response that are told.
-const FIELDS: [&str; 6] =
-    ["content-range", "content-length", "content-type", "accept-ranges", "etag", "access-control-allow-origin"];
+impl Answered {
+    fn status(&self) -> u16 {
+        self.head.status().map_or(0, |(status, _)| status)
+    }
+
+    fn promised(&self) -> Option<u64> {
+        self.head.content_length().ok().flatten()
+    }
+}
 
 impl Told {
     pub(super) fn new(shared: &Arc<Shared>, asked: Asked, whose: Whose) -> Self {
@@ -102,12 +107,13 @@ impl Told {
     }
 
     /// Adds `traceparent` and `baggage` to the request, where its host is one to be traced.
-    pub(super) fn trace(&mut self, head: &mut Head) {
-        let to = &self.asked.to;
+    pub(super) fn trace(&mut self, edited: &mut Option<Head>) {
+        let (to, to_edit) = (&self.asked.to, &self.asked.head);
         let with_port = |h: &str| h.strip_prefix(to.host.as_str()).is_some_and(|p| p == format!(":{}", to.port));
         if !self.shared.trace.iter().any(|h| h == "*" || *h == to.host || with_port(h)) {
             return;
         }
+        let head = edited.get_or_insert_with(|| to_edit.clone());
         if let Some(trace) = &self.ids.trace_id
             && head.get("traceparent").is_none()
         {
@@ -121,21 +127,16 @@ impl Told {
     }
 
     /// The response's head was sent to the client, as it is here.
-    pub(super) fn answered(&mut self, head: &Head) {
-        let status = head.status().map_or(0, |(status, _)| status);
-        let promised = head.content_length().ok().flatten();
-        let fields = FIELDS.map(|name| head.get(name).map(str::to_owned));
+    pub(super) fn answered(&mut self, head: Head) {
+        let answered = Answered { head, after: self.started.elapsed() };
         self.live.head(|e| {
-            let [range, length, kind, ..] = fields.clone();
-            (e.status, e.promised) = (Some(status), promised);
-            (e.content_range, e.content_length, e.content_type) = (range, length, kind);
+            let field = |name| answered.head.get(name).map(str::to_owned);
+            (e.status, e.promised) = (Some(answered.status()), answered.promised());
+            e.content_range = field("content-range");
+            e.content_length = field("content-length");
+            e.content_type = field("content-type");
         });
-        self.response = Some(Answered { status, after: self.started.elapsed(), promised, fields });
-    }
-
-    /// Whether a response's head was sent.
-    pub(super) fn is_answered(&self) -> bool {
-        self.response.is_some()
+        self.response = Some(answered);
     }
 
     /// So many octets of the body were sent to the client.
@@ -194,7 +195,7 @@ impl Told {
     }
 
     fn is_media(&self) -> bool {
-        let typed = self.response.as_ref().and_then(|r| r.fields[2].as_deref());
+        let typed = self.response.as_ref().and_then(|r| r.head.get("content-type"));
         matches!(self.asked.resource, Resource::Media | Resource::Manifest | Resource::Segment)
             || self.asked.range.is_some()
             || typed.is_some_and(kind::is_media_type)
@@ -208,23 +209,22 @@ impl Told {
         let hash = self.is_media().then(|| url_hash(&url));
         let name = if hash.is_some() { "video_proxy_response" } else { "proxy_response" };
         let response = self.response.as_ref();
-        let [content_range, content_length, content_type, accept_ranges, etag, acao] =
-            std::array::from_fn(|n| response.and_then(|r| r.fields[n].as_deref()));
+        let field = |name| response.and_then(|r| r.head.get(name));
         let fields = Fields {
             request: self.number,
             connection: self.whose.connection,
             method: &asked.method,
             url: &url,
             host: &asked.to.name,
-            status: response.map(|r| r.status),
+            status: response.map(Answered::status),
             range: asked.head.get("range"),
-            content_range,
-            content_length,
-            content_type,
-            accept_ranges,
-            etag,
-            acao,
-            bytes_promised: response.and_then(|r| r.promised),
+            content_range: field("content-range"),
+            content_length: field("content-length"),
+            content_type: field("content-type"),
+            accept_ranges: field("accept-ranges"),
+            etag: field("etag"),
+            acao: field("access-control-allow-origin"),
+            bytes_promised: response.and_then(Answered::promised),
             bytes_sent: self.sent,
             bytes_received: self.received,
             ended: self.ended,

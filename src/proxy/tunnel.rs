@@ -42,7 +42,7 @@ pub(super) async fn connect(conn: &mut Conn, mut told: Told) -> Next {
         told.ended = "client_gone";
         return Next::Gone;
     }
-    told.answered(&head);
+    told.answered(head);
     let carries = match sniff(conn).await {
         Ok(carries) => carries,
         Err(next) => {

@@ -3,9 +3,9 @@
 use super::lock;
 use super::shaped::{ShapedIn, ShapedOut};
 use bytes::BufMut;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -194,16 +194,14 @@ impl Out {
         self.flush().await
     }
 
-    /// Waits until the other side's kernel has all that was sent, but not for long: a reader that does not read may
-    /// never take it. Behind a link: until all has left, however long that takes.
+    /// Waits until all has left that was sent, but not for long: a reader that does not read may never take it. Behind a link: until all has left, however long that takes.
     pub(super) async fn arrived(&self) {
         poll_fn(|cx| self.poll_left(cx)).await;
-        let Some((local, peer)) = self.ends() else { return };
-        for wait in [0, 1, 2, 4, 8, 16, 32, 64, 128] {
-            tokio::time::sleep(Duration::from_millis(wait)).await;
-            if queued(local, peer).await.is_none_or(|n| n == 0) {
+        for wait in [1, 2, 4, 8, 16, 32, 64, 128] {
+            if self.is_sent() {
                 return;
             }
+            tokio::time::sleep(Duration::from_millis(wait)).await;
         }
     }
 
@@ -215,12 +213,12 @@ impl Out {
         }
     }
 
-    /// The socket's addresses: its own and the other side's.
-    fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+    /// Whether the kernel has sent all that it was given.
+    fn is_sent(&self) -> bool {
         match self {
-            Out::Tcp(half) => Some((half.local_addr().ok()?, half.peer_addr().ok()?)),
-            Out::Tls(stream) => lock(stream).get_ref().0.output.ends(),
-            Out::Shaped(_) | Out::Pipe(_) | Out::Gone => None,
+            Out::Tcp(half) => is_sent(half.as_ref()).unwrap_or(true),
+            Out::Tls(stream) => lock(stream).get_ref().0.output.is_sent(),
+            Out::Shaped(_) | Out::Pipe(_) | Out::Gone => true,
         }
     }
 
@@ -240,14 +238,12 @@ impl Out {
     }
 }
 
-/// Octets of a connection that its other side has not acknowledged, as the kernel tells (proc(5), `/proc/net/tcp`).
-async fn queued(local: SocketAddr, peer: SocketAddr) -> Option<u64> {
-    let table = if local.is_ipv4() { "/proc/self/net/tcp" } else { "/proc/self/net/tcp6" };
-    let table = tokio::fs::read_to_string(table).await.ok()?;
-    let (local, peer) = (format!(":{:04X}", local.port()), format!(":{:04X}", peer.port()));
-    let mut rows = table.lines().map(|l| l.split_ascii_whitespace().collect::<Vec<_>>());
-    let row = rows.find(|r| r.len() > 4 && r[1].ends_with(&local) && r[2].ends_with(&peer))?;
-    u64::from_str_radix(row[4].split(':').next()?, 16).ok()
+/// Whether a socket has nothing left that was not sent: only then is it ready to write, with this mark (tcp(7)).
+fn is_sent(socket: &TcpStream) -> io::Result<bool> {
+    socket2::SockRef::from(socket).set_tcp_notsent_lowat(1)?;
+    let mut asked = [PollFd::new(socket, PollFlags::OUT)];
+    poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+    Ok(!asked[0].revents().is_empty())
 }
 
 /// What was read and not yet used.

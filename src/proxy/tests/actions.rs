@@ -170,7 +170,7 @@ async fn waits_hold_what_comes_later() {
         assert_eq!(get_of(&mut client, 10).await.1, "0123456789");
         client.write("GET /b HTTP/1.1\r\nHost: x\r\n\r\n").await;
         let _ = within(client.try_head()).await;
-        assert!((60..500).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+        assert!((60..5000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     }
 }
 
