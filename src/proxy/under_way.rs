@@ -13,13 +13,13 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Timers fire at the next whole millisecond. What is due within half of one is due now, so that on average nothing is
-/// late.
-const HALF_TICK: Duration = Duration::from_micros(500);
+/// Timers fire at a whole millisecond and are waited for in whole milliseconds: about this late, on average. What is due
+/// so soon is due now, so that on average nothing is late.
+const TICK: Duration = Duration::from_millis(1);
 
 /// Whether it is time.
 pub(super) fn is_due(at: Instant, now: Instant) -> bool {
-    at <= now + HALF_TICK
+    at <= now + TICK
 }
 
 /// A timer that is set only when it is needed.
@@ -29,7 +29,7 @@ pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
 impl Timer {
     /// Wakes the task then; ready if that is over.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
-        let at = at.checked_sub(HALF_TICK).unwrap_or(at);
+        let at = at.checked_sub(TICK).unwrap_or(at);
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
         if sleep.deadline() != at {
             sleep.as_mut().reset(at);

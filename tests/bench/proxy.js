@@ -1,5 +1,6 @@
 // What the proxy costs when it does nothing: the same requests directly, through Soundcheck, nginx, HAProxy and mitmproxy, in
-// turns. Soundcheck writes its events meanwhile; the others write no log at all.
+// turns. Soundcheck writes its events meanwhile; the others write no log at all, but for the nginx that says so: a line of
+// JSON for each request, with the fields that nginx knows.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
@@ -23,7 +24,7 @@ const { values: options } = parseArgs({
 });
 const rounds = Number(options.rounds);
 const SHAPES = [['/small', 1], ['/small', 64], ['/large', 1], ['/large', 64]];
-const NAMES = ['direct', 'soundcheck', 'nginx', 'haproxy', 'mitmproxy'].filter((name) => options.only?.includes(name) ?? true);
+const NAMES = ['direct', 'soundcheck', 'nginx', 'nginx, log', 'haproxy', 'mitmproxy'].filter((name) => options.only?.includes(name) ?? true);
 const work = mkdtempSync(join(tmpdir(), 'bench-'));
 const running = [];
 
@@ -81,13 +82,20 @@ const START = {
     options.soundcheck, 'proxy', 'clean', '--to', `http://127.0.0.1:${origin}`, '--listen', '127.0.0.1:0', '--json',
     '--events', join(work, 'events.jsonl'),
   ]),
-  async nginx(origin) {
+  nginx: (origin) => START.nginxWith(origin, 'off'),
+  'nginx, log': (origin) => START.nginxWith(origin, `${work}/access.log events buffer=64k flush=1s`),
+  async nginxWith(origin, log) {
     const port = await free();
     // Kept connections on both sides, as the others have by themselves; nothing is spooled to disk or logged.
-    const text = `daemon off; pid ${work}/nginx.pid; error_log stderr crit; worker_processes auto;
+    const fields = ['connection', 'request_method', 'host', 'request_uri', 'status', 'http_range', 'sent_http_content_range',
+      'sent_http_content_length', 'sent_http_content_type', 'sent_http_accept_ranges', 'sent_http_etag', 'body_bytes_sent',
+      'upstream_response_length', 'upstream_header_time', 'upstream_connect_time', 'request_time', 'request_completion'];
+    const event = fields.map((f) => `"${f}":"$${f}"`).join(',');
+    const text = `daemon off; pid ${work}/nginx-${port}.pid; error_log stderr crit; worker_processes auto;
 events { worker_connections 1024; }
 http {
-  access_log off; keepalive_requests 1000000000; proxy_max_temp_file_size 0;
+  log_format events escape=json '{"timestamp":"$time_iso8601","t_ms":$msec,"request":"$request_id",${event}}';
+  access_log ${log}; keepalive_requests 1000000000; proxy_max_temp_file_size 0;
   client_body_temp_path ${work}/c; proxy_temp_path ${work}/p; fastcgi_temp_path ${work}/f; uwsgi_temp_path ${work}/u;
   scgi_temp_path ${work}/s;
   upstream origin { server 127.0.0.1:${origin}; keepalive 128; keepalive_requests 1000000000; }
@@ -173,7 +181,9 @@ function report(samples) {
     }
     console.log(`\n${path === '/small' ? '1 kB' : '8 MB'}, ${connections} connection${connections > 1 ? 's' : ''}`);
     console.log(table(rows));
-    for (const [rival, key, text] of [['nginx', 'done', "throughput / nginx's"], ['haproxy', 'p50', "p50 / HAProxy's"]]) {
+    for (const [rival, key, text] of [
+      ['nginx', 'done', "throughput / nginx's"], ['nginx, log', 'done', "throughput / that of nginx with a log"], ['haproxy', 'p50', "p50 / HAProxy's"],
+    ]) {
       const ratios = pairs('soundcheck', rival, shape, (s, o) => s[key] / o[key]);
       if (ratios.length) console.log(`soundcheck's ${text}: ${within(ratios, 2)}`);
     }
