@@ -12,6 +12,7 @@
 //! | 2 makers | [`step`] [`proxy`] [`slo`] | verbs run against a session; the proxy that carries faults out; objective x value = verdict |
 //! | 3 files | [`journey`] [`app`] [`plan`] [`profile`] [`record`] [`report`] | spanned TOML in, text out |
 //! | 4 play | [`run`] | one play: set up, step, always tear down |
+//! | 5 drill | [`verify`] | many plays: the proof that each alarm rings |
 //! | edge | `main` | arguments in, exit code out |
 
 pub mod app;
@@ -35,3 +36,4 @@ pub mod stats;
 pub mod step;
 pub mod table;
 pub mod unit;
+pub mod verify;

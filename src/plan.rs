@@ -190,7 +190,7 @@ impl Plan {
 }
 
 /// Reads a journey; every word of it must be mapped by the app.
-fn known_words(source: &Source, app: &App) -> Result<Journey> {
+pub(crate) fn known_words(source: &Source, app: &App) -> Result<Journey> {
     let journey = Journey::read(source)?;
     let problems: Vec<Problem> = journey
         .steps

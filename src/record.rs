@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::event::{Event, Origin};
 use crate::slo::{Judged, Judging, Objective, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ pub struct Record {
 }
 
 /// How a play ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ending {
     /// Every expectation held; under a fault profile: what the profile says must hold did.

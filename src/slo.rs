@@ -263,6 +263,22 @@ impl Judging {
         }
     }
 
+    /// The objective.
+    pub fn objective(&self) -> &Objective {
+        &self.objective
+    }
+
+    /// Whether any sample fails the target by itself, however few there are: the alarm rang.
+    pub fn saw_failure(&self) -> bool {
+        match (self.fold.samples(), self.objective.target) {
+            (Samples::Trials { good, total }, Target::Ratio(_)) => good < total,
+            (Samples::Values(values), Target::Quantile(_, most)) => values.iter().any(|v| *v > most),
+            (Samples::Bytes(values), Target::MaxBytes(most)) => values.iter().any(|v| *v > most),
+            (Samples::Count { count, .. }, Target::PerMinute(_)) => count > 0,
+            _ => false,
+        }
+    }
+
     /// The objective's answer.
     pub fn judge(&self) -> Judged {
         let samples = self.fold.samples();

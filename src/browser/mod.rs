@@ -36,6 +36,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Both.
+    pub const ALL: &[Kind] = &[Kind::Chromium, Kind::Firefox];
+
     /// The name in files and reports: "chromium" or "firefox".
     pub fn name(self) -> &'static str {
         match self {

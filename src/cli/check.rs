@@ -10,12 +10,13 @@ use soundcheck::profile::Profile;
 use soundcheck::secret::Secrets;
 use soundcheck::slo::Objectives;
 use soundcheck::source::Source;
+use soundcheck::verify::Catalogue;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Plans, apps, journeys, profiles or objectives; what a plan names is checked with it
+    /// Plans, catalogues, apps, journeys, profiles or objectives; what a plan names is checked with it
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Print JSON: `{"ok": bool, "files": [{"file", "kind", "question", "does", "problem"}]}`
@@ -76,6 +77,9 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
     let shipped = folders.iter().find_map(|folder| Source::open(path, folder).ok());
     let source = shipped.map_or_else(|| Source::open(path, "ci"), Ok)?;
     let keys: toml::Table = source.parse()?;
+    if keys.contains_key("case") {
+        return Catalogue::read(path, secrets).map(|c| of("catalogue", c.question));
+    }
     if keys.contains_key("journeys") || keys.contains_key("judge") {
         return Plan::read(path, &Overrides::default(), secrets).map(|p| of("plan", p.question));
     }

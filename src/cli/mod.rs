@@ -7,6 +7,7 @@ mod list;
 mod progress;
 mod proxy;
 mod run;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use soundcheck::error::Result;
@@ -42,6 +43,8 @@ enum Command {
     Judge(judge::Args),
     /// What files may say: words, verbs, expectations, measures, and what ships
     List(list::Args),
+    /// Plant known defects, and see that each is noticed and nothing else rings
+    Verify(verify::Args),
     /// Faults on demand, for your own browser or between an app and what it fetches from
     Proxy(proxy::Args),
     /// What this machine can do: browsers, drivers, WebGL, codecs, sound; and the command that mends it
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::main(&args),
         Command::Judge(args) => judge::main(&args),
         Command::List(args) => list::main(&args),
+        Command::Verify(args) => block_on(verify::main(args)),
         Command::Proxy(args) => block_on(proxy::main(args, cli.verbose > 0)),
         Command::Doctor(args) => block_on(doctor::main(args)),
     };

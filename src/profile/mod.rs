@@ -47,6 +47,10 @@ struct File {
     expect: Vec<expect::ExpectFile>,
 }
 
+/// The `[[fault]]` tables of another kind of file.
+#[derive(Default, Deserialize)]
+pub struct Faults(Vec<fault::FaultFile>);
+
 /// The seed of a profile that names none.
 const SEED: u64 = 1;
 
@@ -61,19 +65,7 @@ impl Profile {
                 SEED
             })
         });
-        let mut ids: Vec<&str> = Vec::new();
-        for fault in &file.fault {
-            if ids.contains(&fault.id()) {
-                let what = format!("two faults called `{}`", fault.id());
-                problems.push(Problem::at(
-                    fault.span(),
-                    what,
-                    "give each an `id` of its own: events tell them apart by it",
-                ));
-            }
-            ids.push(fault.id());
-        }
-        let made: Vec<Option<(Rule, String)>> = file.fault.iter().map(|f| f.rule(source, &mut problems)).collect();
+        let (rules, says) = made(&file.fault, source, &mut problems);
         let name = name(&source.path);
         // Published profiles lie in folders of their own. They slow an app down; they do not break it.
         let published = name.contains('/');
@@ -95,8 +87,14 @@ impl Profile {
         if !problems.is_empty() {
             return Err(source.error(&problems));
         }
-        let (rules, says) = made.into_iter().flatten().unzip();
         Ok(Self { name, question: file.question, source: file.source, seed, rules, expect, says })
+    }
+
+    /// Faults that another kind of file plants. The app must play on: that is how it is seen whether they are noticed.
+    pub fn planted(name: String, question: String, faults: &Faults, source: &Source, problems: &mut Vec<Problem>) -> Self {
+        let (rules, says) = made(&faults.0, source, problems);
+        let expect = if rules.is_empty() { Vec::new() } else { vec![Expect::plays()] };
+        Self { name, question, source: None, seed: SEED, rules, expect, says }
     }
 
     /// What must hold of a play of this journey in this browser: the first expectation that is for it.
@@ -109,6 +107,20 @@ impl Profile {
         let expect = self.expect.iter().enumerate().map(|(n, e)| words::expect(e, n == 0));
         self.says.iter().cloned().chain(expect).collect()
     }
+}
+
+/// The rules that faults make, and each in words.
+fn made(faults: &[fault::FaultFile], source: &Source, problems: &mut Vec<Problem>) -> (Vec<Rule>, Vec<String>) {
+    let mut ids: Vec<&str> = Vec::new();
+    for fault in faults {
+        if ids.contains(&fault.id()) {
+            let what = format!("two faults called `{}`", fault.id());
+            let help = "give each an `id` of its own: events tell them apart by it";
+            problems.push(Problem::at(fault.span(), what, help));
+        }
+        ids.push(fault.id());
+    }
+    faults.iter().filter_map(|f| f.rule(source, problems)).unzip()
 }
 
 fn name(path: &Path) -> String {

@@ -1,0 +1,94 @@
+//! `soundcheck verify`.
+
+use super::run::watch;
+use super::{Done, print};
+use soundcheck::browser::Kind;
+use soundcheck::error::{Error, Operator, Result};
+use soundcheck::fault::rule::glob;
+use soundcheck::record::Ending;
+use soundcheck::run::Settings;
+use soundcheck::secret::Secrets;
+use soundcheck::unit::show_ms;
+use soundcheck::verify::{Catalogue, Matrix, Setting, Trial, record, trial, trials};
+use std::path::PathBuf;
+use tokio::signal::unix::SignalKind;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A catalogue of planted defects: a path, or the name of a shipped one
+    #[arg(default_value = "verify")]
+    catalogue: PathBuf,
+    /// Only in this browser; repeat it for more
+    #[arg(long = "browser", value_name = "chromium|firefox")]
+    browsers: Vec<Kind>,
+    /// Play everything with this seed; repeat it for more
+    #[arg(long = "seed", value_name = "N", default_values_t = [1])]
+    seeds: Vec<u64>,
+    /// Only cases of this name; `*` stands for any characters; repeat it for more
+    #[arg(long = "only", value_name = "NAME")]
+    only: Vec<String>,
+    /// The folder of the record; one that holds trials already is gone on with
+    #[arg(long, value_name = "DIR", default_value = "soundcheck-runs/verify")]
+    out: PathBuf,
+    /// Play nothing: print what the record holds, and what is still missing
+    #[arg(long)]
+    report: bool,
+}
+
+pub async fn main(args: Args) -> Done {
+    let secrets = Secrets::default();
+    let mut catalogue = Catalogue::read(&args.catalogue, &secrets)?;
+    if !args.only.is_empty() {
+        catalogue.cases.retain(|c| args.only.iter().any(|o| glob(o, &c.id)));
+        if catalogue.cases.is_empty() {
+            return Err(Error::author(format!("--only {}: no case is called that", args.only.join(" --only ")))
+                .remedy("the catalogue names them: `id = ...`; * stands for any characters"));
+        }
+    }
+    let browsers = if args.browsers.is_empty() { Kind::ALL.to_vec() } else { args.browsers };
+    let exe = std::env::current_exe().operator("finding this program")?;
+    std::fs::create_dir_all(&args.out).operator(format!("making {}", args.out.display()))?;
+    let setting = Setting { out: args.out, run: Settings { exe, retries: 1, ..Settings::default() } };
+    let all = trials(&catalogue, &args.seeds, &browsers);
+    let mut code = 0;
+    if !args.report {
+        let (mut interrupt, mut terminate, mut hangup) =
+            (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?, watch(SignalKind::hangup())?);
+        code = tokio::select! {
+            played = play(&catalogue, &all, &setting, &secrets) => played.map(|()| 0)?,
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+            _ = hangup.recv() => 129,
+        };
+    }
+    let matrix = Matrix::fold(&catalogue, &all, &record(&setting)?);
+    print(&format!("\n{}", matrix.text()));
+    Ok(match code {
+        0 => u8::from(!matrix.holds()),
+        code => code,
+    })
+}
+
+/// Plays what the record does not hold yet.
+async fn play(catalogue: &Catalogue, all: &[Trial<'_>], setting: &Setting, secrets: &Secrets) -> Result<()> {
+    let known: Vec<String> = record(setting)?.iter().filter(|d| d.counts()).map(|d| d.key()).collect();
+    eprintln!("{} ({} trials, {} of them in the record)", catalogue.question, all.len(), known.len().min(all.len()));
+    let open: Vec<&Trial> = all.iter().filter(|t| !known.contains(&t.key())).collect();
+    for (n, one) in open.iter().enumerate() {
+        let done = trial(catalogue, one, setting, secrets).await?;
+        let said = match done.ending {
+            Ending::Passed => "passed",
+            Ending::Failed => "failed",
+            Ending::Broken => "broken",
+            Ending::Undecided => "undecided",
+            Ending::Unfinished => "unfinished",
+        };
+        let class = done.class.as_deref().map_or(String::new(), |c| format!(" [{c}]"));
+        let rang = if done.rang.is_empty() { String::new() } else { format!(" rang {}", done.rang.join(", ")) };
+        eprintln!("[{}/{}] {said:9} {} on {}{rang}{class} {}", n + 1, open.len(), done.key(), done.app, show_ms(done.ms));
+        if let Some(reason) = &done.reason {
+            eprintln!("        {reason}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! The catalogue's file.
+
+use super::trial::PLAY;
+use crate::app::App;
+use crate::browser::Kind;
+use crate::error::Result;
+use crate::journey::Journey;
+use crate::plan::known_words;
+use crate::profile::{Faults, Profile};
+use crate::secret::Secrets;
+use crate::slo::{Objective, Objectives};
+use crate::source::{Problem, Source, names};
+use crate::table::did_you_mean;
+use serde::Deserialize;
+use std::path::Path;
+use toml::Spanned;
+
+/// A catalogue, checked, with everything it names.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    /// The question it answers.
+    pub question: String,
+    /// The apps that cases are played on.
+    pub apps: Vec<App>,
+    /// What may ring.
+    pub objectives: Vec<Objective>,
+    /// What is planted, in the file's order.
+    pub cases: Vec<Case>,
+}
+
+/// What is planted, and what must come of it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its name.
+    pub id: String,
+    /// What goes wrong, in words.
+    pub about: Option<String>,
+    /// What is added to the app's `launch`: its own defects.
+    pub launch: Vec<String>,
+    /// What is played.
+    pub journey: Journey,
+    /// The apps it can be played on, by their place in the catalogue.
+    pub apps: Vec<usize>,
+    /// What the network does meanwhile.
+    pub profile: Profile,
+    /// Only in this browser; `None`: in all.
+    pub browser: Option<Kind>,
+    /// What must ring.
+    pub rings: Rings,
+    /// Plays of it with each seed.
+    pub times: u32,
+    /// Threads that keep the processor busy meanwhile.
+    pub hogs: u32,
+}
+
+/// What must come of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rings {
+    /// Nothing may ring.
+    Nothing,
+    /// This objective, by its requirement, or [`PLAY`], with these failure classes in Chromium and Firefox, where it has one.
+    Objective(String, [Option<String>; 2]),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    question: String,
+    apps: Vec<Spanned<String>>,
+    #[serde(default)]
+    launch: Vec<String>,
+    slo: Option<Spanned<String>>,
+    case: Vec<CaseFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseFile {
+    id: Spanned<String>,
+    about: Option<String>,
+    #[serde(default)]
+    launch: Vec<String>,
+    journey: Spanned<String>,
+    #[serde(default)]
+    apps: Vec<Spanned<String>>,
+    browser: Option<Kind>,
+    rings: Spanned<String>,
+    class: Option<Class>,
+    #[serde(default = "one")]
+    times: u32,
+    #[serde(default)]
+    hogs: u32,
+    #[serde(default)]
+    fault: Faults,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// A class for both browsers, or one for each.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Class {
+    Both(String),
+    Each { chromium: String, firefox: String },
+}
+
+/// What a case says where nothing may ring.
+const NOTHING: &str = "nothing";
+
+impl Catalogue {
+    /// Reads a catalogue and every file it names, and checks all.
+    pub fn read(path: &Path, secrets: &Secrets) -> Result<Self> {
+        let source = Source::open(path, "ci")?;
+        let file: File = source.parse()?;
+        let mut problems = Vec::new();
+        let mut open = |name: &Spanned<String>, folder: &str, what: &str| {
+            source.beside(name.get_ref(), folder).map_err(|_| {
+                let help = did_you_mean(name.get_ref(), names(folder).iter().map(String::as_str));
+                let what = format!("{what} `{}`: no such file, and none of that name ships", name.get_ref());
+                problems.push(Problem::at(name.span(), what, help));
+            })
+        };
+        // Those that cases are played on by themselves come after the ones that all are played on.
+        let mut said: Vec<&Spanned<String>> = Vec::new();
+        for name in file.apps.iter().chain(file.case.iter().flat_map(|c| &c.apps)) {
+            if !said.iter().any(|s| s.get_ref() == name.get_ref()) {
+                said.push(name);
+            }
+        }
+        let apps: Vec<_> = said.iter().map(|a| open(a, "journeys/apps", "app")).collect();
+        let slo = match &file.slo {
+            Some(name) => open(name, "ci", "slo"),
+            None => source.beside("slo", "ci").map_err(|_| ()),
+        };
+        let known: Vec<String> = said.into_iter().map(|name| name.get_ref().clone()).collect();
+        let all: Vec<usize> = (0..file.apps.len()).collect();
+        let journeys: Vec<_> = file.case.iter().map(|c| open(&c.journey, "journeys", "journey")).collect();
+        if file.apps.is_empty() {
+            problems.push(Problem::whole("no app to play on", "apps = [\"stage\"]"));
+        }
+        if !problems.is_empty() {
+            return Err(source.error(&problems));
+        }
+        let mut read = Vec::new();
+        for app in apps.iter().flatten() {
+            let mut app = App::read(app, secrets)?;
+            app.launch.extend(file.launch.iter().cloned());
+            read.push(app);
+        }
+        let objectives = match slo {
+            Ok(slo) => Objectives::read(&slo)?.all().to_vec(),
+            Err(()) => Vec::new(),
+        };
+        let mut cases: Vec<Case> = Vec::new();
+        for (case, journey) in file.case.into_iter().zip(journeys.into_iter().flatten()) {
+            let made = {
+                // Every name of its own was opened above.
+                let own = case.apps.iter().filter_map(|a| known.iter().position(|k| k == a.get_ref())).collect();
+                let apps = if case.apps.is_empty() { all.clone() } else { own };
+                case.check(&source, apps, &read, &objectives, &journey, &mut problems)?
+            };
+            if cases.iter().any(|c| c.id == made.id) {
+                let what = format!("two cases called `{}`", made.id);
+                problems.push(Problem::whole(what, "give each an `id` of its own: the record tells them apart by it"));
+            }
+            cases.push(made);
+        }
+        if !problems.is_empty() {
+            return Err(source.error(&problems));
+        }
+        Ok(Self { question: file.question, apps: read, objectives, cases })
+    }
+}
+
+impl CaseFile {
+    fn check(
+        self,
+        source: &Source,
+        apps: Vec<usize>,
+        known: &[App],
+        objectives: &[Objective],
+        journey: &Source,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Case> {
+        let id = self.id.get_ref().clone();
+        let mut words = None;
+        for app in &apps {
+            words = Some(known_words(journey, &known[*app])?);
+        }
+        let is_known = objectives.iter().any(|o| o.id == *self.rings.get_ref());
+        let rings = match self.rings.get_ref().as_str() {
+            NOTHING => Rings::Nothing,
+            said => {
+                if !is_known && said != PLAY {
+                    let ids = objectives.iter().map(|o| o.id.as_str()).chain([PLAY, NOTHING]);
+                    let what = format!("no objective has the id `{said}`");
+                    problems.push(Problem::at(self.rings.span(), what, did_you_mean(said, ids)));
+                }
+                let class = match self.class {
+                    None => [None, None],
+                    Some(Class::Both(class)) => [Some(class.clone()), Some(class)],
+                    Some(Class::Each { chromium, firefox }) => [Some(chromium), Some(firefox)],
+                };
+                Rings::Objective(said.to_owned(), class)
+            }
+        };
+        let profile = Profile::planted(id.clone(), self.about.clone().unwrap_or_default(), &self.fault, source, problems);
+        Ok(Case {
+            about: self.about,
+            launch: self.launch,
+            // Without an app there is a problem already.
+            journey: words.map_or_else(|| Journey::read(journey), Ok)?,
+            apps,
+            profile,
+            browser: self.browser,
+            rings,
+            times: self.times.max(1),
+            hogs: self.hogs,
+            id,
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! What a proof came to: a row for each case, and the two numbers that count: what was missed, and what rang for nothing.
+
+use super::{Case, Catalogue, Done, Rings, Trial};
+use crate::record::Ending;
+use crate::stats;
+use crate::unit::{show_ms, show_percent};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// A case in one browser.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Row {
+    /// Trials that count.
+    pub trials: u64,
+    /// Of them, noticed; where nothing may ring: false alarms.
+    pub rang: u64,
+    /// Of the noticed, those of the wrong class.
+    pub wrong_class: u64,
+    /// Times from the fault to its notice, milliseconds.
+    pub notice_ms: Vec<f64>,
+    /// Trials that are *broken* or whose fault never came.
+    pub void: u64,
+}
+
+/// A whole proof.
+#[derive(Clone, Debug, Default)]
+pub struct Matrix {
+    /// By case in the catalogue's order, and browser.
+    pub rows: Vec<(String, &'static str, Row)>,
+    /// Defects that were noticed, of how many.
+    pub noticed: (u64, u64),
+    /// Plays in which something rang for nothing, of how many.
+    pub false_alarms: (u64, u64),
+    /// Noticed with the right class, of how many that have one.
+    pub classes: (u64, u64),
+    /// Trials that say nothing: broken, or the fault never came.
+    pub void: Vec<String>,
+    /// Trials that are not in the record.
+    pub missing: usize,
+    /// What is wrong, a sentence each, with the folder to look at.
+    pub wrong: Vec<String>,
+}
+
+impl Matrix {
+    /// Folds a record. Of a trial played twice the later counts.
+    pub fn fold(catalogue: &Catalogue, wanted: &[Trial], record: &[Done]) -> Self {
+        let last: BTreeMap<String, &Done> = record.iter().map(|d| (d.key(), d)).collect();
+        let mut matrix = Matrix::default();
+        for case in &catalogue.cases {
+            for browser in crate::browser::Kind::ALL {
+                let own: Vec<&Trial> =
+                    wanted.iter().filter(|t| t.case.id == case.id && t.browser == *browser).collect();
+                if own.is_empty() {
+                    continue;
+                }
+                let done: Vec<&Done> = own.iter().filter_map(|t| last.get(&t.key()).copied()).collect();
+                matrix.missing += own.len() - done.len();
+                let row = matrix.row(case, &done);
+                matrix.rows.push((case.id.clone(), browser.name(), row));
+            }
+        }
+        matrix
+    }
+
+    fn row(&mut self, case: &Case, done: &[&Done]) -> Row {
+        let mut row = Row::default();
+        for one in done {
+            if !one.counts() {
+                row.void += 1;
+                let why = one.reason.as_deref().unwrap_or("no reason recorded");
+                self.void.push(format!("{}: {why} ({})", one.key(), one.folder.display()));
+                continue;
+            }
+            row.trials += 1;
+            let told = |what: &str| {
+                let reason = one.reason.as_deref().unwrap_or("the play passed");
+                format!("{}: {what}: {reason} ({})", one.key(), one.folder.display())
+            };
+            if case.rings == Rings::Nothing {
+                self.false_alarms.1 += 1;
+                if one.ending == Ending::Failed || one.breached {
+                    row.rang += 1;
+                    self.false_alarms.0 += 1;
+                    self.wrong.push(told("false alarm"));
+                }
+                continue;
+            }
+            self.noticed.1 += 1;
+            if !one.noticed(&case.rings) {
+                let what = match one.rang.as_slice() {
+                    [] => "missed".to_owned(),
+                    rang => format!("missed, rang instead: {}", rang.join(", ")),
+                };
+                self.wrong.push(told(&what));
+                continue;
+            }
+            row.rang += 1;
+            self.noticed.0 += 1;
+            row.notice_ms.extend(one.notice_ms);
+            if let Rings::Objective(_, [Some(_), _] | [_, Some(_)]) = &case.rings {
+                self.classes.1 += 1;
+                if one.wrong_class(&case.rings) {
+                    row.wrong_class += 1;
+                    let class = one.class.as_deref().unwrap_or("none");
+                    self.wrong.push(told(&format!("class `{class}` is the wrong one")));
+                } else {
+                    self.classes.0 += 1;
+                }
+            }
+        }
+        row
+    }
+
+    /// Nothing missed, nothing false, and nothing missing.
+    pub fn holds(&self) -> bool {
+        self.wrong.is_empty() && self.void.is_empty() && self.missing == 0
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let width = self.rows.iter().map(|(id, ..)| id.len()).max().unwrap_or(0);
+        for (id, browser, row) in &self.rows {
+            let Row { trials, rang, wrong_class, notice_ms, void } = row;
+            let mut sorted = notice_ms.clone();
+            sorted.sort_by(f64::total_cmp);
+            let mut notes = Vec::new();
+            notes.extend(stats::quantile(&sorted, 0.5).map(|ms| format!("after {}", show_ms(ms))));
+            notes.extend((*wrong_class > 0).then(|| format!("{wrong_class} of the wrong class")));
+            notes.extend((*void > 0).then(|| format!("{void} say nothing")));
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "{id:width$}  {browser:8}  rang {rang} of {trials}  {}", notes.join(", "));
+        }
+        let share = |(k, n): (u64, u64)| match n {
+            0 => "0 of 0".to_owned(),
+            _ => {
+                let (low, high) = stats::wilson(k, n);
+                format!("{k} of {n} [{} .. {}]", show_percent(low), show_percent(high))
+            }
+        };
+        let _ = writeln!(out, "\ndefects noticed   {}", share(self.noticed));
+        let _ = writeln!(out, "false alarms      {}", share(self.false_alarms));
+        let _ = writeln!(out, "right class       {}", share(self.classes));
+        for (title, lines) in [("\nwrong:", &self.wrong), ("\nsays nothing:", &self.void)] {
+            if !lines.is_empty() {
+                let _ = writeln!(out, "{title}\n  {}", lines.join("\n  "));
+            }
+        }
+        if self.missing > 0 {
+            let _ = writeln!(out, "\n{} trials are still missing: the same command goes on", self.missing);
+        }
+        out
+    }
+}

@@ -1,0 +1,61 @@
+//! Floor 5. The proof that each alarm rings: a catalogue of planted defects, each with the objective that must ring and
+//! the class it must get, and of plays in which nothing may ring. Every case is a run of its own, in an order that the
+//! seed decides; what came of each is a line of the record, so that a proof goes on where it was stopped.
+
+mod catalogue;
+mod matrix;
+mod trial;
+
+pub use catalogue::{Case, Catalogue, Rings};
+pub use matrix::{Matrix, Row};
+pub use trial::{Done, PLAY, Setting, record, trial};
+
+use crate::browser::Kind;
+use crate::fault::seed::Draw;
+
+/// One trial to do: a case in a browser, its seed, and the app that it is played on.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial<'a> {
+    /// What is planted.
+    pub case: &'a Case,
+    /// Where it is played.
+    pub browser: Kind,
+    /// The seed of its order, its app and its faults.
+    pub seed: u64,
+    /// 1, and more where the case is played more often.
+    pub number: u32,
+    /// Which of the catalogue's apps it is played on.
+    pub app: usize,
+}
+
+impl Trial<'_> {
+    /// Its name in the record: what tells it from every other.
+    pub fn key(&self) -> String {
+        format!("{} {} {} {}", self.seed, self.browser, self.case.id, self.number)
+    }
+}
+
+/// Every trial of these seeds in these browsers, in an order that the seed decides: nothing can be tuned to a script. The
+/// apps take turns in that order, so that each gets its share of them.
+pub fn trials<'a>(catalogue: &'a Catalogue, seeds: &[u64], browsers: &[Kind]) -> Vec<Trial<'a>> {
+    let mut all = Vec::new();
+    for &seed in seeds {
+        let mut own = Vec::new();
+        for case in &catalogue.cases {
+            for &browser in browsers.iter().filter(|b| case.browser.is_none_or(|only| only == **b)) {
+                own.extend((1..=case.times).map(|number| Trial { case, browser, seed, number, app: 0 }));
+            }
+        }
+        let place = |t: &Trial| Draw::of_link(seed, &t.key()).bits(0);
+        own.sort_by_key(|t| (place(t), t.key()));
+        for (n, trial) in own.iter_mut().enumerate() {
+            let apps = &trial.case.apps;
+            trial.app = apps[n % apps.len()];
+        }
+        all.extend(own);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! One trial: a run of its own, and what came of it as a line of the record.
+
+use super::{Catalogue, Rings, Trial};
+use crate::browser::Kind;
+use crate::error::{Error, Operator, Result};
+use crate::event::Event;
+use crate::plan::{Judge, Plan};
+use crate::record::Ending;
+use crate::run::{Progress, Settings, run};
+use crate::secret::Secrets;
+use crate::slo::{Judging, Objective, Verdict};
+use serde::{Deserialize, Serialize};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What rings where a failure is no sample of any objective: the expectation of a step itself.
+pub const PLAY: &str = "the play";
+
+/// What came of a trial: a line of the record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// Its seed.
+    pub seed: u64,
+    /// Its browser.
+    pub browser: String,
+    /// Its case.
+    pub case: String,
+    /// Its number.
+    pub number: u32,
+    /// The app it was played on.
+    pub app: String,
+    /// How the play ended.
+    pub ending: Ending,
+    /// Requirements whose objectives saw a failure, and [`PLAY`] if an expectation of the journey failed.
+    pub rang: Vec<String>,
+    /// The run's verdict is that something is breached.
+    pub breached: bool,
+    /// The failure class it got.
+    pub class: Option<String>,
+    /// From the first sign of the fault to its notice, milliseconds: from the first fault applied, or from the begin of the
+    /// step that failed.
+    pub notice_ms: Option<f64>,
+    /// Why the play did not end well.
+    pub reason: Option<String>,
+    /// How long the play took, milliseconds.
+    pub ms: f64,
+    /// The run's folder.
+    pub folder: PathBuf,
+}
+
+impl Done {
+    /// Its name in the record.
+    pub fn key(&self) -> String {
+        format!("{} {} {} {}", self.seed, self.browser, self.case, self.number)
+    }
+
+    /// Whether anything can be said of it: a broken play is none, nor is one whose fault never came.
+    pub fn counts(&self) -> bool {
+        matches!(self.ending, Ending::Passed | Ending::Failed)
+    }
+
+    /// Whether it was noticed by what must ring. One slow value that the journey waited for rings as well: the play passes,
+    /// and its objective has seen it.
+    pub fn noticed(&self, rings: &Rings) -> bool {
+        matches!(rings, Rings::Objective(id, _) if self.rang.contains(id))
+    }
+
+    /// Whether its class is the wrong one.
+    pub fn wrong_class(&self, rings: &Rings) -> bool {
+        let Rings::Objective(_, classes) = rings else { return false };
+        let wanted = &classes[usize::from(self.browser == Kind::Firefox.name())];
+        wanted.is_some() && *wanted != self.class
+    }
+}
+
+/// Where and how trials are played.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The folder of the record and of all runs.
+    pub out: PathBuf,
+    /// How a run is carried out; its `out` is replaced by each trial's own.
+    pub run: Settings,
+}
+
+impl Setting {
+    fn path(&self) -> PathBuf {
+        self.out.join("trials.jsonl")
+    }
+}
+
+/// What the record holds already. A torn last line is left out: its trial is played again.
+pub fn record(setting: &Setting) -> Result<Vec<Done>> {
+    let path = setting.path();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::operator(format!("{}: {e}", path.display()))),
+    };
+    let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+    let read = |(n, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|e| {
+            Error::author(format!("{}: line {}: {e}", path.display(), n + 1))
+                .remedy("give another --out, or remove the line: its trial is then played again")
+        })
+    };
+    whole.lines().enumerate().map(read).collect()
+}
+
+/// Plays a trial and writes what came of it to the record.
+pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, secrets: &Secrets) -> Result<Done> {
+    let case = trial.case;
+    let mut app = catalogue.apps[trial.app].clone();
+    app.launch.extend(case.launch.iter().cloned());
+    let mut profile = case.profile.clone();
+    profile.seed = trial.seed;
+    let name = app.name.clone();
+    let plan = Plan {
+        name: case.id.clone(),
+        question: case.about.clone().unwrap_or_else(|| catalogue.question.clone()),
+        app,
+        journeys: vec![case.journey.clone()],
+        browsers: vec![trial.browser],
+        profiles: vec![profile],
+        objectives: catalogue.objectives.clone(),
+        judge: Judge::Refute,
+        repeat: 1,
+        sound: Default::default(),
+    };
+    let folder = setting.out.join(trial.key().replace(' ', "-"));
+    // What an earlier proof left when it was stopped within this trial.
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).operator(format!("removing {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(&folder).operator(format!("making {}", folder.display()))?;
+    let settings = Settings { out: folder.clone(), ..setting.run.clone() };
+    let busy = Hogs::start(case.hogs);
+    let played = run(&plan, &settings, secrets, &Silent).await;
+    drop(busy);
+    let record = played?;
+    let Some(play) = record.final_plays().last() else {
+        return Err(Error::operator(format!("{}: nothing was played", trial.key())));
+    };
+    let events: Vec<Event> = crate::event::read(&folder.join("events.jsonl"))?.collect::<Result<_>>()?;
+    let own: Vec<&Event> =
+        events.iter().filter(|e| e.ids.session_id.as_deref() == Some(play.session_id.as_str())).collect();
+    let done = Done {
+        seed: trial.seed,
+        browser: trial.browser.name().to_owned(),
+        case: case.id.clone(),
+        number: trial.number,
+        app: name,
+        ending: play.ending,
+        rang: rang(&catalogue.objectives, &own, play.ending),
+        breached: record.verdict() == Verdict::Breached,
+        class: class(&own),
+        notice_ms: notice_ms(&own),
+        reason: play.reason.clone(),
+        ms: play.ms,
+        folder,
+    };
+    let mut line = serde_json::to_string(&done).unwrap_or_default();
+    line.push('\n');
+    let path = setting.path();
+    let mut file =
+        std::fs::File::options().create(true).append(true).open(&path).operator(format!("writing {}", path.display()))?;
+    file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).operator(format!("writing {}", path.display()))?;
+    Ok(done)
+}
+
+/// Requirements of the objectives that saw a failure in these events, whatever a verdict on so few would be.
+fn rang(objectives: &[Objective], events: &[&Event], ending: Ending) -> Vec<String> {
+    let mut rang: Vec<String> = objectives
+        .iter()
+        .filter_map(Judging::new)
+        .filter_map(|mut judging| {
+            events.iter().for_each(|e| judging.feed(e));
+            judging.saw_failure().then(|| judging.objective().id.clone())
+        })
+        .collect();
+    rang.dedup();
+    rang.extend((ending == Ending::Failed).then(|| PLAY.to_owned()));
+    rang
+}
+
+fn class(events: &[&Event]) -> Option<String> {
+    events.iter().rev().find_map(|e| e.text("class")).map(str::to_owned)
+}
+
+fn notice_ms(events: &[&Event]) -> Option<f64> {
+    let failed = events.iter().find(|e| e.event == "step_end" && e.fields.get("ok").is_some_and(|ok| ok == false))?;
+    let began = |e: &&&Event| e.event == "step_start" && e.ids.step == failed.ids.step;
+    let planted = events.iter().find(|e| e.event == "fault_applied");
+    let from = planted.or_else(|| events.iter().rfind(began))?.t_ms;
+    Some((failed.t_ms - from).max(0.0).round())
+}
+
+/// Threads that keep the processor busy for as long as this lives.
+struct Hogs(Arc<AtomicBool>);
+
+impl Hogs {
+    fn start(count: u32) -> Self {
+        let end = Arc::new(AtomicBool::new(false));
+        for _ in 0..count {
+            let end = end.clone();
+            std::thread::spawn(move || {
+                while !end.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Self(end)
+    }
+}
+
+impl Drop for Hogs {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Says nothing: one line for each trial is enough.
+struct Silent;
+
+impl Progress for Silent {
+    fn play_starts(&self, _: usize, _: usize, _: &str) {}
+    fn step_starts(&self, _: &str) {}
+    fn play_ends(&self, _: &str, _: Ending, _: f64, _: Option<&str>) {}
+    fn note(&self, _: &str) {}
+}
+
