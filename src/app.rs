@@ -2,7 +2,7 @@
 //! scripts, and says where ids are read, how to start the app, and how to be let in.
 
 use crate::error::{Error, Operator, Result};
-use crate::oracle::{Declared, Picture};
+use crate::oracle::{Declared, Picture, Policy, Reconnect};
 use crate::proxy::{Host, To};
 use crate::secret::Secrets;
 use crate::source::{Problem, Source};
@@ -45,6 +45,8 @@ pub struct App {
     pub words: BTreeMap<String, Vec<Action>>,
     /// What each preset's picture should be, by preset id.
     pub presets: BTreeMap<String, Declared>,
+    /// How its player says that it waits, and how it plays on.
+    pub reconnect: Option<Reconnect>,
     /// How the browser is let in.
     pub access: Access,
     /// Hosts whose HTTPS the proxy looks into, where a play has one (see [`crate::proxy::tls`]): `name`, `*.name` or an
@@ -104,6 +106,7 @@ struct File {
     word: BTreeMap<Spanned<String>, Vec<ActionFile>>,
     #[serde(default)]
     preset: BTreeMap<String, PresetFile>,
+    reconnect: Option<ReconnectFile>,
     #[serde(default)]
     headers: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
@@ -123,6 +126,15 @@ type ActionFile = Spanned<BTreeMap<Spanned<String>, Spanned<Value>>>;
 struct PresetFile {
     picture: Option<Spanned<String>>,
     programs: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReconnectFile {
+    status: Spanned<String>,
+    states: Spanned<BTreeMap<Spanned<String>, Spanned<String>>>,
+    policy: Option<Spanned<String>>,
+    within: Option<Time>,
 }
 
 #[derive(Deserialize)]
@@ -162,6 +174,7 @@ impl App {
             })
             .collect();
         let presets = file.preset.into_iter().map(|(id, preset)| (id, check.preset(preset))).collect();
+        let reconnect = file.reconnect.map(|reconnect| check.reconnect(reconnect));
         let access = Access {
             headers: file.headers.iter().map(|(k, v)| (k.clone(), check.secret(v))).collect(),
             cookies: file.cookies.iter().map(|(k, v)| (k.clone(), check.secret(v))).collect(),
@@ -198,6 +211,7 @@ impl App {
             read: file.read,
             words,
             presets,
+            reconnect,
             access,
             intercept: file.intercept.into_iter().map(Spanned::into_inner).collect(),
         })
@@ -272,6 +286,40 @@ impl Check<'_> {
             known.copied()
         });
         Declared { picture, programs: file.programs.unwrap_or_default() }
+    }
+
+    fn reconnect(&mut self, file: ReconnectFile) -> Reconnect {
+        if file.status.get_ref().trim().is_empty() {
+            self.problem(&file.status, "nothing is selected", "write the CSS selector of the player's status");
+        }
+        if file.states.get_ref().is_empty() {
+            let help = "write the words the player shows, such as states = { buffering = \"Buffering\" }";
+            self.problem(&file.states, "a player that says nothing", help);
+        }
+        let mut states = BTreeMap::new();
+        for (state, words) in file.states.into_inner() {
+            match Reconnect::STATES.iter().find(|known| **known == state.get_ref()) {
+                None => {
+                    let help = did_you_mean(state.get_ref(), Reconnect::STATES);
+                    self.problem(&state, format!("unknown state `{}`", state.get_ref()), help);
+                }
+                // Any text holds no words at all.
+                Some(_) if words.get_ref().trim().is_empty() => {
+                    self.problem(&words, "no words", "write some of the words the player shows in this state");
+                }
+                Some(known) => drop(states.insert(*known, words.into_inner())),
+            }
+        }
+        let policy = file.policy.map_or(Policy::default(), |policy| {
+            let known = Policy::ALL.into_iter().find(|known| known.name() == policy.get_ref());
+            known.unwrap_or_else(|| {
+                let help = did_you_mean(policy.get_ref(), Policy::ALL.map(Policy::name));
+                self.problem(&policy, format!("unknown policy `{}`", policy.get_ref()), help);
+                Policy::default()
+            })
+        });
+        let within = file.within.map_or(Duration::from_secs(10), |within| within.0);
+        Reconnect { status: file.status.into_inner(), states, policy, within }
     }
 
     fn action(&mut self, file: &ActionFile) -> Option<Action> {

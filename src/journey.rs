@@ -36,6 +36,8 @@ pub const WORDS: &[Word] = &[
     word("start the audio", "the user gesture that lets sound in and shows the audio-reactive preset"),
     word("next preset", "switch to the next preset"),
     word("start the video", "show a video texture in the visualizer"),
+    word("open the video page", "load the page with a plain video"),
+    word("play the video", "start the plain video"),
 ];
 
 /// A journey, checked.

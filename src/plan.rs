@@ -189,10 +189,10 @@ impl Plan {
     }
 }
 
-/// Reads a journey; every word of it must be mapped by the app.
+/// Reads a journey; every word of it must be mapped by the app, and what it expects declared.
 pub(crate) fn known_words(source: &Source, app: &App) -> Result<Journey> {
     let journey = Journey::read(source)?;
-    let problems: Vec<Problem> = journey
+    let mut problems: Vec<Problem> = journey
         .steps
         .iter()
         .filter(|step| !app.words.contains_key(&step.word))
@@ -203,6 +203,11 @@ pub(crate) fn known_words(source: &Source, app: &App) -> Result<Journey> {
             Problem::at(step.span.clone(), format!("app `{}` has no word `{}`", app.name, step.word), help)
         })
         .collect();
+    if let (None, Some(step)) = (&app.reconnect, journey.steps.iter().find(|s| s.expect == Some("it reconnects"))) {
+        let help = "add [reconnect] to the app file: `status`, and the words of its `states`";
+        let what = format!("app `{}` does not say how it reconnects", app.name);
+        problems.push(Problem::at(step.span.clone(), what, help));
+    }
     if problems.is_empty() { Ok(journey) } else { Err(source.error(&problems)) }
 }
 

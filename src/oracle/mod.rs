@@ -5,10 +5,12 @@
 mod first_video_frame;
 mod new_picture;
 mod page;
+mod reconnects;
 mod sound;
 
 use crate::browser::probe::{Audio, Frame, Gl, Video};
 use crate::table::Row;
+pub use reconnects::{Policy, Reconnect};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -63,6 +65,13 @@ pub const EXPECTATIONS: &[Expectation] = &[
         listens: false,
         oracle: |before| Box::new(first_video_frame::FirstVideoFrame::new(before)),
     },
+    Expectation {
+        name: "it reconnects",
+        about: "while an outage holds the picture the player says so within 2 s; afterwards it plays on as [reconnect] declares",
+        give_up: Duration::from_secs(90),
+        listens: false,
+        oracle: |before| Box::new(reconnects::Reconnects::new(before)),
+    },
 ];
 
 /// What is known when a step begins.
@@ -78,6 +87,10 @@ pub struct Before {
     pub names_presets: bool,
     /// The app has a canvas.
     pub has_canvas: bool,
+    /// What the app declares of its player on a bad network.
+    pub reconnect: Option<Reconnect>,
+    /// When the profile takes the network away: begin and end, on the run's clock.
+    pub outages: Vec<(f64, f64)>,
 }
 
 /// Something seen while a step runs.
@@ -109,6 +122,19 @@ pub enum Seen {
     Loaded(bool),
     /// The app says it shows this preset, declared so.
     Preset(Option<String>, Declared),
+    /// The app's player, looked at.
+    Player(Player),
+}
+
+/// An app's player at a look.
+#[derive(Clone, Debug, Default)]
+pub struct Player {
+    /// The words its status shows; `None`: it is not there, or not seen.
+    pub text: Option<String>,
+    /// Clock of the largest video in the document, seconds.
+    pub place: Option<f64>,
+    /// Frames of it so far.
+    pub frames: Option<f64>,
 }
 
 /// What an app file declares of a preset.
@@ -169,6 +195,18 @@ pub trait Oracle: Send {
 
     /// Time is up at `t`: says what was missing.
     fn give_up(&mut self, t: f64) -> Outcome;
+
+    /// The app's player is to be looked at, several times a second.
+    fn looks(&self) -> bool {
+        false
+    }
+}
+
+impl Outcome {
+    /// Why there was nothing to judge, if there was not.
+    pub fn undecided(&self) -> Option<&str> {
+        self.events.iter().find_map(|(_, _, fields)| fields.get("undecided")?.as_str())
+    }
 }
 
 /// What came of an expectation.
@@ -178,7 +216,7 @@ pub struct Outcome {
     pub failed: Option<String>,
     /// Milliseconds from t0 to what was expected.
     pub ms: Option<f64>,
-    /// Events to write: name, when on the run's clock, fields.
+    /// Events to write: name, when on the run's clock, fields. One with `undecided` says why there was nothing to judge.
     pub events: Vec<(&'static str, f64, Value)>,
 }
 

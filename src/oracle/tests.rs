@@ -95,7 +95,14 @@ fn frames(from: u64, to: u64, picture: impl Fn(u64) -> Frame) -> Vec<(f64, Frame
 /// The app shows `drift`, thirty frames of it were read.
 fn before() -> Before {
     let old = (970..1000).map(|n| (INPUT - (1000 - n) as f64 * TICK - 150.0, drifting(n, "a"))).collect();
-    Before { t: BEGAN, frames: old, preset: Some("drift".to_owned()), names_presets: true, has_canvas: true }
+    Before {
+        t: BEGAN,
+        frames: old,
+        preset: Some("drift".to_owned()),
+        names_presets: true,
+        has_canvas: true,
+        ..Before::default()
+    }
 }
 
 fn silent_about_presets() -> Before {

@@ -6,10 +6,12 @@ use crate::browser::session::Session;
 use crate::error::{Error, Result};
 use crate::event::{Log, Now, random_hex};
 use crate::fault::Leg;
+use crate::fault::link::Part;
 use crate::profile::{Facts, Profile};
 use crate::proxy::tls::Intercept;
 use crate::proxy::{Armed, Config, Proxy, Reach, Route, STORM, Tally};
 use crate::record::Ending;
+use crate::unit::ms;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -209,6 +211,28 @@ impl Tallied {
             }
         }
     }
+}
+
+/// When a profile takes the browser's network away, from the time its faults were armed on: begin and end, on the run's
+/// clock.
+pub(super) fn outages(profile: &Profile, armed: f64, now: f64) -> Vec<(f64, f64)> {
+    /// Longer than any expectation is waited for.
+    const AHEAD_MS: f64 = 3_600_000.0;
+    let browser = profile.rules.iter().filter(|rule| rule.leg == Leg::Browser);
+    let mut all = Vec::new();
+    for rule in browser {
+        let Some(Part::Outage(outage)) = rule.fault.link() else { continue };
+        let mut begin = armed + ms(outage.at);
+        while begin < now + AHEAD_MS {
+            all.push((begin, begin + ms(outage.lasts)));
+            match outage.every {
+                Some(every) => begin += ms(every),
+                None => break,
+            }
+        }
+    }
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    all
 }
 
 /// The address that an app's `{proxy}` stands for.

@@ -1,4 +1,5 @@
-//! The clips: 640x360, 30 frames a second, 30 s, a moving colourful picture with its frame number burnt in.
+//! The clips: 640x360, 30 frames a second, 30 s, a moving colourful picture with its frame number burnt in. Those named
+//! `plain` are 20 s long and have no number: what is noticed on them is noticed without it.
 //!
 //! # The top row
 //!
@@ -30,6 +31,8 @@ use crate::{Result, args};
 const FPS: u32 = 30;
 /// Length of a clip.
 const SECONDS: u32 = 30;
+/// Length of the clips without frame numbers.
+const PLAIN_SECONDS: u32 = 20;
 /// Side of a block in pixels.
 const BLOCK: u32 = 32;
 /// Bits of the frame number.
@@ -60,10 +63,14 @@ pub struct Clip {
 enum From {
     /// The picture with its frame numbers.
     Picture,
+    /// Another moving picture, shorter, without the row: nothing in it says which frame it is.
+    Plain,
     /// An earlier clip, repacked.
     Clip(&'static str),
     /// An earlier clip, repacked with a tone beside it.
     ClipAndTone(&'static str),
+    /// The first seconds of an earlier clip's picture, and a tone for the whole length.
+    StartAndTone(&'static str, u32),
 }
 
 /// The clips, in the order they are made.
@@ -106,6 +113,63 @@ pub const CLIPS: &[Clip] = &[
         output: "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -row-mt 1 -threads 2 -g 60 -b:v 1200k",
     },
     Clip {
+        name: "h264-sound.mp4",
+        mime: "video/mp4",
+        codec: "avc1.4d401e, mp4a.40.2",
+        note: "moov first, a quiet tone",
+        sound: true,
+        from: From::ClipAndTone("h264.mp4"),
+        output: "-c:v copy -c:a aac -b:a 64k -shortest -movflags +faststart",
+    },
+    Clip {
+        name: "plain.mp4",
+        mime: "video/mp4",
+        codec: "avc1.4d401e",
+        note: "moov first, no frame numbers",
+        sound: false,
+        from: From::Plain,
+        output: "-c:v libx264 -preset veryfast -profile:v main -level 3.0 -g 60 -b:v 1200k -maxrate 1500k \
+                 -bufsize 1500k -movflags +faststart",
+    },
+    Clip {
+        name: "plain.webm",
+        mime: "video/webm",
+        codec: "vp09.00.30.08",
+        note: "no frame numbers",
+        sound: false,
+        from: From::Clip("plain.mp4"),
+        output: "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -row-mt 1 -threads 2 -g 60 -b:v 1200k",
+    },
+    Clip {
+        name: "picture-ends.mp4",
+        mime: "video/mp4",
+        codec: "avc1.4d401e, mp4a.40.2",
+        note: "for the defect audio-only: the picture ends after 5 s, the tone does not",
+        sound: true,
+        from: From::StartAndTone("h264.mp4", 5),
+        output: "-c:v copy -c:a aac -b:a 64k -movflags +faststart",
+    },
+    Clip {
+        name: "half.mp4",
+        mime: "video/mp4",
+        codec: "avc1.4d401e",
+        note: "for the defect fps-half: every other frame is missing",
+        sound: false,
+        from: From::Clip("h264.mp4"),
+        output: "-vf framestep=2 -c:v libx264 -preset ultrafast -profile:v main -level 3.0 -g 30 -b:v 1200k \
+                 -movflags +faststart",
+    },
+    Clip {
+        name: "hevc.mp4",
+        mime: "video/mp4",
+        codec: "hvc1.1.6.L63.B0",
+        note: "for the defect media-hevc: HEVC, which few browsers play",
+        sound: false,
+        from: From::Clip("h264.mp4"),
+        output: "-t 10 -c:v libx265 -preset ultrafast -x265-params log-level=error -b:v 1200k -tag:v hvc1 \
+                 -movflags +faststart",
+    },
+    Clip {
         name: "mpeg4.mp4",
         mime: "video/mp4",
         codec: "mp4v.20.9",
@@ -126,10 +190,12 @@ pub fn describe() -> Value {
     let clips: Vec<Value> = CLIPS
         .iter()
         .map(|clip| {
+            let numbered = !clip.name.starts_with("plain");
+            let seconds = if numbered { SECONDS } else { PLAIN_SECONDS };
             json!({
                 "name": clip.name, "url": format!("/media/{}", clip.name), "mime": clip.mime, "codec": clip.codec,
                 "note": clip.note, "sound": clip.sound, "width": BLOCK * columns(), "height": 360, "fps": FPS,
-                "duration_s": SECONDS, "frames": FPS * SECONDS,
+                "duration_s": seconds, "frames": FPS * seconds, "numbered": numbered,
             })
         })
         .collect();
@@ -207,7 +273,16 @@ fn arguments(clip: &Clip) -> Vec<String> {
             let picture = format!("testsrc2=size=640x360:rate={FPS}:duration={SECONDS}");
             push(&["-f", "lavfi", "-i", &picture, "-vf", &blocks()]);
         }
+        From::Plain => {
+            // The quarter of the test picture that holds no text, mirrored.
+            let picture = format!("testsrc2=size=1280x720:rate={FPS}:duration={PLAIN_SECONDS}");
+            push(&["-f", "lavfi", "-i", &picture, "-vf", "crop=640:360:640:360,hflip,format=yuv420p"]);
+        }
         From::Clip(name) => push(&["-i", name]),
+        From::StartAndTone(name, seconds) => {
+            let tone = format!("sine=frequency=330:sample_rate=48000:duration={SECONDS},volume=0.3");
+            push(&["-t", &seconds.to_string(), "-i", name, "-f", "lavfi", "-i", &tone]);
+        }
         From::ClipAndTone(name) => {
             push(&["-i", name, "-f", "lavfi", "-i", "sine=frequency=330:sample_rate=48000,volume=0.3"]);
         }

@@ -45,6 +45,35 @@ pub const DEFECTS: &[Defect] = defects! {
     "video-codec": "every clip is MPEG-4 part 2, which no browser plays, on both origins",
     "video-bound-black": "the clip plays, but the picture is solid black instead of the clip",
     "video-slow": "the headers of a clip come 4 s late, on both origins",
+    "media-truncated": "a clip ends after 7 of its 30 parts, with a Content-Length to match: nothing says that it is short",
+    "media-zeroed": "every byte of a clip after the first 300000 is zero",
+    "media-noise": "a clip is noise under the right headers",
+    "media-416-later": "every range that does not begin at 0 answers 416",
+    "media-no-content-range": "206 without a Content-Range",
+    "media-wrong-range": "the Content-Range of a 206 names a place 1000 bytes further on than the bytes are from",
+    "media-range-ignored": "every range answers 200 with the whole clip",
+    "media-empty-206": "every range that does not begin at 0 answers 206 without a body",
+    "media-gzip-lie": "a clip claims to be gzip, and is not",
+    "media-wrong-type": "a clip claims to be text/plain",
+    "media-etag-changes": "every answer has another ETag, and no If-Range ever fits",
+    "media-hang": "no byte of a clip after the first 300000 ever comes; the connection stays",
+    "media-slow": "a clip of 1.2 Mbit/s comes at 0.65",
+    "media-hevc": "every MP4 is HEVC",
+    "audio-only": "the picture of every MP4 stands after 5 s, its sound and its clock run on",
+    "fps-half": "every other frame of every MP4 is missing",
+    "picture-nan": "3rd Next: the preset's colours are not a number",
+    "texture-stuck": "a video's first frame reaches the visualizer, no later one does; the video itself plays on",
+    "reconnect-silent": "/watch: nothing is said while the picture stands; it is retried all the same",
+    "reconnect-never": "/watch: it says that it retries, and never does",
+    "reconnect-restarts": "/watch: a retry plays from the start instead of where the picture stood",
+    "reconnect-stuck": "/watch: it says that it retries for ever, also when it plays again",
+    "ui-lies": "/watch: it says that it plays, whatever the picture does",
+    "video-no-retry": "/watch: a picture that stands is never retried, and given up after 4 s",
+    "video-pauses": "/watch: the video pauses by itself after 5 s, and the page says that it plays",
+    "video-ends-early": "/watch: the video ends after 5 s as if it had been watched to its end",
+    "video-half-speed": "/watch: the video plays at half its speed",
+    "video-covered": "/watch: a still of the first frame lies over the video, which plays on unseen",
+    "seek-elsewhere": "/watch: the seek buttons lead 5 s further on than they say",
     "console-noise": "console.error every 5 s",
     "exception": "an uncaught exception 1 s after Start audio",
     "page-500": "/player answers 500",
@@ -104,6 +133,32 @@ mod tests {
         }
         assert!(named("no-such-thing").is_err());
         assert_eq!(listing().lines().count(), DEFECTS.len());
+    }
+
+    /// All that a defect's name may be asked for in.
+    const CODE: &[&str] = &[
+        include_str!("bent.rs"),
+        include_str!("media.rs"),
+        include_str!("pages.rs"),
+        include_str!("users.rs"),
+        include_str!("web/defects.js"),
+        include_str!("web/player.js"),
+        include_str!("web/reconnect.js"),
+        include_str!("web/sound.js"),
+        include_str!("web/video.js"),
+        include_str!("web/watch.js"),
+    ];
+
+    #[test]
+    fn each_has_words_and_does_something() {
+        for Defect { name, what } in DEFECTS {
+            assert!(what.len() > 10 && what.trim() == *what && !what.ends_with('.'), "{name}: {what}");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{name}");
+            let quoted = [format!("\"{name}\""), format!("'{name}'")];
+            let asked = CODE.iter().filter_map(|code| code.split("#[cfg(test)]").next());
+            let found = asked.filter(|code| quoted.iter().any(|q| code.contains(q))).count();
+            assert!(found > 0, "{name} is in the table, and nothing asks whether it is on");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`args`] | the command line; where hydra-synth is |
+//! | [`bent`] | how defects bend what the media server sends |
 //! | [`clips`] | the video clips, made by ffmpeg once per machine |
 //! | [`defect`] | the table of defects |
 //! | [`media`] | ranged files, both origins |
@@ -15,6 +16,7 @@
 //! | [`pages`] | pages, scripts, config, health |
 
 mod args;
+mod bent;
 mod clips;
 mod defect;
 mod media;

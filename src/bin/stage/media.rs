@@ -14,12 +14,11 @@ use futures_util::stream;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
+use crate::bent::Bent;
 use crate::{Stage, clips};
 
 /// Bytes read from disk at a time.
 const CHUNK: u64 = 64 * 1024;
-/// Where `video-truncated` cuts: the index has arrived, the pictures have hardly begun.
-const CUT: u64 = 60_000;
 /// How late `video-slow` answers.
 const SLOW: Duration = Duration::from_secs(4);
 
@@ -76,9 +75,9 @@ async fn clip(State(stage): State<Arc<Stage>>, Path(name): Path<String>, headers
     if on("video-slow") {
         tokio::time::sleep(SLOW).await;
     }
-    let name = if on("video-codec") { "mpeg4.mp4" } else { clip.name };
-    let cut = if on("video-truncated") { CUT } else { u64::MAX };
-    match serve(&stage.clips.join(name), clip.mime, &headers, cut).await {
+    let bent = Bent::by(&stage.defects, clip);
+    let name = bent.other.unwrap_or(clip.name);
+    match serve(&stage.clips.join(name), clip.mime, &headers, bent).await {
         Ok(response) => response,
         Err(e) => {
             tracing::error!("{name}: {e}");
@@ -87,12 +86,13 @@ async fn clip(State(stage): State<Arc<Stage>>, Path(name): Path<String>, headers
     }
 }
 
-/// Answers with a file or a part of it. At byte `cut` of the file the connection breaks.
-async fn serve(path: &std::path::Path, mime: &'static str, asked: &HeaderMap, cut: u64) -> std::io::Result<Response> {
+/// Answers with a file or a part of it, bent so.
+async fn serve(path: &std::path::Path, mime: &'static str, asked: &HeaderMap, bent: Bent) -> std::io::Result<Response> {
     let mut file = File::open(path).await?;
     let meta = file.metadata().await?;
     let (len, modified) = (meta.len(), meta.modified()?);
-    let etag = etag(len, modified);
+    let len = bent.parts.map_or(len, |parts| len * parts / 30);
+    let etag = etag(len, if bent.etag_changes { SystemTime::now() } else { modified });
     let text = |name| asked.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
 
     let mut headers = HeaderMap::new();
@@ -100,22 +100,34 @@ async fn serve(path: &std::path::Path, mime: &'static str, asked: &HeaderMap, cu
         // All values are made here from digits, dates and table texts, and are valid.
         headers.insert(name, HeaderValue::from_str(&value).expect("a valid header value"));
     };
-    set(header::ACCEPT_RANGES, "bytes".to_owned());
+    if !bent.whole {
+        set(header::ACCEPT_RANGES, "bytes".to_owned());
+    }
     set(header::ETAG, etag.clone());
     set(header::LAST_MODIFIED, http_date(modified));
     set(header::CACHE_CONTROL, "public, max-age=3600".to_owned());
     if text(header::IF_NONE_MATCH).is_some_and(|known| known == "*" || known.split(',').any(|one| one.trim() == etag)) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    set(header::CONTENT_TYPE, mime.to_owned());
+    set(header::CONTENT_TYPE, bent.mime.unwrap_or(mime).to_owned());
+    if bent.gzip {
+        set(header::CONTENT_ENCODING, "gzip".to_owned());
+    }
 
     // If-Range: a range of another version of the file would not fit to what the client has; it gets the whole.
     let same_version = text(header::IF_RANGE).is_none_or(|known| known == etag || known == http_date(modified));
-    let range = if same_version { parse_range(text(header::RANGE), len) } else { Range::Whole };
-    let (status, start, end) = match range {
+    let range = match parse_range(text(header::RANGE), len) {
+        _ if bent.whole || !same_version => Range::Whole,
+        Range::Part { start, .. } if start > 0 && bent.refuses_later => Range::Unsatisfiable,
+        range => range,
+    };
+    let (status, start, mut end) = match range {
         Range::Whole => (StatusCode::OK, 0, len),
         Range::Part { start, end } => {
-            set(header::CONTENT_RANGE, format!("bytes {start}-{}/{len}", end - 1));
+            if !bent.no_content_range {
+                let told = format!("bytes {}-{}/{len}", start + bent.shift, end - 1 + bent.shift);
+                set(header::CONTENT_RANGE, told);
+            }
             (StatusCode::PARTIAL_CONTENT, start, end)
         }
         Range::Unsatisfiable => {
@@ -123,24 +135,33 @@ async fn serve(path: &std::path::Path, mime: &'static str, asked: &HeaderMap, cu
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
         }
     };
+    if start > 0 && bent.empty_later {
+        end = start;
+    }
     set(header::CONTENT_LENGTH, (end - start).to_string());
     file.seek(SeekFrom::Start(start)).await?;
-    Ok((status, headers, stream_file(file, start, end, cut)).into_response())
+    Ok((status, headers, stream_file(file, start, end, bent)).into_response())
 }
 
-/// The bytes from `start` to before `end`, read as they are sent. At `cut` the body errors, which makes the server
-/// break the connection.
-fn stream_file(file: File, start: u64, end: u64, cut: u64) -> Body {
-    Body::from_stream(stream::try_unfold((file, start), move |(mut file, at)| async move {
+/// The bytes from `start` to before `end`, read as they are sent. At a cut the body errors, which makes the server break
+/// the connection.
+fn stream_file(file: File, start: u64, end: u64, bent: Bent) -> Body {
+    Body::from_stream(stream::try_unfold((file, start, bent), move |(mut file, at, bent)| async move {
         if at >= end {
             return Ok(None);
         }
-        if at >= cut {
+        if bent.hang.is_some_and(|hang| at >= hang) {
+            std::future::pending::<()>().await;
+        }
+        if let Some(pause) = bent.pause_ms {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        if bent.cut.is_some_and(|cut| at >= cut) {
             // The bytes before the cut must reach the client: a reset sent at once may overtake them.
             tokio::time::sleep(Duration::from_millis(50)).await;
             return Err(std::io::Error::other("cut short on purpose"));
         }
-        let want = CHUNK.min(end - at).min(cut - at);
+        let want = CHUNK.min(end - at).min(bent.until(at));
         // At most CHUNK, so it fits a usize anywhere.
         let mut chunk = vec![0; want as usize];
         let got = file.read(&mut chunk).await?;
@@ -148,7 +169,8 @@ fn stream_file(file: File, start: u64, end: u64, cut: u64) -> Body {
             return Err(std::io::Error::other("the clip became shorter while it was sent"));
         }
         chunk.truncate(got);
-        Ok(Some((Bytes::from(chunk), (file, at + got as u64))))
+        bent.spoil(at, &mut chunk);
+        Ok(Some((Bytes::from(chunk), (file, at + got as u64, bent))))
     }))
 }
 
@@ -206,6 +228,8 @@ fn http_date(time: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::defect::{self, Defects};
+    use futures_util::StreamExt as _;
 
     const LEN: u64 = 1000;
 
@@ -255,18 +279,18 @@ mod tests {
         assert_eq!(http_date(time), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 
-    async fn get(headers: &[(header::HeaderName, &str)], cut: u64) -> (Response, tempfile::TempDir) {
+    async fn get(headers: &[(header::HeaderName, &str)], bent: Bent) -> (Response, tempfile::TempDir) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("clip");
         std::fs::write(&path, vec![7; LEN as usize]).expect("a writable folder");
         let headers =
             headers.iter().map(|(name, value)| (name.clone(), value.parse().expect("a header value"))).collect();
-        (serve(&path, "video/mp4", &headers, cut).await.expect("a readable file"), folder)
+        (serve(&path, "video/mp4", &headers, bent).await.expect("a readable file"), folder)
     }
 
     #[tokio::test]
     async fn a_part_says_what_it_is_and_has_its_length() {
-        let (response, _folder) = get(&[(header::RANGE, "bytes=-500")], u64::MAX).await;
+        let (response, _folder) = get(&[(header::RANGE, "bytes=-500")], Bent::default()).await;
         assert_eq!(response.status(), 206);
         assert_eq!(response.headers()[header::CONTENT_RANGE], "bytes 500-999/1000");
         assert_eq!(response.headers()[header::CONTENT_LENGTH], "500");
@@ -277,22 +301,101 @@ mod tests {
     #[tokio::test]
     async fn a_stale_if_range_gets_the_whole_file() {
         let asked = [(header::RANGE, "bytes=0-9"), (header::IF_RANGE, "\"another\"")];
-        let (response, _folder) = get(&asked, u64::MAX).await;
+        let (response, _folder) = get(&asked, Bent::default()).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()[header::CONTENT_LENGTH], "1000");
     }
 
     #[tokio::test]
     async fn beyond_the_end_is_416_with_the_length() {
-        let (response, _folder) = get(&[(header::RANGE, "bytes=1000-")], u64::MAX).await;
+        let (response, _folder) = get(&[(header::RANGE, "bytes=1000-")], Bent::default()).await;
         assert_eq!(response.status(), 416);
         assert_eq!(response.headers()[header::CONTENT_RANGE], "bytes */1000");
     }
 
     #[tokio::test]
     async fn a_cut_breaks_the_body() {
-        let (response, _folder) = get(&[], 100).await;
+        let (response, _folder) = get(&[], Bent { cut: Some(100), ..Bent::default() }).await;
         assert_eq!(response.headers()[header::CONTENT_LENGTH], "1000");
         assert!(axum::body::to_bytes(response.into_body(), 2000).await.is_err());
+    }
+
+    /// Status, headers and the bytes that come within a while of what this defect makes of a file.
+    async fn bent(defect: Option<&str>, asked: Option<&str>) -> (StatusCode, HeaderMap, Vec<u8>) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let clip = clips::named("h264.mp4").expect("a clip");
+        let bent = Bent::by(&Defects::new(defect.map(|name| defect::named(name).expect("a defect")).into_iter()), clip);
+        let path = folder.path().join("clip");
+        let file: Vec<u8> = (0..600_000u32).map(|n| (n % 251) as u8 + 1).collect();
+        std::fs::write(&path, file).expect("a writable folder");
+        let asked = asked.map(|range| (header::RANGE, range.parse().expect("a header value")));
+        let response = serve(&path, "video/mp4", &asked.into_iter().collect(), bent).await.expect("a readable file");
+        let (head, body) = response.into_parts();
+        let mut came = Vec::new();
+        let mut body = body.into_data_stream();
+        // What does not come for longer than a slow body's pause never comes.
+        while let Ok(Some(Ok(chunk))) = tokio::time::timeout(Duration::from_secs(2), body.next()).await {
+            came.extend_from_slice(&chunk);
+        }
+        (head.status, head.headers, came)
+    }
+
+    #[tokio::test]
+    async fn each_defect_of_a_media_answer_is_on_the_wire() {
+        let length = |headers: &HeaderMap| headers[header::CONTENT_LENGTH].to_str().expect("digits").to_owned();
+        let (status, headers, whole) = bent(None, None).await;
+        assert_eq!((status, whole.len(), length(&headers).as_str()), (StatusCode::OK, 600_000, "600000"));
+        assert!(!headers.contains_key(header::CONTENT_ENCODING));
+
+        let (_, headers, came) = bent(Some("media-truncated"), None).await;
+        assert_eq!((came.len(), length(&headers).as_str()), (140_000, "140000"), "shorter, and says so");
+        assert_eq!(bent(Some("media-truncated"), Some("bytes=140000-")).await.0, 416);
+        let (_, _, came) = bent(Some("media-zeroed"), None).await;
+        assert!(
+            came[..300_000] == whole[..300_000] && came[300_000..].iter().all(|b| *b == 0) && came.len() == 600_000
+        );
+        let (_, headers, came) = bent(Some("media-hang"), None).await;
+        assert_eq!((came.len(), length(&headers).as_str()), (300_000, "600000"));
+        assert_eq!(bent(Some("video-truncated"), None).await.2.len(), 60_000);
+        let (_, _, came) = bent(Some("media-noise"), None).await;
+        assert!(came.len() == 600_000 && came != whole);
+        let (_, headers, came) = bent(Some("media-gzip-lie"), None).await;
+        assert!(headers[header::CONTENT_ENCODING] == "gzip" && came == whole);
+        assert_eq!(bent(Some("media-wrong-type"), None).await.1[header::CONTENT_TYPE], "text/plain");
+
+        let later = Some("bytes=1000-1999");
+        let (status, headers, part) = bent(None, later).await;
+        assert_eq!(
+            (status, part.len(), &headers[header::CONTENT_RANGE]),
+            (StatusCode::PARTIAL_CONTENT, 1000, &HeaderValue::from_static("bytes 1000-1999/600000"))
+        );
+        assert_eq!(bent(Some("media-416-later"), later).await.0, 416);
+        assert_eq!(bent(Some("media-416-later"), Some("bytes=0-")).await.0, 206);
+        let (status, headers, came) = bent(Some("media-no-content-range"), later).await;
+        assert!(status == 206 && !headers.contains_key(header::CONTENT_RANGE) && came == part);
+        let (_, headers, came) = bent(Some("media-wrong-range"), later).await;
+        assert!(headers[header::CONTENT_RANGE] == "bytes 2000-2999/600000" && came == part);
+        let (status, headers, came) = bent(Some("media-range-ignored"), later).await;
+        assert!(status == 200 && came == whole && !headers.contains_key(header::ACCEPT_RANGES));
+        let (status, _, came) = bent(Some("media-empty-206"), later).await;
+        assert!(status == 206 && came.is_empty());
+        let tag = async || bent(Some("media-etag-changes"), None).await.1[header::ETAG].clone();
+        assert_ne!(tag().await, tag().await);
+    }
+
+    #[tokio::test]
+    async fn a_slow_answer_is_slower_than_the_clip() {
+        let began = tokio::time::Instant::now();
+        bent(Some("media-slow"), Some("bytes=0-131071")).await;
+        assert!(began.elapsed() >= Duration::from_millis(1600), "128 KiB are 0.9 s of the clip");
+    }
+
+    #[test]
+    fn a_defect_of_another_file_names_a_clip_there_is() {
+        for name in ["audio-only", "fps-half", "media-hevc", "video-codec"] {
+            let defects = Defects::new([defect::named(name).expect("a defect")].into_iter());
+            let other = Bent::by(&defects, clips::named("h264.mp4").expect("a clip")).other.expect("another file");
+            assert!(clips::named(other).is_some_and(|clip| clip.mime == "video/mp4"), "{name}: {other}");
+        }
     }
 }

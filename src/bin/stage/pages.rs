@@ -20,9 +20,12 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("video.js", "text/javascript", include_str!("web/video.js")),
     ("defects.js", "text/javascript", include_str!("web/defects.js")),
     ("player.js", "text/javascript", include_str!("web/player.js")),
+    ("reconnect.js", "text/javascript", include_str!("web/reconnect.js")),
+    ("watch.js", "text/javascript", include_str!("web/watch.js")),
     ("login.js", "text/javascript", include_str!("web/login.js")),
 ];
 const PLAYER: &str = include_str!("web/player.html");
+const WATCH: &str = include_str!("web/watch.html");
 const LOGIN: &str = include_str!("web/login.html");
 /// The line of the player page that the defect `no-start-button` leaves out.
 const START_BUTTON: &str = r#"<button name="start" type="button" class="strong">Start audio</button>"#;
@@ -32,6 +35,7 @@ pub fn routes() -> Router<Arc<Stage>> {
     Router::new()
         .route("/", get(|| async { Redirect::temporary("/player") }))
         .route("/player", get(player))
+        .route("/watch", get(watch))
         .route("/login", get(login))
         .route("/assets/{name}", get(asset))
         .route("/hydra-synth.js", get(hydra))
@@ -50,6 +54,10 @@ async fn player(State(stage): State<Arc<Stage>>, headers: HeaderMap) -> Response
         html = html.replace(START_BUTTON, "");
     }
     page(html)
+}
+
+async fn watch(State(stage): State<Arc<Stage>>, headers: HeaderMap) -> Response {
+    page(with_config(WATCH, &stage, &headers))
 }
 
 async fn login(State(stage): State<Arc<Stage>>, headers: HeaderMap) -> Response {
@@ -116,12 +124,13 @@ mod tests {
     fn the_pages_hold_what_is_replaced_in_them() {
         assert_eq!(PLAYER.matches(START_BUTTON).count(), 1);
         assert_eq!(PLAYER.matches("{{config}}").count(), 1);
+        assert_eq!(WATCH.matches("{{config}}").count(), 1);
         assert_eq!(LOGIN.matches("{{config}}").count(), 1);
     }
 
     #[test]
     fn every_script_and_style_of_the_pages_is_served() {
-        for part in [PLAYER, LOGIN].iter().flat_map(|page| page.split("/assets/").skip(1)) {
+        for part in [PLAYER, WATCH, LOGIN].iter().flat_map(|page| page.split("/assets/").skip(1)) {
             let name = part.split('"').next().unwrap_or("");
             assert!(ASSETS.iter().any(|(asset, ..)| *asset == name), "{name}");
         }

@@ -1,10 +1,11 @@
 //! Waiting for what a step expects: what the browser tells goes to the step's oracle until it has an answer.
 
 use super::super::ids::readers;
+use super::super::net::outages;
 use super::{OnStage, SHORT, Stop};
 use crate::browser::probe::{self, Frame};
 use crate::journey::Step;
-use crate::oracle::{Before, Declared, Expectation, Oracle, Outcome, Seen};
+use crate::oracle::{Before, Declared, Expectation, Oracle, Outcome, Player, Seen};
 use crate::step::Failed;
 use serde_json::Value;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use tokio::time::Instant;
 const INPUT: Duration = Duration::from_millis(500);
 /// A page whose frames have not told its ids for this long is asked for them.
 const ASK: Duration = Duration::from_millis(500);
+/// How often the app's player is looked at, where that is asked for.
+const LOOK: Duration = Duration::from_millis(250);
 /// Frames of the old picture that must be known before a switch, and how long they are waited for.
 const OLD_FRAMES: usize = 3;
 const OLD_WAIT: Duration = Duration::from_millis(400);
@@ -62,6 +65,8 @@ impl OnStage<'_> {
             preset: self.watch.ids.preset_id.clone(),
             names_presets: self.app.read.preset.is_some(),
             has_canvas: self.app.canvas.is_some(),
+            reconnect: self.app.reconnect.clone(),
+            outages: outages(self.turn.profile, self.armed, t),
         };
         self.watch.forget();
         let mut oracle = (expectation.oracle)(before);
@@ -83,7 +88,16 @@ impl OnStage<'_> {
         // The page's ids come with its frames. A page that draws nothing is asked, now and again.
         let mut ask = Instant::now() + ASK;
         let mut said = None;
+        let mut look = oracle.looks().then(Instant::now);
         loop {
+            if look.is_some_and(|look| Instant::now() >= look) {
+                look = Some(Instant::now() + LOOK);
+                if let Some((t, player)) = self.player().await
+                    && let Some(outcome) = oracle.see(t, &Seen::Player(player))
+                {
+                    return Ok(outcome);
+                }
+            }
             if Instant::now() >= ask {
                 ask = Instant::now() + ASK;
                 self.read_ids().await;
@@ -97,6 +111,7 @@ impl OnStage<'_> {
                 oracle.see(self.shared.log.now_ms(), &Seen::Acted);
             }
             let next = if acted.is_none() { ask.min(input_by) } else { ask };
+            let next = look.map_or(next, |look| look.min(next));
             if let Some((t, seen)) = self.watch.next(next.min(give_up)).await {
                 if let Seen::Frame(Frame { ids: Some(_), .. }) = &seen {
                     ask = Instant::now() + ASK;
@@ -115,6 +130,23 @@ impl OnStage<'_> {
                 return Ok(oracle.give_up(self.shared.log.now_ms()));
             }
         }
+    }
+
+    /// Looks at the app's player: what its status shows, and the largest video in the document.
+    async fn player(&self) -> Option<(f64, Player)> {
+        let status = self.app.reconnect.as_ref().map_or("", |reconnect| reconnect.status.as_str());
+        let script = format!(
+            "(() => {{ const box = (e) => {{ const r = e.getBoundingClientRect(); return r.width * r.height; }};\
+             const status = {css} ? document.querySelector({css}) : null;\
+             const seen = status && box(status) > 0 && getComputedStyle(status).visibility === 'visible';\
+             const [video] = [...document.querySelectorAll('video')].sort((a, b) => box(b) - box(a));\
+             return JSON.stringify([performance.now(), seen ? status.innerText.trim() : null,\
+             video ? video.currentTime : null, video ? video.getVideoPlaybackQuality().totalVideoFrames : null]); }})()",
+            css = Value::from(status)
+        );
+        let found = self.session.evaluate(&script, false, SHORT).await.ok()?;
+        let (t, text, place, frames) = serde_json::from_str::<(f64, _, _, _)>(found.as_str()?).ok()?;
+        Some((self.watch.page_ms(t), Player { text, place, frames }))
     }
 
     /// Tells the oracle which preset the app says it shows, if that is news.

@@ -93,6 +93,10 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
         }
         None => (ending, reason),
     };
+    let (ending, reason) = match came.undecided {
+        Some(why) if ending == Ending::Passed => (Ending::Undecided, Some(why)),
+        _ => (ending, reason),
+    };
     let now = shared.log.now_ms();
     // The session's length is exposure of the app: it begins when the browser is up.
     let ms = up.map_or(0.0, |up| now - up);
@@ -120,6 +124,7 @@ async fn with_leash(
     if let Some(net) = &net {
         net.arm(shared, turn);
     }
+    let armed = shared.log.now_ms();
     let mut stage = OnStage {
         shared,
         app: &shared.plan.app,
@@ -133,6 +138,8 @@ async fn with_leash(
         shots: 0,
         pictures: JoinSet::new(),
         slowest: None,
+        armed,
+        undecided: None,
     };
     let mut done = stage.steps().await;
     if let Err(Stop::Gone(why)) = &done {
@@ -140,6 +147,7 @@ async fn with_leash(
     }
     stage.watch.catch_up();
     came.slowest = stage.slowest;
+    came.undecided = stage.undecided.take();
     came.faults = net.as_ref().filter(|_| !turn.profile.rules.is_empty()).map(|net| net.tally(shared, turn.profile));
     done = done.and(stage.finish_pictures().await);
     match shared.settings.webdriver.is_some() {
@@ -155,6 +163,8 @@ struct Came {
     faults: Option<Tallied>,
     /// The longest time an expectation took, milliseconds.
     slowest: Option<f64>,
+    /// Why an expectation had nothing to judge.
+    undecided: Option<String>,
 }
 
 /// A play with its browser up.
@@ -173,6 +183,9 @@ struct OnStage<'a> {
     /// Screenshots being written.
     pictures: JoinSet<Result<(), String>>,
     slowest: Option<f64>,
+    /// When the profile's faults were armed.
+    armed: f64,
+    undecided: Option<String>,
 }
 
 impl OnStage<'_> {

@@ -61,6 +61,9 @@ impl OnStage<'_> {
                 return Err(stop);
             }
         };
+        if let Some(why) = outcome.undecided() {
+            self.undecided.get_or_insert_with(|| format!("{name}: {why}"));
+        }
         for (event, t, fields) in &outcome.events {
             self.event(event, *t, fields.clone());
         }

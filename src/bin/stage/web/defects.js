@@ -29,6 +29,7 @@ brokenGlass().out()`,
   'speed-undefined': (code) => `${code}\nspeed = undefined`,
   'wrong-preset': () => PRESETS[indexOf('orbit')].code,
   'stale-graph': () => 'src(undefined).out()',
+  'picture-nan': (code) => code.replace('.out()', '.color(() => 0 / 0, () => 0 / 0, () => 0 / 0).out()'),
   'black-preset': () => 'solid(0, 0, 0).out()',
 };
 

@@ -56,6 +56,7 @@ export function release(source) {
   const element = source.stageVideo;
   if (!element) return;
   source.stageVideo = null;
+  source.dynamic = true;
   element.pause();
   element.removeAttribute('src');
   element.load();
@@ -100,6 +101,8 @@ function follow(source, key, element, url, preset, failed) {
     });
     element.requestVideoFrameCallback(() => {
       settled = true;
+      // hydra copies the frames of dynamic sources only.
+      if (on('texture-stuck')) source.dynamic = false;
       tell('video_init_frame_ready', { time_to_ready_ms: since() });
     });
   });
