@@ -4,7 +4,6 @@ use crate::app::App;
 use crate::browser::Kind;
 use crate::browser::sound::Sound;
 use crate::error::{Error, Result};
-use crate::fault::rule::glob;
 use crate::journey::Journey;
 use crate::profile::Profile;
 use crate::secret::Secrets;
@@ -206,25 +205,9 @@ fn known_words(source: &Source, app: &App) -> Result<Journey> {
     if problems.is_empty() { Ok(journey) } else { Err(source.error(&problems)) }
 }
 
-/// Reads a profile; every journey its expectations name must be one of the plan's, one beside it, or one that ships. A
-/// slip of the pen there would fit no play, and nothing would say so.
+/// Reads a profile; every journey its expectations name must be known here.
 fn known_journeys(source: &Source, plan: &Source, own: &[&str]) -> Result<Profile> {
-    let profile = Profile::read(source)?;
-    let shipped = names("journeys");
-    let known: Vec<&str> = own.iter().copied().chain(shipped.iter().map(String::as_str)).collect();
-    let problems: Vec<Problem> = profile
-        .expect
-        .iter()
-        .filter_map(|expect| Some((expect.journey.as_ref()?, &expect.span)))
-        .filter(|(journey, _)| !known.iter().any(|k| glob(journey, k)) && plan.beside(journey, "journeys").is_err())
-        .map(|(journey, span)| {
-            let help = did_you_mean(journey, known.iter().copied());
-            Problem::at(
-                span.clone(),
-                format!("no journey `{journey}` in the plan, beside it, or among the shipped"),
-                help,
-            )
-        })
-        .collect();
+    let profile = Profile::read(source)?.for_plays(source)?;
+    let problems = profile.unknown_journeys(own, plan, "in the plan, beside it");
     if problems.is_empty() { Ok(profile) } else { Err(source.error(&problems)) }
 }

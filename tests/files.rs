@@ -128,6 +128,30 @@ fn a_checked_profile_is_told_in_words() {
 }
 
 #[test]
+fn what_may_be_right_elsewhere_is_noted_and_no_error() {
+    let done = check(&root().join("tests/files/ok"), &["profile-of-another-journey.toml", "proxy-only.toml"]);
+    let (out, notes) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert_eq!(done.status.code(), Some(0), "{notes}");
+    assert!(out.contains("so it is for `soundcheck proxy` only"), "{out}");
+    assert!(notes.starts_with("note: no journey `vidoe` beside this profile") && notes.contains("^^^^^^^"), "{notes}");
+    assert!(notes.contains("did you mean `video`? Or let a plan name it by its path"), "{notes}");
+}
+
+#[test]
+fn a_file_that_several_name_is_wrong_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(dir.path().join("ci")).expect("made");
+    std::fs::write(dir.path().join("app.toml"), "base = \"nowhere\"\n[word]\n").expect("written");
+    let plan = "question = \"?\"\napp = \"../app.toml\"\njourneys = [\"player\"]\nbrowsers = [\"firefox\"]\njudge = \"refute\"\n";
+    for name in ["one.toml", "two.toml"] {
+        std::fs::write(dir.path().join("ci").join(name), plan).expect("written");
+    }
+    let done = check(dir.path(), &["./app.toml", "ci/one.toml", "ci/two.toml"]);
+    let said = String::from_utf8(done.stderr).expect("UTF-8");
+    assert_eq!((done.status.code(), said.matches("--> app.toml:1").count()), (Some(2), 1), "{said}");
+}
+
+#[test]
 fn the_good_files_beside_the_bad_ones_are_good() {
     let folder = root().join("tests/files/ok");
     for file in entries(&folder, "toml") {

@@ -136,6 +136,27 @@ fn a_reverse_proxy_plays_the_profile_and_leaves_events() {
 }
 
 #[test]
+fn a_fault_may_begin_disarmed_and_a_profile_need_not_say_what_holds() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("late.toml");
+    let text = "question = \"?\"\n[[fault]]\ndo = \"status\"\nid = \"down\"\ncode = 503\narmed = false\n";
+    std::fs::write(&path, text).expect("written");
+    let to = format!("http://{}", origin());
+    let running = Running::start(&[&path.display().to_string(), "--to", &to]);
+    let fault = &running.start["faults"][0];
+    assert_eq!(
+        (&fault["armed"], &fault["says"]),
+        (&json!(false), &json!("down: status code = 503; every request; disarmed at first"))
+    );
+    assert_eq!(running.get("/a"), 200);
+    assert_eq!(running.ask("POST /api/faults/down/arm", "").0, 200);
+    assert_eq!(running.get("/a"), 503);
+    // The same text anew: as it says, not as it stood.
+    assert_eq!(running.ask("PUT /api/profile", text).0, 200);
+    assert_eq!(running.get("/a"), 200);
+}
+
+#[test]
 fn the_other_leg_is_played_when_asked_for() {
     let dir = tempfile::tempdir().expect("a folder");
     let to = format!("http://{}", origin());

@@ -211,7 +211,7 @@ fn announce(args: &Args, proxy: &Proxy, control: &Control, profile: &Loaded) {
     );
     for fault in &faults {
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "  armed  {}", fault.says);
+        let _ = writeln!(out, "  {:<8}  {}", if fault.armed { "armed" } else { "disarmed" }, fault.says);
     }
     if faults.is_empty() {
         out.push_str("  no faults: everything passes as it is\n");

@@ -30,6 +30,9 @@ pub(super) fn rule(rule: &Rule, own: &str) -> String {
     if rule.leg == Leg::Upstream {
         parts.push("between the app and its upstream".to_owned());
     }
+    if !rule.armed {
+        parts.push("disarmed at first".to_owned());
+    }
     parts.join("; ")
 }
 

@@ -91,8 +91,8 @@ impl Rules {
             .map(|rule| Kept {
                 whole: !rule.when.wants_a_request() && !rule.fault.accept(&of_link).is_empty(),
                 link: rule.fault.link().is_some(),
+                armed: AtomicBool::new(rule.armed),
                 rule,
-                armed: AtomicBool::new(true),
                 waiting: AtomicU64::new(0),
                 requests: AtomicU64::new(0),
                 matched: AtomicU64::new(0),

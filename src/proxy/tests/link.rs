@@ -16,6 +16,7 @@ fn rule(kind: &'static str, keys: &str) -> Rule {
         probability: 1.0,
         times: None,
         scope: Scope::Link,
+        armed: true,
         fault: (row.make)(toml::from_str(keys).expect("keys")).expect("a fault"),
     }
 }
