@@ -134,7 +134,7 @@ pub struct Tally {
     pub requests: u64,
     /// Those it matched.
     pub matched: u64,
-    /// Times it was applied: its first action was carried out.
+    /// Times it was applied: its first action was carried out; of a part of the link, the connections it changed.
     pub applied: u64,
 }
 
