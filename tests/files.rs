@@ -182,6 +182,37 @@ fn a_seed_on_the_command_line_is_that_of_every_profile() {
     assert_eq!((seeds(None), seeds(Some(77))), (BTreeSet::from([1]), BTreeSet::from([77])));
 }
 
+#[test]
+fn journeys_on_the_command_line_replace_the_plans() {
+    let journeys = |plan: &str, said: &[&str]| -> Vec<String> {
+        let journeys = said.iter().map(|s| (*s).to_owned()).collect();
+        let overrides = Overrides { journeys, ..Overrides::default() };
+        let plan = Plan::read(&root().join(plan), &overrides, &Secrets::default()).unwrap_or_else(|e| panic!("{e}"));
+        plan.journeys.iter().map(|j| j.name.clone()).collect()
+    };
+    assert_eq!(journeys("ci/smoke.toml", &[]), ["player", "presets", "video"]);
+    assert_eq!(journeys("ci/smoke.toml", &["video"]), ["video"]);
+    assert_eq!(journeys("ci/smoke.toml", &["login", "../journeys/watch.toml"]), ["login", "watch"]);
+    // A profile's expectations may be of journeys that the plan has and the command line leaves out.
+    assert_eq!(journeys("ci/streaming-faults.toml", &["player"]), ["player"]);
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("written");
+    std::fs::create_dir(dir.path().join("own")).expect("made");
+    write("own/mine.toml", &std::fs::read_to_string(root().join("journeys/player.toml")).expect("it ships"));
+    write(
+        "p.toml",
+        "question = \"?\"\n[[fault]]\ndo = \"ttfb\"\ntime = \"1s\"\n[[expect]]\njourney = \"mine\"\noutcome = \"fails\"\n\
+         [[expect]]\noutcome = \"plays\"\n",
+    );
+    write(
+        "plan.toml",
+        "question = \"?\"\napp = \"stage\"\njourneys = [\"own/mine\"]\nbrowsers = [\"firefox\"]\nprofiles = [\"p\"]\n\
+         judge = \"refute\"\n",
+    );
+    let plan = dir.path().join("plan.toml").display().to_string();
+    assert_eq!((journeys(&plan, &[]), journeys(&plan, &["video"])), (vec!["mine".into()], vec!["video".into()]));
+}
+
 /// Every string a TOML file holds under `key`, at any depth; and every key above a value.
 fn said(value: &toml::Value, key: &str, values: &mut BTreeSet<String>, keys: &mut BTreeSet<String>) {
     match value {
