@@ -160,14 +160,47 @@ fn the_good_files_beside_the_bad_ones_are_good() {
     }
 }
 
-#[test]
-fn the_profile_that_the_readme_shows_is_good() {
+/// The TOML that the README shows and begins with its name.
+fn shown(name: &str) -> String {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README is there");
-    let shown = readme.split("```toml\n").find(|block| block.starts_with("# flaky.toml")).expect("a profile is shown");
+    let start = format!("# {name}\n");
+    let block = readme.split("```toml\n").find(|block| block.starts_with(&start)).expect("it is shown");
+    block.split("```").next().expect("an end").to_owned()
+}
+
+#[test]
+fn the_files_that_the_readme_shows_are_good_as_pasted() {
     let dir = tempfile::tempdir().expect("a folder");
-    let text = shown.split("```").next().expect("an end");
-    std::fs::write(dir.path().join("flaky.toml"), text).expect("written");
-    let done = check(dir.path(), &["flaky.toml"]);
+    let names = ["app.toml", "smoke.toml", "flaky.toml"];
+    for name in names {
+        std::fs::write(dir.path().join(name), shown(name)).expect("written");
+    }
+    let done = check(dir.path(), &names);
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(done.stderr.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn what_the_readmes_app_file_has_commented_out_is_good_too() {
+    let dir = tempfile::tempdir().expect("a folder");
+    // Prose has no `=`; the brackets stand alone.
+    let is_toml = |line: &str| line.contains(" = ") || line.starts_with(['[', ']']);
+    let whole: Vec<String> = shown("app.toml")
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|bare| is_toml(bare)).unwrap_or(line).to_owned())
+        .collect();
+    let whole = whole.join("\n");
+    let variables = ["APP_USER", "APP_PASSWORD", "CANARY_TOKEN", "BASIC_USER", "BASIC_PASSWORD"];
+    assert_eq!(whole.matches("env:").count(), variables.len(), "{whole}");
+    assert!(whole.contains("\nsession = ") && whole.contains("\n\"log in\" = "), "{whole}");
+    std::fs::write(dir.path().join("app.toml"), whole).expect("written");
+    std::fs::write(dir.path().join("session.json"), "{ \"cookies\": [], \"origins\": [] }").expect("written");
+    let done = Command::new(env!("CARGO_BIN_EXE_soundcheck"))
+        .args(["check", "app.toml"])
+        .current_dir(dir.path())
+        .envs(variables.map(|name| (name, "said")))
+        .output()
+        .expect("soundcheck starts");
     assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
