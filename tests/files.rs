@@ -120,11 +120,46 @@ fn a_checked_profile_is_told_in_words() {
             "status code = 413; every request for media",
             "content_length off = 600000000; every request for media; between the app and its upstream",
             "expects: video in firefox fails with \"413\"",
-            "expects: video in both browsers fails with \"MediaError 4\"",
+            "expects: video in chromium fails with \"MediaError 4\"",
             "expects: preset* in both browsers fails",
             "expects: every other play plays",
         ]
     );
+}
+
+#[test]
+fn three_shipped_profiles_are_told_as_they_are() {
+    for (profile, wanted) in [
+        (
+            "roam",
+            &[
+                "bandwidth down = \"20 Mbit/s\", up = \"5 Mbit/s\"; the whole link",
+                "latency rtt = \"40 ms\"; the whole link",
+                "outage at = \"15s\", lasts = \"11s\"; the whole link",
+                "expects: every play plays, each expectation within 20s",
+            ][..],
+        ),
+        (
+            "range/wrong-total",
+            &[
+                "total off = 1000000; every request for media",
+                "expects: video in firefox plays or fails",
+                "expects: preset* in firefox plays or fails",
+                "expects: every other play plays",
+            ],
+        ),
+        (
+            "missing-range",
+            &[
+                "range_ignored; every request for media",
+                "range_ignored-upstream: range_ignored; every request for media; between the app and its upstream",
+                "expects: every play plays",
+            ],
+        ),
+    ] {
+        let said = String::from_utf8(check(root(), &[profile]).stdout).expect("UTF-8");
+        assert_eq!(said.lines().skip(1).map(str::trim).collect::<Vec<_>>(), wanted, "{profile}");
+    }
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Profile {
 
     /// What it does and what must hold under it, a line each, for people.
     pub fn words(&self) -> Vec<String> {
-        let expect = self.expect.iter().enumerate().map(|(n, e)| words::expect(e, n == 0));
+        let expect = self.expect.iter().enumerate().map(|(n, e)| words::expect(e, &self.expect[..n]));
         let unjudged = !self.rules.is_empty() && self.expect.is_empty();
         let proxy_only = unjudged.then(|| "expects: nothing, so it is for `soundcheck proxy` only".to_owned());
         self.says.iter().cloned().chain(expect).chain(proxy_only).collect()
