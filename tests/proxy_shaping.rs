@@ -34,6 +34,7 @@ fn arm(proxy: &Proxy, parts: &[Part]) {
         probability: 1.0,
         times: None,
         scope: Scope::Link,
+        armed: true,
         fault: Arc::new(Link(part.clone())),
     };
     let rules = parts.iter().enumerate().map(rule).collect();
