@@ -4,7 +4,6 @@ use crate::app::App;
 use crate::browser::Kind;
 use crate::browser::sound::Sound;
 use crate::error::{Error, Result};
-use crate::fault::rule::glob;
 use crate::journey::Journey;
 use crate::profile::Profile;
 use crate::secret::Secrets;
@@ -91,6 +90,8 @@ pub struct Overrides {
     pub base: Option<String>,
     /// Another app file.
     pub app: Option<String>,
+    /// Other journeys.
+    pub journeys: Vec<String>,
     /// Another number of plays.
     pub repeat: Option<u32>,
     /// Other profiles.
@@ -102,8 +103,8 @@ pub struct Overrides {
 impl Plan {
     /// Reads a plan and every file it names, checks all, and applies the command line's changes.
     pub fn read(path: &Path, overrides: &Overrides, secrets: &Secrets) -> Result<Self> {
-        let source = Source::open(path, "ci")?;
-        let file: File = source.parse()?;
+        let source = Source::open(path, "ci").map_err(|e| no_plan(path, None).unwrap_or(e))?;
+        let file: File = source.parse().map_err(|e| no_plan(path, Some(&source)).unwrap_or(e))?;
         let mut problems = Vec::new();
         let mut open = |name: &Spanned<String>, folder: &str, key: &str| {
             source.beside(name.get_ref(), folder).map_err(|_| {
@@ -117,21 +118,10 @@ impl Plan {
             Some(path) => Ok(Source::open(Path::new(path), "journeys/apps")?),
             None => open(&said_app, "journeys/apps", "app"),
         };
-        let profiles: Vec<Spanned<String>> = match overrides.profiles.as_slice() {
-            [] => file.profiles.clone(),
-            said => said.iter().map(|p| Spanned::new(0..0, p.clone())).collect(),
-        };
-        let journeys: Vec<_> = file.journeys.get_ref().iter().map(|j| open(j, "journeys", "journey")).collect();
-        // What the command line says is nowhere in the plan: no line of it is to blame.
-        for said in &overrides.profiles {
-            if source.beside(said, "proxies").is_err() {
-                let help = did_you_mean(said, names("proxies").iter().map(String::as_str));
-                let near = if help.ends_with('?') { help } else { "`soundcheck list profiles` names them".to_owned() };
-                return Err(
-                    Error::author(format!("--profile {said}: no such file, and none of that name ships")).remedy(near)
-                );
-            }
-        }
+        let (journeys, profiles) = (&overrides.journeys, &overrides.profiles);
+        let journeys = said_instead(file.journeys.get_ref(), journeys, &source, "journeys", "journey")?;
+        let profiles = said_instead(&file.profiles, profiles, &source, "proxies", "profile")?;
+        let journeys: Vec<_> = journeys.iter().map(|j| open(j, "journeys", "journey")).collect();
         let profiles: Vec<_> = profiles.iter().map(|p| open(p, "proxies", "profile")).collect();
         let slo =
             file.slo.as_ref().map_or_else(|| source.beside("slo", "ci").map_err(|_| ()), |s| open(s, "ci", "slo"));
@@ -164,7 +154,9 @@ impl Plan {
         for journey in journeys.into_iter().flatten() {
             read.push(known_words(&journey, &app)?);
         }
-        let own: Vec<&str> = read.iter().map(|j| j.name.as_str()).collect();
+        // The plan's own too, where the command line plays others: a profile may name them all the same.
+        let planned = file.journeys.get_ref().iter().filter_map(|j| Path::new(j.get_ref()).file_stem()?.to_str());
+        let own: Vec<&str> = read.iter().map(|j| j.name.as_str()).chain(planned).collect();
         let mut under = Vec::new();
         for profile in profiles.into_iter().flatten() {
             let mut read = known_journeys(&profile, &source, &own)?;
@@ -189,6 +181,47 @@ impl Plan {
     }
 }
 
+/// What the command line names in place of the plan's own. That is nowhere in the plan: no line of it is to blame.
+fn said_instead(
+    own: &[Spanned<String>],
+    said: &[String],
+    plan: &Source,
+    folder: &str,
+    key: &str,
+) -> Result<Vec<Spanned<String>>> {
+    for name in said {
+        if plan.beside(name, folder).is_err() {
+            let help = did_you_mean(name, names(folder).iter().map(String::as_str));
+            let near = if help.ends_with('?') { help } else { format!("`soundcheck list {key}s` names them") };
+            return Err(
+                Error::author(format!("--{key} {name}: no such file, and none of that name ships")).remedy(near)
+            );
+        }
+    }
+    if said.is_empty() {
+        return Ok(own.to_vec());
+    }
+    Ok(said.iter().map(|name| Spanned::new(0..0, name.clone())).collect())
+}
+
+/// Where a plan is wanted and a journey or a profile is named: how to play only that.
+fn no_plan(path: &Path, source: Option<&Source>) -> Option<Error> {
+    let of = |folder, key: &str| match source {
+        Some(source) => toml::from_str::<toml::Table>(&source.text).is_ok_and(|keys| keys.contains_key(key)),
+        None => Source::open(path, folder).is_ok(),
+    };
+    let kind = if of("journeys", "step") {
+        "journey"
+    } else if of("proxies", "fault") {
+        "profile"
+    } else {
+        return None;
+    };
+    let name = path.display();
+    let what = format!("{name} is a {kind}; what is played is a plan");
+    Some(Error::author(what).remedy(format!("soundcheck run smoke --{kind} {name}, or another plan for smoke")))
+}
+
 /// Reads a journey; every word of it must be mapped by the app, and what it expects declared.
 pub(crate) fn known_words(source: &Source, app: &App) -> Result<Journey> {
     let journey = Journey::read(source)?;
@@ -211,25 +244,9 @@ pub(crate) fn known_words(source: &Source, app: &App) -> Result<Journey> {
     if problems.is_empty() { Ok(journey) } else { Err(source.error(&problems)) }
 }
 
-/// Reads a profile; every journey its expectations name must be one of the plan's, one beside it, or one that ships. A
-/// slip of the pen there would fit no play, and nothing would say so.
+/// Reads a profile; every journey its expectations name must be known here.
 fn known_journeys(source: &Source, plan: &Source, own: &[&str]) -> Result<Profile> {
-    let profile = Profile::read(source)?;
-    let shipped = names("journeys");
-    let known: Vec<&str> = own.iter().copied().chain(shipped.iter().map(String::as_str)).collect();
-    let problems: Vec<Problem> = profile
-        .expect
-        .iter()
-        .filter_map(|expect| Some((expect.journey.as_ref()?, &expect.span)))
-        .filter(|(journey, _)| !known.iter().any(|k| glob(journey, k)) && plan.beside(journey, "journeys").is_err())
-        .map(|(journey, span)| {
-            let help = did_you_mean(journey, known.iter().copied());
-            Problem::at(
-                span.clone(),
-                format!("no journey `{journey}` in the plan, beside it, or among the shipped"),
-                help,
-            )
-        })
-        .collect();
+    let profile = Profile::read(source)?.for_plays(source)?;
+    let problems = profile.unknown_journeys(own, plan, "in the plan, beside it");
     if problems.is_empty() { Ok(profile) } else { Err(source.error(&problems)) }
 }

@@ -226,11 +226,13 @@ impl Record {
         let of = |ending| self.plays.iter().find(|p| p.ending == ending);
         let play = of(Ending::Failed).or_else(|| of(Ending::Broken)).or_else(|| of(Ending::Undecided))?;
         let reason = play.reason.as_deref().unwrap_or("no reason recorded");
-        // A failed step's reason begins with its name.
-        let step = play.steps.iter().find(|s| !s.ok).map(|s| s.name.as_str());
-        let bare = step.and_then(|s| reason.strip_prefix(s)?.strip_prefix(": ")).unwrap_or(reason);
-        let step = step.map_or(String::new(), |s| format!(", step \"{s}\""));
-        Some(format!("{} in {}{step}: {bare}", play.journey, play.browser))
+        let who = format!("{} in {}", play.journey, play.browser);
+        let Some(step) = play.steps.iter().find(|s| !s.ok).map(|s| s.name.as_str()) else {
+            return Some(format!("{who}: {reason}"));
+        };
+        // A failed step's reason begins with its name, also within what a profile wanted of it: once is enough.
+        let bare = format!(": {reason}").replacen(&format!(": {step}: "), ": ", 1);
+        Some(format!("{who}, step \"{step}\"{bare}"))
     }
 }
 
@@ -294,5 +296,36 @@ impl Play {
     pub fn title(&self) -> String {
         let retry = if self.attempt > 1 { format!(", attempt {}", self.attempt) } else { String::new() };
         format!("{} in {} on {} #{}{retry}", self.journey, self.browser, self.profile, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_cause_names_its_step_once() {
+        let cause = |reason: &str, steps: &[&str]| {
+            let step = |name: &&str| Step { name: (*name).to_owned(), ..Step::default() };
+            let play = Play {
+                journey: "presets".to_owned(),
+                browser: "firefox".to_owned(),
+                ending: Ending::Failed,
+                reason: Some(reason.to_owned()),
+                steps: steps.iter().map(step).collect(),
+                ..Play::default()
+            };
+            Record { plays: vec![play], ..Record::default() }.first_cause().expect("a cause")
+        };
+        let step = "presets in firefox, step \"next preset 3\": ";
+        let wanted = "it must play under this profile, and failed: ";
+        for (reason, said) in [
+            ("next preset 3: no picture".to_owned(), "no picture".to_owned()),
+            (format!("{wanted}next preset 3: no picture"), format!("{wanted}no picture")),
+            ("no picture after next preset 3: black".to_owned(), "no picture after next preset 3: black".to_owned()),
+        ] {
+            assert_eq!(cause(&reason, &["next preset 3"]), format!("{step}{said}"));
+        }
+        assert_eq!(cause("late", &[]), "presets in firefox: late");
     }
 }

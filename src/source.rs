@@ -5,7 +5,7 @@ use crate::table::did_you_mean;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::de::DeserializeOwned;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The files that ship inside the program, so that an installed binary serves any repository.
 #[derive(rust_embed::RustEmbed)]
@@ -141,25 +141,44 @@ impl Source {
 
     /// One error for all the problems found, each with its line, caret and remedy.
     pub fn error(&self, problems: &[Problem]) -> Error {
-        let name = self.path.display().to_string();
-        let shown: Vec<String> = problems
-            .iter()
-            .map(|p| {
-                let title = Level::ERROR.primary_title(p.what.as_str());
-                let group = match &p.span {
-                    Some(span) => title.element(
-                        Snippet::source(self.text.as_str())
-                            .path(name.as_str())
-                            .annotation(AnnotationKind::Primary.span(span.clone())),
-                    ),
-                    None => Group::with_title(title).element(annotate_snippets::Origin::path(name.as_str())),
-                };
-                let report = [group.element(Level::HELP.message(p.help.as_str()))];
-                Renderer::plain().render(&report)
-            })
-            .collect();
+        let shown: Vec<String> = problems.iter().map(|p| self.show(p, Level::ERROR)).collect();
         Error::author(shown.join("\n\n"))
     }
+
+    /// What may be wrong, or right for a reason that this file does not know.
+    pub fn note(&self, problem: &Problem) -> String {
+        self.show(problem, Level::NOTE)
+    }
+
+    fn show(&self, problem: &Problem, level: Level<'_>) -> String {
+        let name = tidy(&self.path).display().to_string();
+        let title = level.primary_title(problem.what.as_str());
+        let group = match &problem.span {
+            Some(span) => title.element(
+                Snippet::source(self.text.as_str())
+                    .path(name.as_str())
+                    .annotation(AnnotationKind::Primary.span(span.clone())),
+            ),
+            None => Group::with_title(title).element(annotate_snippets::Origin::path(name.as_str())),
+        };
+        let report = [group.element(Level::HELP.message(problem.help.as_str()))];
+        Renderer::plain().render(&report)
+    }
+}
+
+/// `ci/../app.toml` as `app.toml`: one file has one name, whoever named it.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(tidy.components().next_back(), Some(Component::Normal(_))) => {
+                tidy.pop();
+            }
+            part => tidy.push(part),
+        }
+    }
+    tidy
 }
 
 /// The parser's words for Rust's types, as the people who write TOML call them.

@@ -84,6 +84,26 @@ fn an_unknown_plan_is_refused_with_the_names_there_are() {
 }
 
 #[test]
+fn a_journey_or_a_profile_in_a_plans_place_is_told_how_to_play_it() {
+    for (name, remedy) in [
+        ("video", "remedy: soundcheck run smoke --journey video, or"),
+        ("journeys/video.toml", "remedy: soundcheck run smoke --journey journeys/video.toml, or"),
+        ("bad-wifi", "remedy: soundcheck run smoke --profile bad-wifi, or"),
+        ("proxies/chrome/3g.toml", "remedy: soundcheck run smoke --profile proxies/chrome/3g.toml, or"),
+    ] {
+        let said = complaint(&soundcheck(&["run", name]));
+        assert!(said.contains("what is played is a plan") && said.contains(remedy), "{said}");
+    }
+    assert!(complaint(&soundcheck(&["run", "journeys/apps/stage.toml"])).contains("unknown field"), "neither of them");
+}
+
+#[test]
+fn an_unknown_journey_on_the_command_line_is_refused_with_the_near_name() {
+    let said = complaint(&soundcheck(&["run", "smoke", "--journey", "vidio"]));
+    assert!(said.contains("--journey vidio: no such file") && said.contains("did you mean `video`?"), "{said}");
+}
+
+#[test]
 fn arguments_out_of_bounds_are_refused() {
     for args in [
         &["run", "smoke", "--repeat", "0"][..],

@@ -58,6 +58,7 @@ fn rule(id: &str, path: Option<&str>, probability: f64, fault: Arc<dyn Fault>) -
         probability,
         times: None,
         scope: Scope::Link,
+        armed: true,
         fault,
     }
 }
@@ -175,6 +176,35 @@ async fn only_who_has_the_token_and_asks_from_here_is_let_in() {
     let (status, head, _) = ask("OPTIONS /api/profile", &asked);
     assert!(status == 403 && !head.contains("access-control-"), "{head}");
     assert_eq!(bench.fault("down")["armed"], true, "none of them changed anything");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_error_is_json_with_its_status() {
+    let bench = Bench::start(vec![rule("down", None, 1.0, Arc::new(Unavailable))], None).await;
+    for (request, status, words) in [
+        ("GET /api/nothing", 404, "no such thing"),
+        ("GET /nothing", 404, "no such thing"),
+        ("POST /api/faults/none/arm", 404, "no fault `none`"),
+        ("DELETE /api/faults", 405, "DELETE is not for this"),
+        ("POST /", 405, "POST is not for this"),
+        ("GET /api/requests?since=x", 400, "since=N"),
+        ("GET /api/requests?since=-1", 400, "since=N"),
+        ("GET /api/requests?since=1&since=2", 400, "since=N"),
+        ("POST /api/faults/%ff/arm", 400, "UTF-8"),
+    ] {
+        let (got, told) = bench.ask(request);
+        assert_eq!(got, status, "{request}: {told}");
+        assert!(told["error"].as_str().is_some_and(|e| e.contains(words)), "{request}: {told}");
+    }
+    let (address, token) = (bench.control.address(), bench.control.token());
+    for (request, allowed) in
+        [("POST /api/faults", "get,head"), ("GET /api/reset", "post"), ("POST /api/profile", "put")]
+    {
+        let head = format!("{request} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}");
+        let (status, head, _) = exchange(address, &head, "");
+        let allow = head.lines().find_map(|l| l.strip_prefix("allow: ")).unwrap_or_default();
+        assert!(status == 405 && allow.contains(allowed), "{request}: {head}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -120,11 +120,70 @@ fn a_checked_profile_is_told_in_words() {
             "status code = 413; every request for media",
             "content_length off = 600000000; every request for media; between the app and its upstream",
             "expects: video in firefox fails with \"413\"",
-            "expects: video in both browsers fails with \"MediaError 4\"",
+            "expects: video in chromium fails with \"MediaError 4\"",
             "expects: preset* in both browsers fails",
             "expects: every other play plays",
         ]
     );
+}
+
+#[test]
+fn three_shipped_profiles_are_told_as_they_are() {
+    for (profile, wanted) in [
+        (
+            "roam",
+            &[
+                "bandwidth down = \"20 Mbit/s\", up = \"5 Mbit/s\"; the whole link",
+                "latency rtt = \"40 ms\"; the whole link",
+                "outage at = \"15s\", lasts = \"11s\"; the whole link",
+                "expects: every play plays, each expectation within 20s",
+            ][..],
+        ),
+        (
+            "range/wrong-total",
+            &[
+                "total off = 1000000; every request for media",
+                "expects: video in firefox plays or fails",
+                "expects: preset* in firefox plays or fails",
+                "expects: every other play plays",
+            ],
+        ),
+        (
+            "missing-range",
+            &[
+                "range_ignored; every request for media",
+                "range_ignored-upstream: range_ignored; every request for media; between the app and its upstream",
+                "expects: every play plays",
+            ],
+        ),
+    ] {
+        let said = String::from_utf8(check(root(), &[profile]).stdout).expect("UTF-8");
+        assert_eq!(said.lines().skip(1).map(str::trim).collect::<Vec<_>>(), wanted, "{profile}");
+    }
+}
+
+#[test]
+fn what_may_be_right_elsewhere_is_noted_and_no_error() {
+    let done = check(&root().join("tests/files/ok"), &["profile-of-another-journey.toml", "proxy-only.toml"]);
+    let (out, notes) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert_eq!(done.status.code(), Some(0), "{notes}");
+    assert!(out.contains("so it is for `soundcheck proxy` only"), "{out}");
+    assert!(notes.starts_with("note: no journey `vidoe` beside this profile") && notes.contains("^^^^^^^"), "{notes}");
+    assert!(notes.contains("did you mean `video`? Or let a plan name it by its path"), "{notes}");
+}
+
+#[test]
+fn a_file_that_several_name_is_wrong_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(dir.path().join("ci")).expect("made");
+    std::fs::write(dir.path().join("app.toml"), "base = \"nowhere\"\n[word]\n").expect("written");
+    let plan = "question = \"?\"\napp = \"../app.toml\"\njourneys = [\"player\"]\nbrowsers = [\"firefox\"]\njudge = \"refute\"\n";
+    for name in ["one.toml", "two.toml"] {
+        std::fs::write(dir.path().join("ci").join(name), plan).expect("written");
+    }
+    let done = check(dir.path(), &["./app.toml", "ci/one.toml", "ci/two.toml"]);
+    let said = String::from_utf8(done.stderr).expect("UTF-8");
+    assert_eq!((done.status.code(), said.matches("--> app.toml:1").count()), (Some(2), 1), "{said}");
 }
 
 #[test]
@@ -136,14 +195,47 @@ fn the_good_files_beside_the_bad_ones_are_good() {
     }
 }
 
-#[test]
-fn the_profile_that_the_readme_shows_is_good() {
+/// The TOML that the README shows and begins with its name.
+fn shown(name: &str) -> String {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README is there");
-    let shown = readme.split("```toml\n").find(|block| block.starts_with("# flaky.toml")).expect("a profile is shown");
+    let start = format!("# {name}\n");
+    let block = readme.split("```toml\n").find(|block| block.starts_with(&start)).expect("it is shown");
+    block.split("```").next().expect("an end").to_owned()
+}
+
+#[test]
+fn the_files_that_the_readme_shows_are_good_as_pasted() {
     let dir = tempfile::tempdir().expect("a folder");
-    let text = shown.split("```").next().expect("an end");
-    std::fs::write(dir.path().join("flaky.toml"), text).expect("written");
-    let done = check(dir.path(), &["flaky.toml"]);
+    let names = ["app.toml", "smoke.toml", "flaky.toml"];
+    for name in names {
+        std::fs::write(dir.path().join(name), shown(name)).expect("written");
+    }
+    let done = check(dir.path(), &names);
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(done.stderr.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn what_the_readmes_app_file_has_commented_out_is_good_too() {
+    let dir = tempfile::tempdir().expect("a folder");
+    // Prose has no `=`; the brackets stand alone.
+    let is_toml = |line: &str| line.contains(" = ") || line.starts_with(['[', ']']);
+    let whole: Vec<String> = shown("app.toml")
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|bare| is_toml(bare)).unwrap_or(line).to_owned())
+        .collect();
+    let whole = whole.join("\n");
+    let variables = ["APP_USER", "APP_PASSWORD", "CANARY_TOKEN", "BASIC_USER", "BASIC_PASSWORD"];
+    assert_eq!(whole.matches("env:").count(), variables.len(), "{whole}");
+    assert!(whole.contains("\nsession = ") && whole.contains("\n\"log in\" = "), "{whole}");
+    std::fs::write(dir.path().join("app.toml"), whole).expect("written");
+    std::fs::write(dir.path().join("session.json"), "{ \"cookies\": [], \"origins\": [] }").expect("written");
+    let done = Command::new(env!("CARGO_BIN_EXE_soundcheck"))
+        .args(["check", "app.toml"])
+        .current_dir(dir.path())
+        .envs(variables.map(|name| (name, "said")))
+        .output()
+        .expect("soundcheck starts");
     assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
@@ -156,6 +248,37 @@ fn a_seed_on_the_command_line_is_that_of_every_profile() {
         plan.profiles.iter().map(|p| p.seed).collect()
     };
     assert_eq!((seeds(None), seeds(Some(77))), (BTreeSet::from([1]), BTreeSet::from([77])));
+}
+
+#[test]
+fn journeys_on_the_command_line_replace_the_plans() {
+    let journeys = |plan: &str, said: &[&str]| -> Vec<String> {
+        let journeys = said.iter().map(|s| (*s).to_owned()).collect();
+        let overrides = Overrides { journeys, ..Overrides::default() };
+        let plan = Plan::read(&root().join(plan), &overrides, &Secrets::default()).unwrap_or_else(|e| panic!("{e}"));
+        plan.journeys.iter().map(|j| j.name.clone()).collect()
+    };
+    assert_eq!(journeys("ci/smoke.toml", &[]), ["player", "presets", "video"]);
+    assert_eq!(journeys("ci/smoke.toml", &["video"]), ["video"]);
+    assert_eq!(journeys("ci/smoke.toml", &["login", "../journeys/watch.toml"]), ["login", "watch"]);
+    // A profile's expectations may be of journeys that the plan has and the command line leaves out.
+    assert_eq!(journeys("ci/streaming-faults.toml", &["player"]), ["player"]);
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("written");
+    std::fs::create_dir(dir.path().join("own")).expect("made");
+    write("own/mine.toml", &std::fs::read_to_string(root().join("journeys/player.toml")).expect("it ships"));
+    write(
+        "p.toml",
+        "question = \"?\"\n[[fault]]\ndo = \"ttfb\"\ntime = \"1s\"\n[[expect]]\njourney = \"mine\"\noutcome = \"fails\"\n\
+         [[expect]]\noutcome = \"plays\"\n",
+    );
+    write(
+        "plan.toml",
+        "question = \"?\"\napp = \"stage\"\njourneys = [\"own/mine\"]\nbrowsers = [\"firefox\"]\nprofiles = [\"p\"]\n\
+         judge = \"refute\"\n",
+    );
+    let plan = dir.path().join("plan.toml").display().to_string();
+    assert_eq!((journeys(&plan, &[]), journeys(&plan, &["video"])), (vec!["mine".into()], vec!["video".into()]));
 }
 
 /// Every string a TOML file holds under `key`, at any depth; and every key above a value.

@@ -6,9 +6,10 @@ use common::SOUNDCHECK;
 use common::people::{Running, exchange, origin, soon};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Answers 503 for media; and a fault of the other leg.
 const DOWN: &str = r#"
@@ -59,7 +60,10 @@ fn what_is_wrong_on_the_command_line_is_refused_with_a_remedy() {
         (&["--to", "https://127.0.0.1:1"][..], "plain http"),
         (&["--to", "http://127.0.0.1:1/path"], "without a path"),
         (&["--to", "http://user@127.0.0.1:1"], "without a path"),
-        (&["--to", "127.0.0.1:1"], "--to http://127.0.0.1:3000"),
+        (&["--to", "127.0.0.1:1"], "remedy: --to http://127.0.0.1:1\n"),
+        (&["--to", "localhost:3000"], "remedy: --to http://localhost:3000\n"),
+        (&["--to", to, "--listen", "8080"], "--listen 127.0.0.1:8080\n"),
+        (&["--to", to, "--control", "localhost:7"], "--control 127.0.0.1:7\n"),
         (&["--allow", "cdn.example"], "cdn.example:443"),
         (&["--allow", "*:443"], "cdn.example:443"),
         (&["--to", to, "--allow", "127.0.0.1:2"], "cannot be used with"),
@@ -136,6 +140,27 @@ fn a_reverse_proxy_plays_the_profile_and_leaves_events() {
 }
 
 #[test]
+fn a_fault_may_begin_disarmed_and_a_profile_need_not_say_what_holds() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("late.toml");
+    let text = "question = \"?\"\n[[fault]]\ndo = \"status\"\nid = \"down\"\ncode = 503\narmed = false\n";
+    std::fs::write(&path, text).expect("written");
+    let to = format!("http://{}", origin());
+    let running = Running::start(&[&path.display().to_string(), "--to", &to]);
+    let fault = &running.start["faults"][0];
+    assert_eq!(
+        (&fault["armed"], &fault["says"]),
+        (&json!(false), &json!("down: status code = 503; every request; disarmed at first"))
+    );
+    assert_eq!(running.get("/a"), 200);
+    assert_eq!(running.ask("POST /api/faults/down/arm", "").0, 200);
+    assert_eq!(running.get("/a"), 503);
+    // The same text anew: as it says, not as it stood.
+    assert_eq!(running.ask("PUT /api/profile", text).0, 200);
+    assert_eq!(running.get("/a"), 200);
+}
+
+#[test]
 fn the_other_leg_is_played_when_asked_for() {
     let dir = tempfile::tempdir().expect("a folder");
     let to = format!("http://{}", origin());
@@ -144,6 +169,34 @@ fn the_other_leg_is_played_when_asked_for() {
     assert_eq!((running.get("/page"), running.get("/media/a")), (502, 502));
     let (code, _) = running.end(Signal::INT);
     assert_eq!(code, Some(130), "Ctrl-C");
+}
+
+#[test]
+fn what_a_part_of_the_link_came_to_is_told_in_connections() {
+    let to = format!("http://{}", origin());
+    let running = Running::start(&["chrome/fast-4g", "--to", &to]);
+    for _ in 0..3 {
+        assert_eq!(running.get("/a"), 200);
+    }
+    let (_, said) = running.end(Signal::INT);
+    assert!(said.contains("latency: applied to 3 connections; 3 of 3 requests came while it held"), "{said}");
+}
+
+#[test]
+fn a_forward_proxy_says_its_address_as_a_url_and_as_host_and_port() {
+    let mut child = Command::new(SOUNDCHECK)
+        .args(["proxy", "--listen", "127.0.0.1:0", "--allow", "cdn.example:80"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("reads");
+    let _ = child.kill();
+    let _ = child.wait();
+    let port = line.split(':').nth(2).and_then(|p| p.split(' ').next()).unwrap_or_default();
+    let wanted =
+        format!("listening on http://127.0.0.1:{port} (127.0.0.1:{port}), a forward proxy for cdn.example:80\n");
+    assert_eq!(line, wanted);
 }
 
 #[test]

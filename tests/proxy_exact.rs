@@ -158,6 +158,7 @@ fn rule(id: &str, fault: impl Fault + 'static) -> Rule {
         probability: 1.0,
         times: None,
         scope: Scope::Link,
+        armed: true,
         fault: Arc::new(fault),
     }
 }

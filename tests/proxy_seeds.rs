@@ -71,6 +71,7 @@ fn armed(seed: u64) -> Armed {
         probability,
         times,
         scope: Scope::Link,
+        armed: true,
         fault,
     };
     // `times` counts by URL whatever part is asked for: the first takes it. So it is for files of one connection alone.

@@ -19,7 +19,7 @@ pub struct Args {
     /// Plans, catalogues, apps, journeys, profiles or objectives; what a plan names is checked with it
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Print JSON: `{"ok": bool, "files": [{"file", "kind", "question", "does", "problem"}]}`
+    /// Print JSON: `{"ok": bool, "files": [{"file", "kind", "question", "does", "notes", "problem"}]}`
     #[arg(long)]
     json: bool,
 }
@@ -33,32 +33,38 @@ pub fn main(args: &Args) -> Done {
         let files: Vec<_> = checked
             .iter()
             .map(|(file, done)| match done {
-                Ok(Checked { kind, question, does }) => {
-                    json!({ "file": file, "kind": kind, "question": question, "does": does, "problem": null })
-                }
-                Err(e) => {
-                    json!({ "file": file, "kind": null, "question": null, "does": [], "problem": e.to_string() })
-                }
+                Ok(Checked { kind, question, does, notes }) => json!({
+                    "file": file, "kind": kind, "question": question, "does": does, "notes": notes, "problem": null,
+                }),
+                Err(e) => json!({
+                    "file": file, "kind": null, "question": null, "does": [], "notes": [], "problem": e.to_string(),
+                }),
             })
             .collect();
         print(&format!("{:#}\n", json!({ "ok": ok, "files": files })));
         return Ok(if ok { 0 } else { 2 });
     }
     let mut out = String::new();
-    let mut problems = Vec::new();
+    let (mut said, mut problems) = (Vec::new(), Vec::new());
     for (file, done) in checked {
         match done {
-            Ok(Checked { kind, question, does }) => {
+            Ok(Checked { kind, question, does, notes }) => {
                 // Writing to a string cannot fail.
                 let _ = writeln!(out, "ok  {kind:<10} {}  {question}", file.display());
                 for line in does {
                     let _ = writeln!(out, "{:15}{line}", "");
                 }
+                said.extend(notes);
             }
+            // A file that two others name is wrong once.
+            Err(e) if problems.contains(&e.to_string()) => {}
             Err(e) => problems.push(e.to_string()),
         }
     }
     print(&out);
+    for note in said {
+        eprintln!("{note}\n");
+    }
     if problems.is_empty() { Ok(0) } else { Err(Error::author(problems.join("\n\n"))) }
 }
 
@@ -68,11 +74,13 @@ struct Checked {
     question: String,
     /// What it does, in words: a profile's faults and expectations.
     does: Vec<String>,
+    /// What may be wrong with it, and may not.
+    notes: Vec<String>,
 }
 
 /// A file's kind is told by the keys it has, not by where it lies.
 fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
-    let of = |kind, question| Checked { kind, question, does: Vec::new() };
+    let of = |kind, question| Checked { kind, question, does: Vec::new(), notes: Vec::new() };
     let folders = ["ci", "journeys", "journeys/apps", "proxies"];
     let shipped = folders.iter().find_map(|folder| Source::open(path, folder).ok());
     let source = shipped.map_or_else(|| Source::open(path, "ci"), Ok)?;
@@ -93,5 +101,13 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
     if keys.contains_key("base") || keys.contains_key("word") {
         return App::read(&source, secrets).map(|a| of("app", a.base));
     }
-    Profile::read(&source).map(|p| Checked { kind: "profile", does: p.words(), question: p.question })
+    let profile = Profile::read(&source)?;
+    // No error: a plan may name a journey by a path from anywhere, and calls it by its stem.
+    let unknown = profile.unknown_journeys(&[], &source, "beside this profile").into_iter();
+    let notes = unknown.map(|mut problem| {
+        let stop = if problem.help.ends_with('?') { "" } else { "." };
+        problem.help += &format!("{stop} Or let a plan name it by its path");
+        source.note(&problem)
+    });
+    Ok(Checked { kind: "profile", does: profile.words(), notes: notes.collect(), question: profile.question })
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod address;
 mod check;
 mod doctor;
 mod judge;

@@ -1,5 +1,6 @@
 //! `soundcheck proxy`: faults on demand, in anyone's own browser, or between an app and what it fetches from.
 
+use super::address::{address, targets};
 use super::{Done, print, run::watch};
 use serde_json::json;
 use soundcheck::error::{Error, Result, Whose};
@@ -8,7 +9,7 @@ use soundcheck::fault::Leg;
 use soundcheck::profile::Profile;
 use soundcheck::proxy::control::{Control, Loaded, Setup};
 use soundcheck::proxy::live::{Entry, Live};
-use soundcheck::proxy::{Armed, Config, Proxy, Reach, Route};
+use soundcheck::proxy::{Armed, Config, Proxy, Tally};
 use soundcheck::secret::Secrets;
 use soundcheck::source::Source;
 use soundcheck::unit::show_ms;
@@ -32,13 +33,15 @@ pub struct Args {
     #[arg(long, value_name = "HOST:PORT")]
     allow: Vec<String>,
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080",
+        value_parser = |t: &str| address("--listen", t, 8080))]
     listen: SocketAddr,
     /// Serve other machines too: wanted where --listen is not on loopback
     #[arg(long)]
     open: bool,
     /// Where the control page listens, on loopback
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0",
+        value_parser = |t: &str| address("--control", t, 0))]
     control: SocketAddr,
     /// The faults of this leg are played: `upstream` between an app's media proxy and where it fetches from
     #[arg(long, value_name = "browser|upstream", default_value = "browser", value_parser = leg)]
@@ -65,7 +68,7 @@ fn leg(text: &str) -> Result<Leg, String> {
 }
 
 pub async fn main(args: Args, verbose: bool) -> Done {
-    let (route, reach) = targets(&args)?;
+    let (route, reach) = targets(args.to.as_deref(), &args.allow)?;
     if !args.listen.ip().is_loopback() && !args.open {
         return Err(Error::author(format!("{} is not on loopback: other machines could use this proxy", args.listen))
             .remedy("say --open if they shall, or --listen 127.0.0.1:8080"));
@@ -127,47 +130,6 @@ pub async fn main(args: Args, verbose: bool) -> Done {
     Ok(code)
 }
 
-/// To whom, and whom it may reach: what it was given, and nothing else.
-fn targets(args: &Args) -> Result<(Route, Reach)> {
-    let Some(to) = &args.to else {
-        if args.allow.is_empty() {
-            return Err(Error::author("no target is given, and a proxy to everywhere is not to be had")
-                .remedy("--to http://127.0.0.1:3000 (a reverse proxy), or --allow HOST:PORT for each target"));
-        }
-        let named = args.allow.iter().map(|text| target(text)).collect::<Result<_>>()?;
-        return Ok((Route::Forward, Reach { named, public: false }));
-    };
-    let wrong = |why: &str| Error::author(format!("--to {to}: {why}")).remedy("--to http://127.0.0.1:3000");
-    let url = url::Url::parse(to).map_err(|e| wrong(&format!("no URL: {e}")))?;
-    if url.scheme() != "http" {
-        return Err(wrong("only plain http is passed on to"));
-    }
-    let userinfo = !url.username().is_empty() || url.password().is_some();
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() || userinfo {
-        return Err(wrong("a server, without a path: paths are passed on as they come"));
-    }
-    let host = url.host_str().ok_or_else(|| wrong("it has no host"))?;
-    let named = vec![format!("{host}:{}", url.port_or_known_default().unwrap_or(80))];
-    Ok((Route::Reverse(url), Reach { named, public: false }))
-}
-
-/// `host:port`, or `host:*`.
-fn target(text: &str) -> Result<String> {
-    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
-    let named = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    let address = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-    let host_fits = match address {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.chars().all(named),
-    };
-    let port_fits = port == "*" || port.parse::<u16>().is_ok_and(|p| p > 0);
-    if host_fits && port_fits {
-        return Ok(text.to_ascii_lowercase());
-    }
-    Err(Error::author(format!("--allow {text}: that is no host and port"))
-        .remedy("--allow cdn.example:443, --allow 127.0.0.1:3000, or --allow cdn.example:* for all its ports"))
-}
-
 fn load(source: Source, seed: Option<u64>) -> Result<Loaded> {
     let profile = Profile::read(&source)?;
     let armed = Armed { rules: profile.rules, seed: seed.unwrap_or(profile.seed), journey: String::new() };
@@ -200,7 +162,10 @@ fn announce(args: &Args, proxy: &Proxy, control: &Control, profile: &Loaded) {
     }
     let what = match &args.to {
         Some(to) => format!("listening on http://{}, passing on to {to}", proxy.address()),
-        None => format!("listening on {} as a forward proxy for {}", proxy.address(), args.allow.join(", ")),
+        // As an app's setting wants it, and as a browser's.
+        None => {
+            format!("listening on http://{0} ({0}), a forward proxy for {1}", proxy.address(), args.allow.join(", "))
+        }
     };
     let mut out = format!(
         "{what}\ncontrol page: {}\nprofile {}, seed {}: {}\n",
@@ -211,7 +176,7 @@ fn announce(args: &Args, proxy: &Proxy, control: &Control, profile: &Loaded) {
     );
     for fault in &faults {
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "  armed  {}", fault.says);
+        let _ = writeln!(out, "  {:<8}  {}", if fault.armed { "armed" } else { "disarmed" }, fault.says);
     }
     if faults.is_empty() {
         out.push_str("  no faults: everything passes as it is\n");
@@ -223,13 +188,16 @@ fn announce(args: &Args, proxy: &Proxy, control: &Control, profile: &Loaded) {
 fn farewell(how: &str, proxy: &Proxy) -> String {
     let mut out = format!("\n{how}\n");
     for standing in proxy.standing() {
-        let tally = standing.tally;
+        let Tally { id, requests, matched, applied } = standing.tally;
         // Writing to a string cannot fail.
-        let _ = writeln!(
-            out,
-            "  {}: applied {}, matched {} of {} requests",
-            tally.id, tally.applied, tally.matched, tally.requests
-        );
+        let _ = match standing.rule.fault.link() {
+            Some(_) => {
+                let connections =
+                    if applied == 1 { "1 connection".to_owned() } else { format!("{applied} connections") };
+                writeln!(out, "  {id}: applied to {connections}; {matched} of {requests} requests came while it held")
+            }
+            None => writeln!(out, "  {id}: applied {applied}, matched {matched} of {requests} requests"),
+        };
     }
     out
 }
@@ -277,18 +245,6 @@ fn line(entry: &Entry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_target_is_a_host_and_a_port() {
-        for good in ["127.0.0.1:3000", "cdn.example:443", "cdn.example:*", "[::1]:80", "LOCALHOST:1"] {
-            assert_eq!(target(good), Ok(good.to_ascii_lowercase()));
-        }
-        for bad in
-            ["", "a", "a:", ":80", "*:80", "*", "a:0", "a:65536", "http://a:80", "a:80/x", "::1:80", "[x]:80", "a b:80"]
-        {
-            assert!(target(bad).is_err(), "{bad} was taken");
-        }
-    }
 
     #[test]
     fn a_request_is_one_line_and_steers_no_terminal() {

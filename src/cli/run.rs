@@ -18,6 +18,9 @@ pub struct Args {
     /// Only this browser; repeat it for more
     #[arg(long = "browser", value_name = "chromium|firefox")]
     browsers: Vec<Kind>,
+    /// Play this journey instead of the plan's: a path, or the name of a shipped one; repeat it for more
+    #[arg(long = "journey", value_name = "NAME")]
+    journeys: Vec<String>,
     /// Another app file: a path, or the name of a shipped one
     #[arg(long, value_name = "FILE")]
     app: Option<String>,
@@ -62,6 +65,7 @@ pub async fn main(args: Args) -> Done {
         browsers: args.browsers,
         base: args.base,
         app: args.app,
+        journeys: args.journeys,
         repeat: args.repeat,
         profiles: args.profiles,
         seed: args.seed,

@@ -21,6 +21,8 @@ pub struct Rule {
     pub times: Option<u64>,
     /// What shares `times`, `nth`, and the capacity of a link.
     pub scope: Scope,
+    /// Whether it is armed from the start; otherwise whoever runs the proxy arms it.
+    pub armed: bool,
     /// What happens.
     pub fault: Arc<dyn Fault>,
 }

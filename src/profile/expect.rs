@@ -4,7 +4,7 @@
 use crate::browser::Kind;
 use crate::fault::rule::glob;
 use crate::source::Problem;
-use crate::unit::Time;
+use crate::unit::{Time, ms, show_ms};
 use serde::Deserialize;
 use std::ops::Range;
 use std::time::Duration;
@@ -69,7 +69,8 @@ impl Expect {
             (Outcome::Plays, false) => Err(format!("it must play under this profile, and failed: {reason}")),
             (Outcome::Plays, true) => match self.within.zip(facts.slowest) {
                 Some((within, slowest)) if slowest > within => {
-                    Err(format!("it must play within {within:?} under this profile, and took {slowest:?}"))
+                    let (within, slowest) = (show_ms(ms(within)), show_ms(ms(slowest)));
+                    Err(format!("it must play within {within} under this profile, and took {slowest}"))
                 }
                 _ => Ok(()),
             },
@@ -175,8 +176,9 @@ mod tests {
     fn what_must_play_plays_in_time_or_the_reason_is_told() {
         assert_eq!(plays(None).judge(&played(500)), Ok(()));
         assert_eq!(plays(Some(10)).judge(&played(10)), Ok(()));
-        let late = plays(Some(10)).judge(&played(11)).expect_err("too late");
-        assert!(late.contains("10s") && late.contains("11s"), "{late}");
+        let slowest = Some(Duration::from_micros(11_296_443));
+        let late = plays(Some(10)).judge(&Facts { slowest, ..played(11) }).expect_err("too late");
+        assert_eq!(late, "it must play within 10.00 s under this profile, and took 11.30 s");
         let failed = plays(Some(10)).judge(&FAILED).expect_err("it failed");
         assert!(failed.contains("MediaError 4"), "{failed}");
         // Nothing was timed: nothing was late.

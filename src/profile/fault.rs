@@ -17,7 +17,7 @@ use std::sync::Arc;
 use toml::{Spanned, Value};
 
 /// The keys that every fault may have.
-const SHARED: [&str; 7] = ["do", "id", "leg", "match", "probability", "times", "scope"];
+const SHARED: [&str; 8] = ["do", "id", "leg", "match", "probability", "times", "scope", "armed"];
 
 /// A fault as the file has it. Not derived: whatever is no shared key is the fault's own, and keeps its place.
 #[derive(Default)]
@@ -29,6 +29,7 @@ pub(super) struct FaultFile {
     probability: Option<Spanned<Share>>,
     times: Option<Spanned<i64>>,
     scope: Scope,
+    armed: Option<bool>,
     own: Vec<(Spanned<String>, Spanned<Value>)>,
 }
 
@@ -51,6 +52,7 @@ impl<'de> Deserialize<'de> for FaultFile {
                         "probability" => file.probability = Some(map.next_value()?),
                         "times" => file.times = Some(map.next_value()?),
                         "scope" => file.scope = map.next_value()?,
+                        "armed" => file.armed = Some(map.next_value()?),
                         _ => file.own.push((key, map.next_value()?)),
                     }
                 }
@@ -97,8 +99,9 @@ impl FaultFile {
         if problems.len() > before {
             return None;
         }
-        let (leg, scope) = (self.leg, self.scope);
-        let rule = Rule { id: self.id().to_owned(), kind: kind.name(), leg, when, probability, times, scope, fault };
+        let (leg, scope, armed) = (self.leg, self.scope, self.armed.unwrap_or(true));
+        let (id, kind) = (self.id().to_owned(), kind.name());
+        let rule = Rule { id, kind, leg, when, probability, times, scope, armed, fault };
         let own = self.own.iter().map(|(key, value)| format!("{} = {}", key.get_ref(), value.get_ref()));
         let says = words::rule(&rule, &own.collect::<Vec<_>>().join(", "));
         Some((rule, says))

@@ -9,8 +9,9 @@ pub use expect::{Expect, Facts, Outcome};
 
 use crate::browser::Kind;
 use crate::error::Result;
-use crate::fault::rule::Rule;
-use crate::source::{Problem, Source};
+use crate::fault::rule::{Rule, glob};
+use crate::source::{Problem, Source, names};
+use crate::table::did_you_mean;
 use serde::Deserialize;
 use std::path::Path;
 use toml::Spanned;
@@ -29,7 +30,7 @@ pub struct Profile {
     pub seed: u64,
     /// Its faults, in the file's order. None: the network as it is.
     pub rules: Vec<Rule>,
-    /// What must hold under it, in the file's order.
+    /// What must hold under it, in the file's order. None of a profile with faults: `soundcheck proxy` plays it, no run.
     pub expect: Vec<Expect>,
     /// Each fault in words, in the same order.
     pub says: Vec<String>,
@@ -71,18 +72,13 @@ impl Profile {
         let published = name.contains('/');
         let expect = match (file.fault.is_empty(), file.expect.is_empty()) {
             (false, true) if published => vec![Expect::plays()],
-            (false, true) => {
-                let help = "add [[expect]] with `outcome = \"plays\"`, or \"fails\" and a `reason`";
-                problems.push(Problem::whole("nothing says what must hold under these faults", help));
-                Vec::new()
-            }
             (false, false) => expect::check(&file.expect, &mut problems),
             (true, false) => {
                 let help = "remove [[expect]], or add a [[fault]]: without one the plan's objectives judge";
                 problems.push(Problem::at(file.expect[0].span(), "an expectation without a fault", help));
                 Vec::new()
             }
-            (true, true) => Vec::new(),
+            (_, true) => Vec::new(),
         };
         if !problems.is_empty() {
             return Err(source.error(&problems));
@@ -97,6 +93,18 @@ impl Profile {
         Self { name, question, source: None, seed: SEED, rules, expect, says }
     }
 
+    /// As a run plays it: it must say what holds, and what nobody arms is not planned.
+    pub fn for_plays(mut self, source: &Source) -> Result<Self> {
+        let (rules, says) = self.rules.into_iter().zip(self.says).filter(|(rule, _)| rule.armed).unzip();
+        (self.rules, self.says) = (rules, says);
+        if self.rules.is_empty() || !self.expect.is_empty() {
+            return Ok(self);
+        }
+        let what = "nothing says what must hold under these faults: only `soundcheck proxy` can play it";
+        let help = "add [[expect]] with `outcome = \"plays\"`, or \"fails\" and a `reason`";
+        Err(source.error(&[Problem::whole(what, help)]))
+    }
+
     /// What must hold of a play of this journey in this browser: the first expectation that is for it.
     pub fn expected(&self, journey: &str, browser: Kind) -> Option<&Expect> {
         self.expect.iter().find(|e| e.is_for(journey, browser))
@@ -104,8 +112,25 @@ impl Profile {
 
     /// What it does and what must hold under it, a line each, for people.
     pub fn words(&self) -> Vec<String> {
-        let expect = self.expect.iter().enumerate().map(|(n, e)| words::expect(e, n == 0));
-        self.says.iter().cloned().chain(expect).collect()
+        let expect = self.expect.iter().enumerate().map(|(n, e)| words::expect(e, &self.expect[..n]));
+        let unjudged = !self.rules.is_empty() && self.expect.is_empty();
+        let proxy_only = unjudged.then(|| "expects: nothing, so it is for `soundcheck proxy` only".to_owned());
+        self.says.iter().cloned().chain(expect).chain(proxy_only).collect()
+    }
+
+    /// Expectations of journeys that are none of `own`, lie not beside `from` and do not ship. A slip of the pen there
+    /// fits no play, and nothing else would say so.
+    pub fn unknown_journeys(&self, own: &[&str], from: &Source, place: &str) -> Vec<Problem> {
+        let shipped = names("journeys");
+        let known: Vec<&str> = own.iter().copied().chain(shipped.iter().map(String::as_str)).collect();
+        let named = self.expect.iter().filter_map(|expect| Some((expect.journey.as_ref()?, &expect.span)));
+        named
+            .filter(|(journey, _)| !known.iter().any(|k| glob(journey, k)) && from.beside(journey, "journeys").is_err())
+            .map(|(journey, span)| {
+                let help = did_you_mean(journey, known.iter().copied());
+                Problem::at(span.clone(), format!("no journey `{journey}` {place}, or among the shipped"), help)
+            })
+            .collect()
     }
 }
 

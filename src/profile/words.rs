@@ -1,6 +1,7 @@
 //! A profile in words, for people who wonder what a file does.
 
 use super::expect::{Expect, Outcome};
+use crate::browser::Kind;
 use crate::fault::Leg;
 use crate::fault::rule::{Nth, Part, Rule, Scope, When};
 use crate::fault::seed::Draw;
@@ -30,6 +31,9 @@ pub(super) fn rule(rule: &Rule, own: &str) -> String {
     if rule.leg == Leg::Upstream {
         parts.push("between the app and its upstream".to_owned());
     }
+    if !rule.armed {
+        parts.push("disarmed at first".to_owned());
+    }
     parts.join("; ")
 }
 
@@ -57,10 +61,16 @@ fn when(when: &When, of: &str) -> String {
     said
 }
 
-/// An expectation: `video in firefox fails with "MediaError 4"`.
-pub(super) fn expect(expect: &Expect, first: bool) -> String {
-    let every = if first { "every play" } else { "every other play" };
-    let who = match (&expect.journey, expect.browser) {
+/// An expectation: `video in firefox fails with "MediaError 4"`. The earlier ones took their plays already.
+pub(super) fn expect(expect: &Expect, earlier: &[Expect]) -> String {
+    let every = if earlier.is_empty() { "every play" } else { "every other play" };
+    let taken = |b: Kind| earlier.iter().any(|e| e.journey == expect.journey && e.browser == Some(b));
+    let left = match (taken(Kind::Chromium), taken(Kind::Firefox)) {
+        (true, false) => Some(Kind::Firefox),
+        (false, true) => Some(Kind::Chromium),
+        _ => None,
+    };
+    let who = match (&expect.journey, expect.browser.or(left)) {
         (None, None) => every.to_owned(),
         (None, Some(browser)) => format!("{every} in {browser}"),
         (Some(journey), None) => format!("{journey} in both browsers"),

@@ -8,7 +8,7 @@ use crate::fault::head::Head;
 use crate::fault::rule::{Now, Rule, Scope};
 use crate::fault::seed::Draw;
 use crate::fault::{Range, Request, Resource, Response, Step};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use tokio::time::Instant;
@@ -43,6 +43,8 @@ pub(super) struct Kept {
     requests: AtomicU64,
     matched: AtomicU64,
     pub applied: AtomicU64,
+    /// Connections that a part of the link did something to.
+    reached: Mutex<HashSet<u64>>,
 }
 
 pub(super) struct Counts {
@@ -91,12 +93,13 @@ impl Rules {
             .map(|rule| Kept {
                 whole: !rule.when.wants_a_request() && !rule.fault.accept(&of_link).is_empty(),
                 link: rule.fault.link().is_some(),
+                armed: AtomicBool::new(rule.armed),
                 rule,
-                armed: AtomicBool::new(true),
                 waiting: AtomicU64::new(0),
                 requests: AtomicU64::new(0),
                 matched: AtomicU64::new(0),
                 applied: AtomicU64::new(0),
+                reached: Mutex::default(),
             })
             .collect();
         let mut scopes: Vec<Scope> = Vec::new();
@@ -264,6 +267,7 @@ impl Rules {
             for count in [&kept.waiting, &kept.requests, &kept.matched, &kept.applied] {
                 count.store(0, Relaxed);
             }
+            lock(&kept.reached).clear();
         }
     }
 
@@ -280,6 +284,12 @@ impl Kept {
             matched: self.matched.load(Relaxed),
             applied: self.applied.load(Relaxed),
         }
+    }
+
+    /// Whether a part of the link did nothing to this connection before.
+    pub(super) fn reached(&self, connection: u64) -> bool {
+        let mut reached = lock(&self.reached);
+        reached.len() >= KEPT || reached.insert(connection)
     }
 
     fn take_waiting(&self) -> bool {

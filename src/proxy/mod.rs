@@ -134,7 +134,7 @@ pub struct Tally {
     pub requests: u64,
     /// Those it matched.
     pub matched: u64,
-    /// Times it was applied: its first action was carried out.
+    /// Times it was applied: its first action was carried out; of a part of the link, the connections it changed.
     pub applied: u64,
 }
 
@@ -143,7 +143,7 @@ pub struct Tally {
 pub struct Standing {
     /// The fault and its matching.
     pub rule: Rule,
-    /// Whether it is armed: all are at first, [`Proxy::set_armed`] changes it.
+    /// Whether it is armed: at first as its rule says, [`Proxy::set_armed`] changes it.
     pub armed: bool,
     /// Firings that were asked for and wait for their request.
     pub waiting: u64,

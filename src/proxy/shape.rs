@@ -151,7 +151,7 @@ impl Lane {
                 Fate::Arrives(at) => stands = stands.max(now + at.saturating_sub(since)),
                 lost => {
                     if let Some(rule) = rule {
-                        self.rules.applied_link(&rule);
+                        self.rules.applied_link(&rule, self.whose.connection);
                         told::applied_link(&self.shared, self.whose.connection, &self.rules, &rule, "connect");
                     }
                     return if lost == Fate::Reset { Becomes::Reset } else { Becomes::Lost };
@@ -205,7 +205,7 @@ impl Lane {
             Fate::Reset => Becomes::Reset,
         };
         for rule in acted {
-            self.rules.applied_link(&rule);
+            self.rules.applied_link(&rule, self.whose.connection);
             let way = if self.up { "up" } else { "down" };
             told::applied_link(&self.shared, self.whose.connection, &self.rules, &rule, way);
         }
@@ -289,8 +289,11 @@ impl Rules {
         self.windows
     }
 
-    pub(super) fn applied_link(&self, id: &str) {
-        if let Some(kept) = self.of(id) {
+    /// A part of the link did something to a connection: counted once for each, in whichever direction it did.
+    pub(super) fn applied_link(&self, id: &str, connection: u64) {
+        if let Some(kept) = self.of(id)
+            && kept.reached(connection)
+        {
             kept.applied.fetch_add(1, Relaxed);
         }
     }

@@ -11,9 +11,9 @@ use crate::error::{Error, Operator as _, Result};
 use crate::event::{Ids, Log, Origin};
 use crate::proxy::Proxy;
 use crate::proxy::live::{Live, News};
-use axum::extract::rejection::StringRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -137,6 +137,15 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// An id in the path.
+type Id = Result<Path<String>, PathRejection>;
+
+impl From<PathRejection> for Refusal {
+    fn from(e: PathRejection) -> Self {
+        Self(e.status(), e.body_text())
+    }
+}
+
 fn router(desk: Arc<Desk>) -> Result<Router> {
     let policy =
         HeaderValue::from_str(&gate::policy(PAGE)).map_err(|e| Error::us(format!("the page's policy: {e}")))?;
@@ -152,6 +161,9 @@ fn router(desk: Arc<Desk>) -> Result<Router> {
         .route("/api/requests", get(requests))
         .route("/api/reset", post(reset))
         .fallback(|| async { Refusal(StatusCode::NOT_FOUND, "no such thing here".to_owned()) })
+        .method_not_allowed_fallback(|method: Method| async move {
+            Refusal(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not for this: `Allow` names what is"))
+        })
         .layer(DefaultBodyLimit::max(LONGEST_PROFILE))
         .layer(from_fn_with_state(desk.clone(), gate::guard))
         .with_state(desk))
@@ -175,7 +187,8 @@ fn no_such(id: &str) -> Refusal {
     Refusal(StatusCode::NOT_FOUND, format!("no fault `{id}` in this profile"))
 }
 
-async fn switch(State(desk): State<Arc<Desk>>, Path(id): Path<String>, armed: bool) -> Result<Json<Value>, Refusal> {
+async fn switch(State(desk): State<Arc<Desk>>, id: Id, armed: bool) -> Result<Json<Value>, Refusal> {
+    let Path(id) = id?;
     if !desk.proxy.set_armed(&id, armed) {
         return Err(no_such(&id));
     }
@@ -183,7 +196,8 @@ async fn switch(State(desk): State<Arc<Desk>>, Path(id): Path<String>, armed: bo
     Ok(Json(json!({ "id": id, "armed": armed })))
 }
 
-async fn fire(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+async fn fire(State(desk): State<Arc<Desk>>, id: Id) -> Result<Json<Value>, Refusal> {
+    let Path(id) = id?;
     let standing = desk.proxy.standing().into_iter().find(|s| s.rule.id == id).ok_or_else(|| no_such(&id))?;
     if standing.rule.fault.link().is_some() {
         let what = format!("`{id}` is of the link, not of a request: arm it or disarm it");
@@ -225,8 +239,13 @@ struct Since {
     since: u64,
 }
 
-async fn requests(State(desk): State<Arc<Desk>>, Query(Since { since }): Query<Since>) -> Json<News> {
-    Json(desk.live.since(since))
+async fn requests(
+    State(desk): State<Arc<Desk>>,
+    query: Result<Query<Since>, QueryRejection>,
+) -> Result<Json<News>, Refusal> {
+    let wrong = "since=N: a whole number from 0, the `version` of an answer before";
+    let Query(Since { since }) = query.map_err(|e| Refusal(e.status(), wrong.to_owned()))?;
+    Ok(Json(desk.live.since(since)))
 }
 
 async fn reset(State(desk): State<Arc<Desk>>) -> Json<Value> {

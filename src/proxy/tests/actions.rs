@@ -37,6 +37,7 @@ fn rule(id: &str, fault: Wants) -> Rule {
         probability: 1.0,
         times: None,
         scope: Scope::Link,
+        armed: true,
         fault: Arc::new(fault),
     }
 }

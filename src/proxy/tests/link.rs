@@ -16,6 +16,7 @@ fn rule(kind: &'static str, keys: &str) -> Rule {
         probability: 1.0,
         times: None,
         scope: Scope::Link,
+        armed: true,
         fault: (row.make)(toml::from_str(keys).expect("keys")).expect("a fault"),
     }
 }
@@ -56,7 +57,9 @@ async fn a_round_trip_takes_as_long_as_it_says_and_setting_up_one_more() {
     let told = &rig.told("fault_applied", 1).await[0];
     assert_eq!((told.text("fault"), told.text("at")), (Some("latency"), Some("link")));
     assert_eq!(rig.proxy.tally()[0].matched, 11);
-    assert!(rig.proxy.tally()[0].applied >= 1);
+    assert_eq!(rig.proxy.tally()[0].applied, 1, "in both directions, and once for the connection");
+    get(&mut rig.client().await, 10).await;
+    assert_eq!(rig.proxy.tally()[0].applied, 2);
 }
 
 #[tokio::test]
