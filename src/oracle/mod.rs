@@ -5,6 +5,7 @@
 mod first_video_frame;
 mod new_picture;
 mod page;
+pub mod playback;
 mod sound;
 
 use crate::browser::probe::{Audio, Frame, Gl, Video};

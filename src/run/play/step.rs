@@ -30,6 +30,7 @@ impl OnStage<'_> {
                 self.step(step, n).await?;
             }
         }
+        self.plays_on().await?;
         if !self.switches.is_multiple_of(MEMORY_EVERY) || self.switches == 0 {
             self.memory().await;
         }
@@ -49,7 +50,7 @@ impl OnStage<'_> {
             Some(expectation) => self.expect(step, expectation).await,
             None => self.act(step).await.map(|()| Outcome::default()),
         };
-        let outcome = match done {
+        let mut outcome = match done {
             Ok(outcome) => outcome,
             // What the app did not let the viewer do is a failed step; the rest ends the play otherwise.
             Err(Stop::Failed(why)) => self.not_done(expectation, start, why),
@@ -72,6 +73,9 @@ impl OnStage<'_> {
             && let Some(stay) = step.stay
         {
             self.stay(stay).await?;
+        }
+        if outcome.failed.is_none() {
+            outcome.failed = self.playback();
         }
         self.slowest = outcome.ms.into_iter().chain(self.slowest).reduce(f64::max);
         self.end_step(step, outcome.failed.is_none(), outcome.ms, outcome.failed.as_deref(), start);
@@ -188,10 +192,7 @@ impl OnStage<'_> {
     async fn stay(&mut self, stay: Duration) -> Result<(), Stop> {
         let deadline = Instant::now() + stay;
         while self.watch.next(deadline).await.is_some() {}
-        match &self.watch.gone {
-            Some(why) => Err(Stop::Gone(why.clone())),
-            None => Ok(()),
-        }
+        self.goes_on().await
     }
 
     async fn screenshot(&mut self, step: &str) {
