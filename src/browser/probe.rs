@@ -151,7 +151,7 @@ impl Frame {
 }
 
 /// WebGL: contexts, programs, failures.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Gl {
     /// `context`, `program`, `compile_error`, `link_error`, `lost`, `restored`.
     pub ev: String,
@@ -189,6 +189,38 @@ pub struct Video {
     pub error: Option<MediaError>,
     /// An audio element.
     pub audio: bool,
+    /// `paused`.
+    pub paused: bool,
+    /// `ended`.
+    pub ended: bool,
+    /// `seeking`.
+    pub seeking: bool,
+    /// `loop`.
+    pub looping: bool,
+    /// `autoplay`.
+    pub auto: bool,
+    /// `playbackRate`.
+    pub rate: Option<f64>,
+    /// `duration`, seconds; `None`: not known, or without end.
+    pub dur: Option<f64>,
+    /// Where the page wants to be, seconds, while a seek of its own is under way.
+    pub to: Option<f64>,
+    /// End of what is buffered around `ct`, seconds.
+    pub buf: Option<f64>,
+    /// It would be heard: it has sound, is not muted and not at volume 0.
+    pub audible: bool,
+    /// Frames shown of this source.
+    pub frames: Option<f64>,
+    /// Frames left out.
+    pub dropped: Option<f64>,
+    /// Times a frame stood for longer than it should, in frames.
+    pub repeated: Option<f64>,
+    /// For how long no new frame came, milliseconds; `None` where none should.
+    pub gap: Option<f64>,
+    /// By how much the probe's own timer came late in that time, milliseconds.
+    pub late: Option<f64>,
+    /// Media time of the last frame, seconds.
+    pub mt: Option<f64>,
 }
 
 /// `MediaError`: 1 aborted, 2 network, 3 decode, 4 source not supported.

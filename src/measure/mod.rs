@@ -6,6 +6,7 @@ use crate::table::Row;
 mod console;
 mod memory;
 mod single;
+mod stalls;
 
 /// A measure an objective may name.
 pub struct Measure {
@@ -116,5 +117,11 @@ pub const MEASURES: &[Measure] = &[
         about: "from the viewer's input to the first decoded video frame; a failed init never came",
         unit: "video init",
         fold: || single::values("video_init_frame_ready", "video_init_error"),
+    },
+    Measure {
+        name: "long stalls",
+        about: "stalls of more than 3 s per minute watched: pauses and seeks are no watching",
+        unit: "minute watched",
+        fold: || Box::new(stalls::LongStalls::default()),
     },
 ];

@@ -5,7 +5,9 @@
 mod first_video_frame;
 mod new_picture;
 mod page;
+pub mod playback;
 mod reconnects;
+pub mod screen;
 mod sound;
 
 use crate::browser::probe::{Audio, Frame, Gl, Video};

@@ -23,9 +23,16 @@ pub struct Expect {
     pub reason: Option<String>,
     /// How long each expectation of the journey may take; `None`: until it gives up.
     pub within: Option<Duration>,
+    /// How long a video may stand still, before it goes on; `None`: as long as [`RECOVERS`] says.
+    pub recovers: Option<Duration>,
     /// Where the file names the journey, for problems found later (a journey that no plan has).
     pub span: Range<usize>,
 }
+
+/// How long a video may stand still where the profile does not say: as long as it may take to begin.
+const RECOVERS: Duration = Duration::from_secs(45);
+/// The same of a play that need not play: after so long it has failed.
+const FAILED: Duration = Duration::from_secs(10);
 
 /// How a play ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -53,7 +60,21 @@ pub struct Facts<'a> {
 impl Expect {
     /// That every play plays.
     pub fn plays() -> Self {
-        Self { journey: None, browser: None, outcome: Outcome::Plays, reason: None, within: None, span: 0..0 }
+        Self {
+            journey: None,
+            browser: None,
+            outcome: Outcome::Plays,
+            reason: None,
+            within: None,
+            recovers: None,
+            span: 0..0,
+        }
+    }
+
+    /// How long a video may stand still before it has failed to play.
+    pub fn recovers(&self) -> Duration {
+        let usual = if self.outcome == Outcome::Plays { RECOVERS } else { FAILED };
+        self.recovers.unwrap_or(usual)
     }
 
     /// Whether it is about a play of this journey in this browser.
@@ -103,6 +124,7 @@ pub(super) struct ExpectFile {
     outcome: Spanned<Outcome>,
     reason: Option<Spanned<String>>,
     within: Option<Spanned<Time>>,
+    recovers: Option<Spanned<Time>>,
 }
 
 impl ExpectFile {
@@ -120,6 +142,10 @@ impl ExpectFile {
             let help = "write `outcome = \"plays\"`, or remove the time";
             problems.push(Problem::at(within.span(), "`within` for a play that need not play", help));
         }
+        if let (Some(recovers), true) = (&self.recovers, outcome != Outcome::Plays) {
+            let help = "write `outcome = \"plays\"`, or remove the time";
+            problems.push(Problem::at(recovers.span(), "`recovers` for a play that need not play", help));
+        }
         if let Some(empty) = [&self.reason, &self.journey].into_iter().flatten().find(|t| t.get_ref().trim().is_empty())
         {
             problems.push(Problem::at(empty.span(), "nothing is written here", "write it, or remove the line"));
@@ -131,6 +157,7 @@ impl ExpectFile {
             outcome,
             reason: self.reason.as_ref().map(|r| r.get_ref().clone()),
             within: self.within.as_ref().map(|t| t.get_ref().0),
+            recovers: self.recovers.as_ref().map(|t| t.get_ref().0),
         }
     }
 }

@@ -83,5 +83,6 @@ pub(super) fn expect(expect: &Expect, earlier: &[Expect]) -> String {
         (Outcome::Fails, None, _) => "fails".to_owned(),
         (Outcome::Either, ..) => "plays or fails".to_owned(),
     };
-    format!("expects: {who} {what}")
+    let recovers = expect.recovers.map(|t| format!(", a stall over after {t:?}")).unwrap_or_default();
+    format!("expects: {who} {what}{recovers}")
 }

@@ -3,8 +3,9 @@
 use crate::browser::notice::Notice;
 use crate::browser::probe::{self, Frame, What};
 use crate::browser::session::Session;
-use crate::event::{Event, Ids, Log, Now, Origin, random_hex};
+use crate::event::{Event, Ids, Log, Now, Origin, random_hex, url_hash};
 use crate::oracle::Seen;
+use crate::oracle::playback::Playback;
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(super) struct Watch {
     pub gone: Option<String>,
     /// The probe reported from the page.
     pub probed: bool,
+    /// How the page's videos play.
+    pub playback: Playback,
     last_exception: (f64, String),
 }
 
@@ -55,6 +58,7 @@ impl Watch {
             renderer: None,
             gone: None,
             probed: false,
+            playback: Playback::default(),
             last_exception: (f64::NEG_INFINITY, String::new()),
         }
     }
@@ -229,6 +233,8 @@ impl Watch {
     fn message(&mut self, message: probe::Message) {
         if let What::Hello { origin, top, .. } = message.what {
             if top {
+                self.playback.left(self.log.now_ms());
+                self.tell_playback();
                 self.origin = Some(origin);
                 self.probed = true;
                 self.frames.clear();
@@ -254,7 +260,11 @@ impl Watch {
             }
             What::Texture { ev, error } if ev == "error" => Seen::Texture(Err(error.unwrap_or_default())),
             What::Texture { .. } => Seen::Texture(Ok(())),
-            What::Video(video) => Seen::Video(video),
+            What::Video(video) => {
+                self.playback.see(t, &video);
+                self.tell_playback();
+                Seen::Video(video)
+            }
             What::Audio(audio) => Seen::Audio(audio),
             What::Error { ev, message, url, line } => {
                 if ev == "resource" {
@@ -276,6 +286,21 @@ impl Watch {
             What::Hello { .. } | What::Other => return,
         };
         self.queue.push_back((t, seen));
+    }
+
+    /// The play is over: what is known of its videos is told.
+    pub(super) fn end_playback(&mut self) {
+        self.playback.end(self.log.now_ms());
+        self.tell_playback();
+    }
+
+    fn tell_playback(&mut self) {
+        for told in self.playback.told() {
+            let ids = Ids { media_url_hash: told.url.as_deref().map(url_hash), ..self.ids.clone() };
+            let mut fields = told.fields;
+            fields["url"] = json!(told.url);
+            self.log.write(told.event, Origin::Monitor, told.t, &ids, fields);
+        }
     }
 
     fn gl_event(&mut self, t: f64, gl: &probe::Gl) {

@@ -527,6 +527,7 @@
     if (!contexts.has(gl)) return;
     const v = sc.videoOf(video);
     if (error === null) {
+      if (v) v.texAt = now();
       if (video.readyState < 2) return;
       uploads++;
       if (!v || v.tex) return;

@@ -1,4 +1,5 @@
-// Media elements: their events, the first decoded frame, and four samples a second while they play.
+// Media elements: their events, the first decoded frame, and how they play: looked at every 100 ms, told once a second and
+// at once when frames stop coming or come again.
 // Hydra's videos are never attached to the document, so elements are caught where they are made and used.
 (sc) => {
   const { apply, hook, guard, send, listen, now, r1, text } = sc;
@@ -11,23 +12,74 @@
   const rawRvfc = window.HTMLVideoElement && HTMLVideoElement.prototype.requestVideoFrameCallback;
   const rawQuality = window.HTMLVideoElement && HTMLVideoElement.prototype.getVideoPlaybackQuality;
 
+  // Firefox calls back for some four of five frames, and counts them all; Chromium counts what it decodes, also ahead.
+  const gecko = "mozHasAudio" in Media.prototype;
+
+  const TICK_MS = 100;
+  const TELL_MS = 950;
+  // No new frame for so long is told; what it means is not decided here.
+  const GAP_MS = 200;
+  // A video that nothing shows any more: no part of the document, and no texture was made of it for so long.
+  const UNUSED_MS = 1000;
+
   const known = new WeakMap();
-  let count = 0;
+  // Apart from those of other frames of the page.
+  let count = window === window.top ? 0 : Math.floor(Math.random() * 1e6) * 1e4;
 
   const source = (el) => {
     const url = el.currentSrc || el.src;
     if (el.srcObject) return "srcobject:" + (el.srcObject.constructor ? el.srcObject.constructor.name : "");
     return text(url || "", 4000); // a data: URL may be megabytes
   };
+  // Frames should come: it plays, and has begun to. A seek of the page's own is no playing, the one back to the start of
+  // a loop is. `base` is when the last frame came, or since when they should.
+  const duty = (el, v, t) => {
+    const unused = v.texAt > 0 && t - v.texAt > UNUSED_MS && !el.isConnected;
+    const due = v.framed && !el.paused && !el.ended && !(el.seeking && v.sought) && el.playbackRate !== 0 && !unused;
+    if (due === v.due) return;
+    v.due = due;
+    v.gap = false;
+    v.base = t;
+    v.late = 0;
+  };
+  const audible = (el) =>
+    !el.muted && el.volume > 0 && !!(gecko ? el.mozHasAudio : el.webkitAudioDecodedByteCount > 0);
+  const quality = (el, v) => (rawQuality && !v.audio ? apply(rawQuality, el, []) : null);
   const report = (el, v, ev, t) => {
+    duty(el, v, t);
+    v.told = t;
     const m = {
       k: "video", ev, t: r1(t), id: v.id, src: source(el), rs: el.readyState, ns: el.networkState, ct: el.currentTime,
       w: el.videoWidth || 0, h: el.videoHeight || 0, paused: el.paused, attached: el.isConnected,
     };
-    if (v.audio) m.audio = true;
+    if (v.audio) {
+      m.audio = true;
+      return m;
+    }
+    m.ended = el.ended;
+    m.seeking = el.seeking;
+    m.looping = el.loop;
+    m.auto = el.autoplay;
+    m.rate = el.playbackRate;
+    m.dur = el.duration;
+    if (v.sought) m.to = v.to;
+    if (!v.framed && el.paused) return m;
+    m.audible = audible(el);
+    m.buf = null;
+    for (let i = 0, b = el.buffered; i < b.length; i++) {
+      if (b.start(i) <= m.ct + 0.1 && m.ct <= b.end(i)) m.buf = b.end(i);
+    }
+    const q = quality(el, v);
+    m.frames = gecko && q ? q.totalVideoFrames : v.frames;
+    m.dropped = gecko && q ? q.droppedVideoFrames : v.dropped;
+    m.repeated = v.repeated;
+    if (v.due) {
+      m.gap = r1(t - v.base);
+      m.late = r1(v.late);
+      m.mt = v.mt;
+    }
     return m;
   };
-  const quality = (el) => (rawQuality && !known.get(el).audio ? apply(rawQuality, el, []) : null);
 
   const firstFrame = (el, v, by, t, more) => {
     if (v.framed) return;
@@ -40,6 +92,38 @@
     }
     send(m);
     sc.flush();
+  };
+  const resumed = (el, v, t) => {
+    if (v.gap && v.due) {
+      const m = report(el, v, "resume", t);
+      v.gap = false;
+      send(m);
+    }
+    v.base = t;
+    v.late = 0;
+  };
+  // A frame came: what was left out since the one before, or stood for longer than it should. The shortest step of the
+  // media's time seen is taken for its frame period.
+  const shown = (el, v, t, more) => {
+    const n = more.presentedFrames;
+    const frames = n > v.presented ? n - v.presented : 1;
+    const step = (more.mediaTime - v.mt) * 1000;
+    const wall = t - v.at;
+    if (v.due && step > 0 && step < 1000 && wall < GAP_MS) {
+      const each = step / frames;
+      if (each >= 8 && (v.period === 0 || each < v.period)) v.period = each;
+      if (v.period > 0) {
+        const out = Math.round(step / v.period) - frames;
+        if (out > 0) v.dropped += out;
+        const again = Math.floor((wall * el.playbackRate) / v.period - frames - Math.max(out, 0) + 0.25);
+        if (again > 0) v.repeated += again;
+      }
+    }
+    resumed(el, v, t);
+    v.presented = n;
+    v.frames += frames;
+    v.mt = more.mediaTime;
+    v.at = t;
   };
   // One callback function per element, asked for again from within: nothing is allocated per frame.
   const chain = (el, v) => {
@@ -55,6 +139,11 @@
         apply(rawRvfc, el, [v.onFrame]);
         // Before metadata it is the last frame of the source that went before.
         if (!v.framed && el.readyState > 0) guard("video.frame", () => firstFrame(el, v, "rvfc", t, more));
+        try {
+          shown(el, v, t, more);
+        } catch (e) {
+          sc.fail("video.shown", e);
+        }
       };
     }
     apply(rawRvfc, el, [v.onFrame]);
@@ -62,29 +151,42 @@
   const renew = (v) => {
     v.framed = false;
     v.dataAt = 0;
-    v.tex = v.texError = false;
+    v.tex = v.texError = v.sought = v.due = v.gap = false;
+    v.frames = v.dropped = v.repeated = v.period = v.texAt = 0;
   };
 
   // Elements that play. Held weakly: the probe must not keep alive what the page has dropped.
   let playing = [];
   let ticking = false;
-  const sample = (el, v) => {
-    const m = report(el, v, "sample", now());
-    const q = quality(el);
-    m.total = q ? q.totalVideoFrames : null;
-    m.dropped = q ? q.droppedVideoFrames : null;
-    m.rvfc = v.rvfc;
-    m.ended = el.ended;
-    m.buf = null;
-    for (let i = 0, b = el.buffered; i < b.length; i++) {
-      if (b.start(i) <= el.currentTime + 0.1 && el.currentTime <= b.end(i)) m.buf = b.end(i);
+  let dueAt = 0;
+  const look = (el, v, t, over) => {
+    // This timer itself came late: a page whose thread was busy tells nothing of the video.
+    if (over > 60) v.late += over;
+    duty(el, v, t);
+    const q = quality(el, v);
+    const total = q ? q.totalVideoFrames - (gecko ? q.droppedVideoFrames : 0) : 0;
+    const ct = el.currentTime;
+    // Frames came without a callback: Firefox skips some, and a page that draws slowly is called back seldom.
+    if (v.due && total > v.total && v.calls === v.rvfc && (gecko || ct - v.ct > 0.02)) {
+      resumed(el, v, Math.max(t - 50, (t + v.looked) / 2));
+      v.mt = ct;
     }
-    send(m);
+    v.total = total;
+    v.calls = v.rvfc;
+    v.ct = ct;
+    v.looked = t;
+    if (v.due && !v.gap && t - v.base > GAP_MS) {
+      v.gap = true;
+      send(report(el, v, "gap", t));
+    } else if (t - v.told >= TELL_MS || el.readyState !== v.rs) send(report(el, v, "sample", t));
+    v.rs = el.readyState;
     // rVFC is known not to fire at times; then the frame counter is the witness, and says so.
-    if (!v.framed && v.dataAt && now() - v.dataAt > 500 && q && q.totalVideoFrames > 0) firstFrame(el, v, "quality", now());
+    if (!v.framed && v.dataAt && t - v.dataAt > 500 && q && q.totalVideoFrames > 0) firstFrame(el, v, "quality", t);
   };
   const tick = () => {
     ticking = false;
+    const t = now();
+    const over = t - dueAt;
     const still = [];
     for (const ref of playing) {
       const el = ref.deref();
@@ -94,7 +196,7 @@
         v.sampled = false;
         continue;
       }
-      guard("video.sample", () => sample(el, v));
+      guard("video.look", () => look(el, v, t, over));
       still[still.length] = ref;
     }
     playing = still;
@@ -103,7 +205,8 @@
   const schedule = () => {
     if (ticking || !playing.length) return;
     ticking = true;
-    sc.later(tick, 250);
+    dueAt = now() + TICK_MS;
+    sc.later(tick, TICK_MS);
   };
   const follow = (el, v) => {
     if (v.sampled || el.paused) return;
@@ -124,6 +227,7 @@
       const m = report(el, v, ev, t);
       if (el.error) m.error = { code: el.error.code, message: text(el.error.message || "", 300) };
       send(m);
+      if (ev === "seeked" && !el.seeking) v.sought = false;
       if (ev === "loadstart") chain(el, v);
       else if (ev === "loadeddata") {
         v.dataAt = t;
@@ -137,7 +241,10 @@
     if (v) return v;
     v = {
       id: ++count, audio: el.localName === "audio", rvfc: 0, framed: false, chained: false, onFrame: null, dataAt: 0,
-      sampled: false, seen: null, tex: false, texError: false, ref: new WeakRef(el),
+      sampled: false, seen: null, tex: false, texError: false, texAt: 0, ref: new WeakRef(el),
+      // How it plays.
+      due: false, gap: false, base: 0, late: 0, told: 0, sought: false, to: 0, looked: 0, calls: 0, total: 0, ct: 0, rs: 0,
+      frames: 0, presented: 0, mt: 0, at: 0, period: 0, dropped: 0, repeated: 0,
     };
     known.set(el, v);
     for (const type of EVENTS) listen(el, type, onEvent, true);
@@ -199,6 +306,29 @@
       return apply(real, this, arguments);
     },
   }).load);
+  // Where the page wants to be: a browser that cannot get there may say nothing.
+  const seek = (el, to) =>
+    guard("video.seek", () => {
+      const v = known.get(el);
+      if (!v || el.readyState === 0) return;
+      v.sought = true;
+      v.to = +to;
+      v.due = v.gap = false;
+    });
+  hook(Media.prototype, "currentTime", (real) => ({
+    set(value) {
+      const r = apply(real, this, arguments);
+      seek(this, value);
+      return r;
+    },
+  }).set, "set");
+  hook(Media.prototype, "fastSeek", (real) => ({
+    fastSeek(time) {
+      const r = apply(real, this, arguments);
+      seek(this, time);
+      return r;
+    },
+  }).fastSeek);
   for (const name of ["src", "srcObject"]) {
     hook(Media.prototype, name, (real) => ({
       set(value) {

@@ -29,7 +29,7 @@ impl OnStage<'_> {
         self.watch.say(serde_json::from_str(found.as_str().unwrap_or_default()).unwrap_or_default());
     }
 
-    fn declared(&self) -> Declared {
+    pub(super) fn declared(&self) -> Declared {
         let preset = self.watch.ids.preset_id.as_ref();
         preset.and_then(|id| self.app.presets.get(id)).cloned().unwrap_or_default()
     }

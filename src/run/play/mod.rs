@@ -2,6 +2,7 @@
 //! environment's.
 
 mod expect;
+mod playback;
 mod step;
 
 use super::net::{Net, Tallied};
@@ -146,6 +147,7 @@ async fn with_leash(
         done = Err(stage.gone(why, driver.as_ref()).await);
     }
     stage.watch.catch_up();
+    stage.watch.end_playback();
     came.slowest = stage.slowest;
     came.undecided = stage.undecided.take();
     came.faults = net.as_ref().filter(|_| !turn.profile.rules.is_empty()).map(|net| net.tally(shared, turn.profile));

@@ -6,7 +6,8 @@ use crate::browser::leash::memory_pss;
 use crate::browser::probe;
 use crate::event::{Origin, url_hash};
 use crate::journey::Step;
-use crate::oracle::{Before, EXPECTATIONS, Expectation, Outcome};
+use crate::oracle::screen::Screen;
+use crate::oracle::{Before, EXPECTATIONS, Expectation, Outcome, Picture};
 use crate::step::{Failed, Hand};
 use crate::table::find;
 use crate::unit::ms;
@@ -30,6 +31,7 @@ impl OnStage<'_> {
                 self.step(step, n).await?;
             }
         }
+        self.plays_on().await?;
         if !self.switches.is_multiple_of(MEMORY_EVERY) || self.switches == 0 {
             self.memory().await;
         }
@@ -49,7 +51,7 @@ impl OnStage<'_> {
             Some(expectation) => self.expect(step, expectation).await,
             None => self.act(step).await.map(|()| Outcome::default()),
         };
-        let outcome = match done {
+        let mut outcome = match done {
             Ok(outcome) => outcome,
             // What the app did not let the viewer do is a failed step; the rest ends the play otherwise.
             Err(Stop::Failed(why)) => self.not_done(expectation, start, why),
@@ -74,7 +76,10 @@ impl OnStage<'_> {
         if outcome.failed.is_none()
             && let Some(stay) = step.stay
         {
-            self.stay(stay).await?;
+            outcome.failed = self.stay(stay, step.expect).await?;
+        }
+        if outcome.failed.is_none() {
+            outcome.failed = self.playback();
         }
         self.slowest = outcome.ms.into_iter().chain(self.slowest).reduce(f64::max);
         self.end_step(step, outcome.failed.is_none(), outcome.ms, outcome.failed.as_deref(), start);
@@ -187,14 +192,26 @@ impl OnStage<'_> {
         Ok(())
     }
 
-    /// Stays on the page; only a lost browser ends it early.
-    async fn stay(&mut self, stay: Duration) -> Result<(), Stop> {
+    /// Stays on the page and looks on: what is wrong with the visualizer's picture meanwhile. A lost browser ends it early.
+    async fn stay(&mut self, stay: Duration, expect: Option<&'static str>) -> Result<Option<String>, Stop> {
         let deadline = Instant::now() + stay;
-        while self.watch.next(deadline).await.is_some() {}
-        match &self.watch.gone {
-            Some(why) => Err(Stop::Gone(why.clone())),
-            None => Ok(()),
+        let video = expect == Some("first video frame");
+        let mut screen = Screen::new(self.shared.log.now_ms());
+        let mut shown = None;
+        while let Some((t, seen)) = self.watch.next(deadline).await {
+            let preset = self.watch.ids.preset_id.clone();
+            if shown.as_ref() != Some(&preset) {
+                let mut declared = self.declared();
+                declared.picture = declared.picture.or(video.then_some(Picture::Video));
+                screen.declare(t, declared);
+                shown = Some(preset);
+            }
+            screen.see(t, &seen);
         }
+        self.goes_on().await?;
+        // Where no canvas is the app's, what draws is none of our business; nor is the picture behind a fault of our making.
+        let judged = self.app.canvas.is_some() && self.turn.profile.rules.is_empty();
+        Ok(screen.wrong(self.shared.log.now_ms()).filter(|_| judged))
     }
 
     async fn screenshot(&mut self, step: &str) {

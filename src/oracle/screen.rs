@@ -1,0 +1,243 @@
+//! Does the visualizer's picture go on as its preset declares, while the viewer just looks?
+//!
+//! A loop that draws proves nothing: Hydra draws black at 60 frames a second, and a texture may keep a video's first frame
+//! for ever. So it is the frames' pixels that are looked at, and the uploads of video frames that they were drawn from.
+
+use super::{Declared, Picture, Seen};
+use crate::browser::probe::Frame;
+use crate::unit::show_ms;
+
+/// So long a picture may be black, or a moving one stand still, milliseconds: a film may have such a scene.
+const WRONG_MS: f64 = 5000.0;
+/// And so many frames must have been read in that time.
+const FRAMES: u32 = 4;
+/// A moving picture changes some cell by at least this, of 255.
+const MOVES: u8 = 2;
+/// A video's texture may wait for so long for the next frame of a video that shows frames, milliseconds.
+const STUCK_MS: f64 = 3000.0;
+
+/// Something that has held since some frame.
+#[derive(Clone, Copy, Debug)]
+struct Since {
+    t: f64,
+    frames: u32,
+}
+
+impl Since {
+    fn new(t: f64) -> Self {
+        Self { t, frames: 1 }
+    }
+
+    fn long(self, t: f64) -> bool {
+        self.frames >= FRAMES && t - self.t >= WRONG_MS
+    }
+}
+
+/// Watches the picture of one stay.
+#[derive(Debug)]
+pub struct Screen {
+    declared: Declared,
+    began: f64,
+    /// The last frame, and since when none was different from it.
+    last: Option<(f64, Frame)>,
+    still: Option<(Since, Frame)>,
+    black: Option<Since>,
+    /// Since when no frame of a video was uploaded, and frames that the video itself showed since.
+    stuck: Option<(f64, u64, f64)>,
+    /// Frames that the page's videos have shown, by video.
+    shown: std::collections::BTreeMap<u64, f64>,
+    wrong: Option<String>,
+}
+
+impl Screen {
+    /// Begins to look at `t` on the run's clock.
+    pub fn new(t: f64) -> Self {
+        Self {
+            declared: Declared::default(),
+            began: t,
+            last: None,
+            still: None,
+            black: None,
+            stuck: None,
+            shown: Default::default(),
+            wrong: None,
+        }
+    }
+
+    /// The app says that it shows another preset, declared so.
+    pub fn declare(&mut self, t: f64, declared: Declared) {
+        let (shown, wrong) = (std::mem::take(&mut self.shown), self.wrong.take());
+        *self = Self { declared, shown, wrong, ..Self::new(t) };
+    }
+
+    /// Takes what was seen at `t`.
+    pub fn see(&mut self, t: f64, seen: &Seen) {
+        match seen {
+            Seen::Frame(frame) => self.frame(t, frame),
+            Seen::Video(video) if !video.audio => {
+                if let Some(frames) = video.frames {
+                    self.shown.insert(video.id, frames);
+                }
+            }
+            Seen::Gl(gl) if gl.ev == "lost" => self.say("the WebGL context was lost".to_owned()),
+            _ => {}
+        }
+    }
+
+    fn frame(&mut self, t: f64, frame: &Frame) {
+        if let Some((before, _)) = &self.last
+            && t - before > WRONG_MS
+        {
+            self.say(format!("nothing was drawn for {}: the render loop stood still", show_ms(t - before)));
+        }
+        let black_is_fine = matches!(self.declared.picture, Some(Picture::Black | Picture::Sound));
+        self.black = match (frame.is_black() && !black_is_fine, self.black) {
+            (false, _) => None,
+            (true, None) => Some(Since::new(t)),
+            (true, Some(since)) => Some(Since { frames: since.frames + 1, ..since }),
+        };
+        if let Some(since) = self.black.filter(|s| s.long(t)) {
+            let nan = match frame.nan.as_slice() {
+                [] => String::new(),
+                nan => format!(", poisoned by NaN in the uniform {}", nan.join(", ")),
+            };
+            self.say(format!("the picture was black for {}{nan}", show_ms(t - since.t)));
+        }
+        let must_move = matches!(self.declared.picture, Some(Picture::Moving | Picture::Video));
+        self.still = match self.still.take() {
+            Some((since, first)) if must_move && first.distance(frame) < MOVES => {
+                Some((Since { frames: since.frames + 1, ..since }, first))
+            }
+            _ => Some((Since::new(t), frame.clone())),
+        };
+        // A video whose own frames stand still is told by its playback, with the cause.
+        if self.declared.picture == Some(Picture::Moving)
+            && let Some((since, _)) = self.still.as_ref().filter(|(s, _)| s.long(t))
+        {
+            self.say(format!("the picture stood still for {}, where it is declared to move", show_ms(t - since.t)));
+        }
+        self.texture(t, frame);
+        if let Some(missing) = self.declared.programs.iter().find(|p| !frame.programs.contains(p)) {
+            let draws = frame.programs.join(" ");
+            self.say(format!("the picture is another preset's: it should be drawn by {missing}, and is by {draws}"));
+        }
+        self.last = Some((t, frame.clone()));
+    }
+
+    /// A video plays, and the picture does not get its frames.
+    fn texture(&mut self, t: f64, frame: &Frame) {
+        let shown: f64 = self.shown.values().sum();
+        let (since, uploads, then) = match self.stuck {
+            Some(stuck) if stuck.1 == frame.vtex => stuck,
+            _ => (t, frame.vtex, shown),
+        };
+        self.stuck = Some((since, uploads, then));
+        let goes_on = shown - then >= 30.0;
+        if self.declared.picture == Some(Picture::Video) && goes_on && t - since >= STUCK_MS {
+            let frames = shown - then;
+            self.say(format!("the video played on for {frames} frames, and none of them reached the visualizer's picture"));
+        }
+    }
+
+    fn say(&mut self, what: String) {
+        self.wrong.get_or_insert(what);
+    }
+
+    /// What was wrong first; `t` is the end of the stay.
+    pub fn wrong(&self, t: f64) -> Option<String> {
+        let silent = self.last.as_ref().map(|(at, _)| t - at).filter(|ms| *ms > WRONG_MS);
+        let stopped = silent.map(|ms| format!("nothing was drawn for the last {}: the render loop stands still", show_ms(ms)));
+        // Of a page that draws nothing at all the step before would have told.
+        self.wrong.clone().or(stopped).filter(|_| t > self.began)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::browser::probe::Video;
+
+    fn declared(picture: Option<Picture>) -> Screen {
+        let mut screen = Screen::new(0.0);
+        screen.declare(0.0, Declared { picture, programs: vec!["p".into()] });
+        screen
+    }
+
+    fn frame(n: u64, luma: u8, vtex: u64) -> Seen {
+        Seen::Frame(Frame { n, programs: vec!["p".into()], luma: vec![luma; 64], vtex, ..Frame::default() })
+    }
+
+    /// A quarter of a second apart, for twenty seconds.
+    fn watch(screen: &mut Screen, mut at: impl FnMut(u64) -> Seen) -> Option<String> {
+        (0..80).for_each(|n| screen.see(n as f64 * 250.0, &at(n)));
+        screen.wrong(20_000.0)
+    }
+
+    #[test]
+    fn a_picture_that_goes_on_is_fine() {
+        for picture in [None, Some(Picture::Moving), Some(Picture::Video), Some(Picture::Static), Some(Picture::Sound)] {
+            assert_eq!(watch(&mut declared(picture), |n| frame(n, 10 + (n % 200) as u8, n)), None, "{picture:?}");
+        }
+        // A scene of four seconds that is black, or stands.
+        let scene = |n: u64| if (20..36).contains(&n) { 0 } else { 10 + (n % 100) as u8 };
+        assert_eq!(watch(&mut declared(Some(Picture::Moving)), |n| frame(n, scene(n), n)), None);
+        assert_eq!(watch(&mut declared(Some(Picture::Black)), |n| frame(n, 0, 0)), None);
+        assert_eq!(watch(&mut declared(Some(Picture::Static)), |n| frame(n, 77, 0)), None);
+        assert_eq!(watch(&mut declared(Some(Picture::Sound)), |n| frame(n, 0, 0)), None);
+    }
+
+    #[test]
+    fn what_goes_wrong_is_said_in_words() {
+        let says = |picture, at: &mut dyn FnMut(u64) -> Seen, words: &str| {
+            let wrong = watch(&mut declared(picture), at).unwrap_or_else(|| panic!("not noticed: {words}"));
+            assert!(wrong.contains(words), "{wrong}");
+        };
+        says(Some(Picture::Moving), &mut |n| frame(n, if n < 20 { n as u8 + 10 } else { 0 }, 0), "black for 5");
+        says(None, &mut |n| frame(n, 0, 0), "black for 5");
+        says(Some(Picture::Moving), &mut |n| frame(n, n.min(20) as u8 + 10, 0), "stood still for 5");
+        says(Some(Picture::Moving), &mut |n| frame(n.min(20), 0, 0), "black");
+        let lost: &mut dyn FnMut(u64) -> Seen = &mut |n| match n {
+            30 => Seen::Gl(crate::browser::probe::Gl { ev: "lost".into(), ..Default::default() }),
+            _ => frame(n, n as u8 + 10, 0),
+        };
+        says(Some(Picture::Moving), lost, "context was lost");
+        let other: &mut dyn FnMut(u64) -> Seen = &mut |n| match frame(n, n as u8 + 10, 0) {
+            Seen::Frame(f) if n > 30 => Seen::Frame(Frame { programs: vec!["q".into()], ..f }),
+            seen => seen,
+        };
+        says(Some(Picture::Moving), other, "another preset's");
+    }
+
+    #[test]
+    fn a_loop_that_ends_is_noticed() {
+        let mut screen = declared(Some(Picture::Moving));
+        (0..20).for_each(|n| screen.see(n as f64 * 250.0, &frame(n, n as u8 + 10, 0)));
+        assert_eq!(screen.wrong(6000.0), None);
+        assert!(screen.wrong(12_000.0).expect("noticed").contains("render loop stands still"));
+    }
+
+    #[test]
+    fn a_texture_that_gets_no_frame_of_a_video_that_plays_is_noticed() {
+        let play = |moving: bool, stuck: bool| {
+            let mut screen = declared(Some(Picture::Video));
+            for n in 0..80 {
+                let frames = if moving { Some(n as f64 * 7.5) } else { Some(7.0) };
+                screen.see(n as f64 * 250.0, &Seen::Video(Video { id: 1, frames, ..Video::default() }));
+                screen.see(n as f64 * 250.0 + 1.0, &frame(n, 90, if stuck { 1 } else { n * 8 }));
+            }
+            screen.wrong(20_000.0)
+        };
+        assert!(play(true, true).expect("noticed").contains("none of them reached"));
+        // A video that stands still itself is told by its playback; one that is drawn shows no wrong.
+        assert_eq!((play(false, true), play(true, false)), (None, None));
+    }
+
+    #[test]
+    fn another_preset_begins_anew() {
+        let mut screen = declared(Some(Picture::Moving));
+        (0..19).for_each(|n| screen.see(n as f64 * 250.0, &frame(n, 0, 0)));
+        screen.declare(4700.0, Declared { picture: Some(Picture::Black), programs: Vec::new() });
+        (19..80).for_each(|n| screen.see(n as f64 * 250.0, &frame(n, 0, 0)));
+        assert_eq!(screen.wrong(20_000.0), None);
+    }
+}

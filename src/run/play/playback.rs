@@ -1,0 +1,56 @@
+//! How the videos of a play are judged: at the end of each step, and of the journey.
+
+use super::{OnStage, Stop};
+use crate::oracle::playback::LONG_STALL_MS;
+use crate::unit::ms;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often it is looked whether a video goes on.
+const LOOK: Duration = Duration::from_millis(100);
+/// A stall's length is known a little later than it lasts.
+const TOLD_LATE: Duration = Duration::from_secs(2);
+
+impl OnStage<'_> {
+    /// How long a video may stand still, milliseconds: what P1.19 allows, or under faults what the profile does.
+    fn allowed(&self) -> f64 {
+        let turn = self.turn;
+        match turn.profile.rules.is_empty() {
+            true => LONG_STALL_MS,
+            false => turn.profile.expected(&turn.journey.name, turn.kind).map_or(LONG_STALL_MS, |e| ms(e.recovers())),
+        }
+    }
+
+    /// What was wrong with a video since the last time.
+    pub(super) fn playback(&mut self) -> Option<String> {
+        self.watch.catch_up();
+        let allowed = self.allowed();
+        self.watch.playback.verdict(allowed)
+    }
+
+    /// A video that stands still is waited for, until it goes on or has stood for too long.
+    pub(super) async fn goes_on(&mut self) -> Result<(), Stop> {
+        let allowed = self.allowed();
+        let deadline = Instant::now() + Duration::from_secs_f64(allowed / 1000.0) + TOLD_LATE;
+        while self.watch.playback.standing().is_some_and(|ms| ms <= allowed)
+            && self.watch.gone.is_none()
+            && Instant::now() < deadline
+        {
+            self.watch.next(Instant::now() + LOOK).await;
+        }
+        match &self.watch.gone {
+            Some(why) => Err(Stop::Gone(why.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// The journey is done: no video may stand still now.
+    pub(super) async fn plays_on(&mut self) -> Result<(), Stop> {
+        self.watch.catch_up();
+        self.goes_on().await?;
+        self.watch.catch_up();
+        self.watch.end_playback();
+        let step = self.watch.ids.step.clone().unwrap_or_default();
+        self.playback().map_or(Ok(()), |why| Err(Stop::Failed(format!("{step}: {why}"))))
+    }
+}
