@@ -159,8 +159,10 @@ export function attend(video, policy, show) {
       anchor = { at: performance.now(), place };
       moved = performance.now();
     },
+    /** Attends no more. */
     leave() {
       clearInterval(timer);
+      show('', '');
     },
   };
 }

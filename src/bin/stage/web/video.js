@@ -1,6 +1,10 @@
 // Video sources: where a clip comes from, and what becomes of it.
 import { config, emit, isPoor, room, session, urlHash } from './telemetry.js';
 import { on } from './defects.js';
+import { attend } from './reconnect.js';
+
+/** `/player?policy=resume` or `live`: a video is attended to. Without it it is left to the browser, as most apps do. */
+const POLICY = new URLSearchParams(location.search).get('policy');
 
 /** How long a clip may take before the app says so. */
 const PATIENCE_MS = 10_000;
@@ -57,10 +61,22 @@ export function release(source) {
   if (!element) return;
   source.stageVideo = null;
   source.dynamic = true;
+  source.stagePlayer?.leave();
+  source.stagePlayer = null;
   element.pause();
   element.removeAttribute('src');
   element.load();
   source.clear();
+}
+
+/** Has a video that plays attended to, and said how it is. */
+function keep(source, element) {
+  const status = document.querySelector('#player-status');
+  source.stagePlayer = attend(element, POLICY, (state, text) => {
+    status.dataset.state = state;
+    status.textContent = text;
+  });
+  source.stagePlayer.play();
 }
 
 function follow(source, key, element, url, preset, failed) {
@@ -75,6 +91,7 @@ function follow(source, key, element, url, preset, failed) {
       emit(event, { preset_id: preset, media_url_hash }, { source_key: key, is_proxied: proxied, ...fields }, at));
   };
   let settled = false;
+  let ready = false;
   const fail = (code, detected_by, text) => {
     if (settled || source.stageVideo !== element) return;
     settled = true;
@@ -95,15 +112,18 @@ function follow(source, key, element, url, preset, failed) {
       if (source.src === element) source.src = null;
       return;
     }
+    // Fetched anew after an interruption: that is no init.
+    if (ready) return;
     tell('video_init_bound', {
       time_to_bind_ms: since(), video_width: element.videoWidth, video_height: element.videoHeight,
       ready_state: element.readyState,
     });
     element.requestVideoFrameCallback(() => {
-      settled = true;
+      settled = ready = true;
       // hydra copies the frames of dynamic sources only.
       if (on('texture-stuck')) source.dynamic = false;
       tell('video_init_frame_ready', { time_to_ready_ms: since() });
+      if (POLICY) keep(source, element);
     });
   });
   element.addEventListener('error', () => fail(element.error?.code ?? -1, 'event', 'video failed'));

@@ -27,12 +27,14 @@ const url = second ? `${config.second_origin}/media/${clip}` : media(clip, asked
 if (new URL(url, location.href).origin !== location.origin) video.crossOrigin = 'anonymous';
 video.src = url;
 
-const player = attend(video, policy, (state, text) => {
+function show(state, text) {
   status.dataset.state = state;
   status.textContent = text;
   retry.hidden = state !== 'failed';
-  page('button[name=play]').textContent = ['paused', 'ended', 'failed', ''].includes(state) ? 'Play' : 'Pause';
-});
+  page('button[name=play]').textContent = ['paused', 'ended', 'failed'].includes(state) ? 'Play' : 'Pause';
+}
+
+const player = attend(video, policy, show);
 
 function seek(by) {
   const astray = on('seek-elsewhere') ? ASTRAY_S : 0;
@@ -54,10 +56,14 @@ let struck = false;
 video.addEventListener('timeupdate', () => {
   if (struck || video.currentTime < STRIKES_AT_S) return;
   struck = true;
-  if (on('video-pauses')) video.pause();
+  // Nothing attends any more, so the page goes on saying what it said.
+  if (on('video-pauses')) {
+    player.leave();
+    show('playing', 'Playing');
+    video.pause();
+  }
   if (on('video-ends-early')) video.currentTime = video.duration;
 });
-if (on('video-pauses')) player.leave();
 if (on('video-half-speed')) video.defaultPlaybackRate = video.playbackRate = 0.5;
 if (on('video-covered')) {
   video.requestVideoFrameCallback(() => {
