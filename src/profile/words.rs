@@ -73,5 +73,6 @@ pub(super) fn expect(expect: &Expect, first: bool) -> String {
         (Outcome::Fails, None, _) => "fails".to_owned(),
         (Outcome::Either, ..) => "plays or fails".to_owned(),
     };
-    format!("expects: {who} {what}")
+    let class = expect.class.map_or(String::new(), |class| format!(", class `{class}`"));
+    format!("expects: {who} {what}{class}")
 }

@@ -4,6 +4,7 @@ use crate::browser::notice::Notice;
 use crate::browser::probe::{self, Frame, What};
 use crate::browser::session::Session;
 use crate::event::{Event, Ids, Log, Now, Origin, random_hex};
+use crate::media::Watched;
 use crate::oracle::Seen;
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
@@ -37,6 +38,8 @@ pub(super) struct Watch {
     /// The probe reported from the page.
     pub probed: bool,
     last_exception: (f64, String),
+    /// The media element that the present step is about.
+    pub media: Watched,
 }
 
 impl Watch {
@@ -56,6 +59,7 @@ impl Watch {
             gone: None,
             probed: false,
             last_exception: (f64::NEG_INFINITY, String::new()),
+            media: Watched::default(),
         }
     }
 
@@ -68,6 +72,7 @@ impl Watch {
     pub(super) fn step(&mut self, name: &str) {
         self.ids.step = Some(name.to_owned());
         self.ids.span_id = Some(random_hex::<8>());
+        self.media = Watched::default();
         self.now.set(&self.ids);
     }
 
@@ -252,9 +257,16 @@ impl Watch {
                 self.gl_event(t, &gl);
                 Seen::Gl(gl)
             }
-            What::Texture { ev, error } if ev == "error" => Seen::Texture(Err(error.unwrap_or_default())),
+            What::Texture { ev, error } if ev == "error" => {
+                let why = error.unwrap_or_default();
+                self.media.refused(&why);
+                Seen::Texture(Err(why))
+            }
             What::Texture { .. } => Seen::Texture(Ok(())),
-            What::Video(video) => Seen::Video(video),
+            What::Video(video) => {
+                self.media.see(&video);
+                Seen::Video(video)
+            }
             What::Audio(audio) => Seen::Audio(audio),
             What::Error { ev, message, url, line } => {
                 if ev == "resource" {
