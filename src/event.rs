@@ -242,6 +242,28 @@ pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event>> + use<>> 
     }))
 }
 
+/// Reads again what was written from this octet on: the events whose line is `wanted`. A line that the octet lies in is
+/// left out, as is a torn one.
+pub fn read_since(path: &Path, octet: u64, wanted: impl Fn(&str) -> bool) -> Result<Vec<Event>> {
+    let doing = format!("reading {}", path.display());
+    let mut reader = BufReader::new(File::open(path).operator(&doing)?);
+    reader.seek(SeekFrom::Start(octet)).operator(&doing)?;
+    let mut line = String::new();
+    if octet > 0 {
+        reader.read_line(&mut line).operator(&doing)?;
+    }
+    let mut events = Vec::new();
+    loop {
+        line.clear();
+        if reader.read_line(&mut line).operator(&doing)? == 0 || !line.ends_with('\n') {
+            return Ok(events);
+        }
+        if wanted(&line) {
+            events.push(Event::read(&line).map_err(|e| Error::operator(format!("{doing}: {e}")))?);
+        }
+    }
+}
+
 /// Events waiting for the disk, at most; past it an event is dropped and counted, and the play is *broken*.
 const QUEUE: usize = 1 << 16;
 

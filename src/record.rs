@@ -3,6 +3,8 @@
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Origin};
+use crate::media::class::{Class, Evidence};
+use crate::media::{Story, Violation};
 use crate::slo::{Judged, Judging, Objective, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -70,6 +72,12 @@ pub struct Play {
     pub ending: Ending,
     /// Why not well.
     pub reason: Option<String>,
+    /// Why its video failed, where a step failed that was about one.
+    pub class: Option<Class>,
+    /// What the class stands on.
+    pub evidence: Option<Evidence>,
+    /// What the answers to its requests for media broke: each rule once for each URL.
+    pub violations: Vec<Violation>,
     /// Milliseconds of the session.
     pub ms: f64,
     /// Renderer, versions, codecs.
@@ -82,6 +90,8 @@ pub struct Play {
     pub memory: Vec<f64>,
     /// What the app said of itself: event name and how often.
     pub app_events: BTreeMap<String, u64>,
+    #[serde(skip)]
+    pub(crate) story: Story,
 }
 
 /// One step, done once.
@@ -221,10 +231,15 @@ impl Record {
         }
     }
 
+    /// The play that the run's answer comes from, where it is no good one.
+    pub fn first_failed(&self) -> Option<&Play> {
+        let of = |ending| self.plays.iter().find(|p| p.ending == ending);
+        of(Ending::Failed).or_else(|| of(Ending::Broken)).or_else(|| of(Ending::Undecided))
+    }
+
     /// The first failure in words, with where it happened.
     pub fn first_cause(&self) -> Option<String> {
-        let of = |ending| self.plays.iter().find(|p| p.ending == ending);
-        let play = of(Ending::Failed).or_else(|| of(Ending::Broken)).or_else(|| of(Ending::Undecided))?;
+        let play = self.first_failed()?;
         let reason = play.reason.as_deref().unwrap_or("no reason recorded");
         let who = format!("{} in {}", play.journey, play.browser);
         let Some(step) = play.steps.iter().find(|s| !s.ok).map(|s| s.name.as_str()) else {
@@ -255,6 +270,7 @@ impl Play {
             *self.app_events.entry(event.event.clone()).or_default() += 1;
             return;
         }
+        self.story.feed(event);
         match event.event.as_str() {
             "environment" => self.environment = event.fields.clone(),
             "console_error" | "exception" => self.console.extend(event.text("text").map(str::to_owned)),
@@ -279,6 +295,10 @@ impl Play {
                 self.faults = serde_json::from_value(faults).unwrap_or_default();
             }
             "journey_end" => {
+                self.violations = self.story.violations().to_vec();
+                (self.class, self.evidence) = self.story.class().map(|c| (c.class, c.evidence)).unzip();
+                // Thousands of exchanges have said what they had to.
+                self.story = Story::default();
                 self.ms = event.number("ms").unwrap_or(0.0);
                 self.reason = event.text("reason").map(str::to_owned);
                 self.ending = match event.text("ending") {
@@ -290,6 +310,12 @@ impl Play {
             }
             _ => {}
         }
+    }
+
+    /// Its class, with what it stands on.
+    pub fn cause(&self) -> Option<String> {
+        let says = self.evidence.as_ref().map_or("", |e| e.says.as_str());
+        self.class.map(|class| format!("class: {class}: {says}"))
     }
 
     /// One line that names it.

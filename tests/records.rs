@@ -27,10 +27,11 @@ fn judged(name: &str) -> (tempfile::TempDir, Output) {
 const REPORTS: [&str; 4] = ["verdict.json", "junit.xml", "summary.md", "report.html"];
 
 /// Exit code by record: what each is there to show.
-const RECORDS: [(&str, i32); 11] = [
+const RECORDS: [(&str, i32); 12] = [
     ("all-passed-refute", 0),
     ("all-passed-prove", 1),
     ("failed-play", 1),
+    ("failed-video", 1),
     ("broken-only", 3),
     ("breached-outranks-broken", 1),
     ("broken-then-passed", 0),
@@ -104,6 +105,22 @@ fn a_failed_play_is_breached_whatever_the_intervals_say() {
         assert_eq!(open["verdict"], "not enough data", "{open}");
     }
     assert!(failed["first_cause"].as_str().expect("a cause").contains("the picture is black"));
+}
+
+#[test]
+fn a_failed_video_has_its_class_from_the_record_alone() {
+    let play = verdict("failed-video")["plays"][0].clone();
+    assert_eq!(play["class"], "truncated stream");
+    let says = "1,000,000 of 8,828,825 octets came, then the connection was reset";
+    assert_eq!((&play["evidence"]["says"], &play["evidence"]["request"]), (&says.into(), &7.into()));
+    let rules: Vec<_> =
+        play["violations"].as_array().expect("a list").iter().map(|v| (&v["rule"], &v["times"])).collect();
+    assert_eq!(rules, [(&"truncated".into(), &2.into())]);
+    // What the run told when it happened is what is found again.
+    let events = std::fs::read_to_string(records().join("failed-video/events.jsonl")).expect("there");
+    let told = events.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).expect("an event"));
+    let told = told.filter(|e| e["event"] == "video_init_error").collect::<Vec<_>>();
+    assert_eq!((&told[0]["class"], &told[0]["evidence"]), (&play["class"], &play["evidence"]));
 }
 
 #[test]

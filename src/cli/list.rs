@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use soundcheck::fault::FAULTS;
 use soundcheck::journey::WORDS;
 use soundcheck::measure::MEASURES;
+use soundcheck::media::class::CLASSES;
+use soundcheck::media::lint::RULES;
 use soundcheck::oracle::{EXPECTATIONS, Picture};
 use soundcheck::report::REPORTS;
 use soundcheck::source::names;
@@ -22,13 +24,15 @@ pub struct Args {
     json: bool,
 }
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 13] = [
     "words",
     "expectations",
     "verbs",
     "pictures",
     "measures",
     "faults",
+    "classes",
+    "violations",
     "reports",
     "plans",
     "journeys",
@@ -83,6 +87,8 @@ fn rows(table: &str) -> Vec<(String, String)> {
                 keys => (f.name().to_owned(), format!("{}; {}", f.about(), keys.replace('\n', ", "))),
             })
             .collect(),
+        "classes" => of(CLASSES),
+        "violations" => RULES.iter().map(|r| (r.name().to_owned(), format!("{} ({})", r.about(), r.source))).collect(),
         "reports" => of(REPORTS),
         // The objectives lie beside the plans, and are none.
         "plans" => names("ci").into_iter().filter(|n| n != "slo").map(|n| (n.clone(), question("ci", &n))).collect(),

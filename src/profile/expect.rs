@@ -3,7 +3,9 @@
 
 use crate::browser::Kind;
 use crate::fault::rule::glob;
+use crate::media::class::{CLASSES, Class};
 use crate::source::Problem;
+use crate::table::{Row, did_you_mean, find};
 use crate::unit::{Time, ms, show_ms};
 use serde::Deserialize;
 use std::ops::Range;
@@ -21,6 +23,8 @@ pub struct Expect {
     pub outcome: Outcome,
     /// Words that the reason of a failure holds; `None`: any reason will do.
     pub reason: Option<String>,
+    /// Why its video fails; `None`: for any cause.
+    pub class: Option<Class>,
     /// How long each expectation of the journey may take; `None`: until it gives up.
     pub within: Option<Duration>,
     /// How long a video may stand still, before it goes on; `None`: as long as [`RECOVERS`] says.
@@ -53,6 +57,8 @@ pub struct Facts<'a> {
     pub held: bool,
     /// Why not.
     pub reason: Option<&'a str>,
+    /// Why its video failed, where that is known.
+    pub class: Option<Class>,
     /// The longest that one of them took.
     pub slowest: Option<Duration>,
 }
@@ -65,6 +71,7 @@ impl Expect {
             browser: None,
             outcome: Outcome::Plays,
             reason: None,
+            class: None,
             within: None,
             recovers: None,
             span: 0..0,
@@ -100,7 +107,13 @@ impl Expect {
                 Some(words) if !reason.contains(words.as_str()) => {
                     Err(format!("it must fail with \"{words}\" under this profile, and failed otherwise: {reason}"))
                 }
-                _ => Ok(()),
+                _ => match self.class {
+                    Some(class) if facts.class != Some(class) => {
+                        let found = facts.class.map_or("no class", |found| found.name());
+                        Err(format!("its class must be `{class}` under this profile, and is `{found}`: {reason}"))
+                    }
+                    _ => Ok(()),
+                },
             },
         }
     }
@@ -123,6 +136,7 @@ pub(super) struct ExpectFile {
     browser: Option<Kind>,
     outcome: Spanned<Outcome>,
     reason: Option<Spanned<String>>,
+    class: Option<Spanned<String>>,
     within: Option<Spanned<Time>>,
     recovers: Option<Spanned<Time>>,
 }
@@ -138,6 +152,18 @@ impl ExpectFile {
             let help = "write `outcome = \"fails\"`, or remove the reason";
             problems.push(Problem::at(reason.span(), "a `reason` for a play that need not fail", help));
         }
+        if let (Some(class), true) = (&self.class, outcome != Outcome::Fails) {
+            let help = "write `outcome = \"fails\"`, or remove the class";
+            problems.push(Problem::at(class.span(), "a `class` for a play that need not fail", help));
+        }
+        let class = self.class.as_ref().and_then(|named| {
+            let known = find(CLASSES, named.get_ref());
+            if known.is_none() {
+                let help = did_you_mean(named.get_ref(), CLASSES.iter().map(Row::name));
+                problems.push(Problem::at(named.span(), format!("no class is called `{}`", named.get_ref()), help));
+            }
+            known.copied()
+        });
         if let (Some(within), true) = (&self.within, outcome != Outcome::Plays) {
             let help = "write `outcome = \"plays\"`, or remove the time";
             problems.push(Problem::at(within.span(), "`within` for a play that need not play", help));
@@ -156,6 +182,7 @@ impl ExpectFile {
             browser: self.browser,
             outcome,
             reason: self.reason.as_ref().map(|r| r.get_ref().clone()),
+            class,
             within: self.within.as_ref().map(|t| t.get_ref().0),
             recovers: self.recovers.as_ref().map(|t| t.get_ref().0),
         }
@@ -193,10 +220,15 @@ mod tests {
         Expect { outcome: Outcome::Fails, reason: reason.map(str::to_owned), ..Expect::plays() }
     }
 
-    const FAILED: Facts = Facts { held: false, reason: Some("MediaError 4 (source not supported)"), slowest: None };
+    const FAILED: Facts = Facts {
+        held: false,
+        reason: Some("MediaError 4 (source not supported)"),
+        class: Some(Class::Refused),
+        slowest: None,
+    };
 
     fn played(seconds: u64) -> Facts<'static> {
-        Facts { held: true, reason: None, slowest: Some(Duration::from_secs(seconds)) }
+        Facts { held: true, slowest: Some(Duration::from_secs(seconds)), ..Facts::default() }
     }
 
     #[test]
@@ -221,6 +253,16 @@ mod tests {
         assert!(otherwise.contains("silent") && otherwise.contains("MediaError 4"), "{otherwise}");
         assert!(fails(Some("silent")).judge(&Facts::default()).is_err(), "no reason is not that reason");
         assert!(fails(None).judge(&played(1)).expect_err("it played").contains("must fail"));
+    }
+
+    #[test]
+    fn what_must_fail_fails_of_its_own_class() {
+        let of = |class| Expect { class: Some(class), ..fails(Some("MediaError 4")) };
+        assert_eq!(of(Class::Refused).judge(&FAILED), Ok(()));
+        let other = of(Class::Cors).judge(&FAILED).expect_err("another class");
+        assert!(other.contains("blocked by CORS") && other.contains("refused by status"), "{other}");
+        let none = of(Class::Cors).judge(&Facts { class: None, ..FAILED }).expect_err("no class");
+        assert!(none.contains("no class"), "{none}");
     }
 
     #[test]

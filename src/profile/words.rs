@@ -84,5 +84,6 @@ pub(super) fn expect(expect: &Expect, earlier: &[Expect]) -> String {
         (Outcome::Either, ..) => "plays or fails".to_owned(),
     };
     let recovers = expect.recovers.map(|t| format!(", a stall over after {t:?}")).unwrap_or_default();
-    format!("expects: {who} {what}{recovers}")
+    let class = expect.class.map_or(String::new(), |class| format!(", class `{class}`"));
+    format!("expects: {who} {what}{recovers}{class}")
 }

@@ -69,6 +69,18 @@ pub(super) enum Next {
     Gone,
 }
 
+impl Next {
+    /// What a client meets whose response ends so before its end.
+    pub(super) fn cut(self) -> Option<&'static str> {
+        match self {
+            Next::Close => Some("close"),
+            Next::Reset => Some("reset"),
+            Next::Silence => Some("silence"),
+            Next::Again | Next::Gone => None,
+        }
+    }
+}
+
 impl From<Cut> for Next {
     fn from(cut: Cut) -> Self {
         match cut {

@@ -81,6 +81,7 @@ impl Conn {
                 action => {
                     if let Err(next) = self.act(action).await {
                         told.ended = if next == Next::Gone { "client_gone" } else { "fault" };
+                        told.cut = next.cut();
                         self.server = None;
                         return next;
                     }
@@ -141,7 +142,11 @@ impl Conn {
             Ok(()) if close => Next::Close,
             Ok(()) => Next::Again,
             Err(Stop::Gone) => Next::Gone,
-            Err(Stop::Cut(cut)) => cut.into(),
+            Err(Stop::Cut(cut)) => {
+                let next = Next::from(cut);
+                told.cut = next.cut();
+                next
+            }
         }
     }
 

@@ -101,6 +101,9 @@ pub(super) async fn pass(
     if flags.has(Flags::HALF) && ended == "upstream_cut" {
         told.ended = "client_gone";
     }
+    if matches!(told.ended, "upstream_cut" | "fault") {
+        told.cut = next.cut();
+    }
     Over::Next(next)
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Told {
     faults: Vec<String>,
     /// How it ended; the play's end if nobody says.
     pub ended: &'static str,
+    /// What the client's connection met, where it was cut within: `close`, `reset` or `silence`.
+    pub cut: Option<&'static str>,
     /// Why there was no response.
     pub error: Option<String>,
 }
@@ -92,6 +94,7 @@ impl Told {
             cached: false,
             faults: Vec::new(),
             ended: "play_over",
+            cut: None,
             error: None,
         }
     }
@@ -210,6 +213,16 @@ impl Told {
         let name = if hash.is_some() { "video_proxy_response" } else { "proxy_response" };
         let response = self.response.as_ref();
         let field = |name| response.and_then(|r| r.head.get(name));
+        let media = hash.as_ref().map(|_| Media {
+            resource: asked.resource,
+            origin: asked.head.get("origin"),
+            if_range: asked.head.get("if-range").is_some(),
+            content_encoding: field("content-encoding"),
+            last_modified: field("last-modified"),
+            location: field("location").and_then(|to| bare(&url, to)),
+            cut: self.cut,
+            ours: !self.faults.is_empty() || self.cached,
+        });
         let fields = Fields {
             request: self.number,
             connection: self.whose.connection,
@@ -239,6 +252,7 @@ impl Told {
             error: self.error.as_deref(),
             cached: self.cached,
             background: self.background,
+            media,
         };
         log.tell(name, Origin::Proxy, &self.ids, hash.as_deref(), &fields);
     }
@@ -280,6 +294,41 @@ struct Fields<'a> {
     cached: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     background: bool,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    media: Option<Media<'a>>,
+}
+
+/// What is told of media besides: what [`crate::media`] judges a response by.
+#[derive(Serialize)]
+struct Media<'a> {
+    /// What was asked for.
+    resource: Resource,
+    /// Who asked, where the request says so: one that came in CORS mode from elsewhere does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a str>,
+    /// A 200 is a right answer to a later range, if the file is another by now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    if_range: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_encoding: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_modified: Option<&'a str>,
+    /// Where it redirects to, without the query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut: Option<&'static str>,
+    /// This proxy made the response, or changed it: nobody else is to blame for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ours: bool,
+}
+
+/// Where a `Location` leads from here, without query and fragment.
+fn bare(from: &str, location: &str) -> Option<String> {
+    let mut to = url::Url::parse(from).ok()?.join(location).ok()?;
+    to.set_query(None);
+    to.set_fragment(None);
+    Some(to.into())
 }
 
 impl Drop for Told {

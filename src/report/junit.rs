@@ -38,6 +38,8 @@ pub(super) fn write(record: &Record) -> String {
 
 fn case(play: &Play) -> TestCase {
     let reason = play.reason.as_deref().unwrap_or("no reason recorded");
+    let cause = play.cause().map_or(String::new(), |cause| format!(" ({cause})"));
+    let reason = &format!("{reason}{cause}");
     let status = match play.ending {
         Ending::Passed => TestCaseStatus::success(),
         Ending::Failed => non_success(NonSuccessKind::Failure, reason),
@@ -47,7 +49,7 @@ fn case(play: &Play) -> TestCase {
     };
     let mut case = TestCase::new(play.title(), status);
     case.set_classname(format!("{}.{}", play.browser, play.journey)).set_time(duration(play.ms));
-    let steps: Vec<String> = play
+    let mut steps: Vec<String> = play
         .steps
         .iter()
         .map(|s| {
@@ -56,6 +58,7 @@ fn case(play: &Play) -> TestCase {
             format!("{} {}{ms}{reason}", if s.ok { "ok  " } else { "FAIL" }, s.name)
         })
         .collect();
+    steps.extend(play.cause());
     case.set_system_out(steps.join("\n"));
     case
 }

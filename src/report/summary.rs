@@ -47,8 +47,10 @@ pub(super) fn write(record: &Record) -> String {
                 format!("**{}**: {}", format!("{ending:?}").to_lowercase(), cell(reason.as_deref().unwrap_or("")))
             }
         };
+        let cause = play.cause().map_or(String::new(), |cause| format!("; {}", cell(&cause)));
         let renderer = play.environment.get("renderer").and_then(|r| r.as_str()).unwrap_or("");
-        let _ = writeln!(out, "| {} | {ending} | {} | {} |", cell(&play.title()), show_ms(play.ms), cell(renderer));
+        let _ =
+            writeln!(out, "| {} | {ending}{cause} | {} | {} |", cell(&play.title()), show_ms(play.ms), cell(renderer));
     }
     out
 }

@@ -39,6 +39,9 @@ pub fn write(record: &Record) -> String {
     );
     if let Some(cause) = record.first_cause() {
         let _ = writeln!(out, "first cause: {cause}");
+        if let Some(class) = record.first_failed().and_then(|play| play.cause()) {
+            let _ = writeln!(out, "{class}");
+        }
     }
     if !record.complete {
         let _ = writeln!(out, "the record has no end: the run was cut short");

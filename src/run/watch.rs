@@ -4,6 +4,7 @@ use crate::browser::notice::Notice;
 use crate::browser::probe::{self, Frame, What};
 use crate::browser::session::Session;
 use crate::event::{Event, Ids, Log, Now, Origin, random_hex, url_hash};
+use crate::media::Watched;
 use crate::oracle::Seen;
 use crate::oracle::playback::Playback;
 use serde_json::{Map, Value, json};
@@ -40,6 +41,8 @@ pub(super) struct Watch {
     /// How the page's videos play.
     pub playback: Playback,
     last_exception: (f64, String),
+    /// The media element that the present step is about.
+    pub media: Watched,
 }
 
 impl Watch {
@@ -60,6 +63,7 @@ impl Watch {
             probed: false,
             playback: Playback::default(),
             last_exception: (f64::NEG_INFINITY, String::new()),
+            media: Watched::default(),
         }
     }
 
@@ -72,6 +76,7 @@ impl Watch {
     pub(super) fn step(&mut self, name: &str) {
         self.ids.step = Some(name.to_owned());
         self.ids.span_id = Some(random_hex::<8>());
+        self.media = Watched::default();
         self.now.set(&self.ids);
     }
 
@@ -258,11 +263,16 @@ impl Watch {
                 self.gl_event(t, &gl);
                 Seen::Gl(gl)
             }
-            What::Texture { ev, error } if ev == "error" => Seen::Texture(Err(error.unwrap_or_default())),
+            What::Texture { ev, error } if ev == "error" => {
+                let why = error.unwrap_or_default();
+                self.media.refused(&why);
+                Seen::Texture(Err(why))
+            }
             What::Texture { .. } => Seen::Texture(Ok(())),
             What::Video(video) => {
                 self.playback.see(t, &video);
                 self.tell_playback();
+                self.media.see(&video);
                 Seen::Video(video)
             }
             What::Audio(audio) => Seen::Audio(audio),

@@ -2,6 +2,7 @@
 //! environment's.
 
 mod expect;
+mod media;
 mod playback;
 mod step;
 
@@ -18,7 +19,7 @@ use crate::event::{Ids, Origin, random_hex};
 use crate::profile::Facts;
 use crate::record::Ending;
 use crate::step::Failed;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -63,6 +64,7 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
         ..Ids::default()
     };
     let start = shared.log.now_ms();
+    let record = media::Since::now(shared);
     let faulted = !turn.profile.rules.is_empty();
     let fields = json!({
         "profile": turn.profile.name, "faulted": faulted, "number": turn.number, "attempt": turn.attempt,
@@ -85,10 +87,13 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
         Err(Stop::Failed(why) | Stop::Gone(why)) => (Ending::Failed, Some(why)),
         Err(Stop::Broken(why)) => (Ending::Broken, Some(why)),
     };
+    // Its proxy is gone, and every request told.
+    let classed = record.tell(shared, &ids, came.held.take()).await;
     let (ending, reason) = match &came.faults {
         Some(faults) => {
             let slowest = came.slowest.map(|ms| Duration::from_secs_f64(ms / 1000.0));
-            let facts = Facts { held: ending == Ending::Passed, reason: reason.as_deref(), slowest };
+            let class = classed.as_ref().map(|c| c.class);
+            let facts = Facts { held: ending == Ending::Passed, reason: reason.as_deref(), class, slowest };
             shared.log.write("fault_tally", Origin::Monitor, shared.log.now_ms(), &ids, faults.fields());
             faults.judge(turn, ending, &facts)
         }
@@ -101,8 +106,11 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     let now = shared.log.now_ms();
     // The session's length is exposure of the app: it begins when the browser is up.
     let ms = up.map_or(0.0, |up| now - up);
-    let fields =
+    let mut fields =
         json!({ "ending": ending, "reason": reason, "ms": round(ms), "start_up_ms": up.map(|up| round(up - start)) });
+    if let Some(classed) = classed {
+        (fields["class"], fields["evidence"]) = (json!(classed.class), json!(classed.evidence));
+    }
     shared.log.write("journey_end", Origin::Monitor, now, &ids, fields);
     Ended { ending, reason, ms }
 }
@@ -141,6 +149,7 @@ async fn with_leash(
         slowest: None,
         armed,
         undecided: None,
+        held: None,
     };
     let mut done = stage.steps().await;
     if let Err(Stop::Gone(why)) = &done {
@@ -150,6 +159,7 @@ async fn with_leash(
     stage.watch.end_playback();
     came.slowest = stage.slowest;
     came.undecided = stage.undecided.take();
+    came.held = stage.held.take();
     came.faults = net.as_ref().filter(|_| !turn.profile.rules.is_empty()).map(|net| net.tally(shared, turn.profile));
     done = done.and(stage.finish_pictures().await);
     match shared.settings.webdriver.is_some() {
@@ -167,6 +177,8 @@ struct Came {
     slowest: Option<f64>,
     /// Why an expectation had nothing to judge.
     undecided: Option<String>,
+    /// See [`OnStage::held`].
+    held: Option<(f64, Ids, Value)>,
 }
 
 /// A play with its browser up.
@@ -188,6 +200,8 @@ struct OnStage<'a> {
     /// When the profile's faults were armed.
     armed: f64,
     undecided: Option<String>,
+    /// A `video_init_error` that waits for its class: when, whose, its fields.
+    held: Option<(f64, Ids, Value)>,
 }
 
 impl OnStage<'_> {

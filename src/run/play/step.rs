@@ -122,13 +122,17 @@ impl OnStage<'_> {
         if let Some(url) = fields.get("url").and_then(Value::as_str) {
             self.watch.ids.media_url_hash = Some(url_hash(url));
         }
-        self.watch.write(event, Origin::Monitor, t, fields);
+        match event {
+            // Its class is known when all its requests are: at the play's end.
+            "video_init_error" => self.held = Some((t, self.watch.ids.clone(), fields)),
+            _ => drop(self.watch.write(event, Origin::Monitor, t, fields)),
+        }
     }
 
     fn end_step(&self, step: &Step, ok: bool, took: Option<f64>, reason: Option<&str>, start: f64) {
         let now = self.shared.log.now_ms();
         let slow = took.zip(step.within).is_some_and(|(took, within)| took > ms(within));
-        let fields = json!({
+        let mut fields = json!({
             "expect": step.expect,
             "ok": ok,
             "ms": took.map(round),
@@ -136,7 +140,20 @@ impl OnStage<'_> {
             "reason": reason,
             "step_ms": round(now - start),
         });
+        if let (false, Some(video)) = (ok, self.media(step)) {
+            fields["video"] = video;
+        }
         self.watch.write("step_end", Origin::Monitor, now, fields);
+    }
+
+    /// The element that a failed step was about, as it is now: what its class is found from. A picture that fails beside
+    /// a video that plays is none of the video's.
+    fn media(&self, step: &Step) -> Option<Value> {
+        let element = self.watch.media.element();
+        match step.expect {
+            Some("first video frame") => Some(json!(element.cloned().unwrap_or_default())),
+            _ => element.filter(|e| !e.decoded || e.code.is_some() || e.undrawable.is_some()).map(|e| json!(e)),
+        }
     }
 
     /// Does a word's actions, one after the other.

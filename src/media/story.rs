@@ -1,0 +1,172 @@
+//! A play's media, from its events: every exchange looked at, every rule it broke told once, every failure classed.
+
+use super::Exchange;
+use super::class::{Classed, Element, Ending, Facts, Looked, classify};
+use super::lint::{Lint, Severity};
+use crate::event::{Event, Origin};
+use crate::table::Row;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Exchanges kept: the last ones decide, and a request storm makes thousands.
+const KEPT: usize = 2048;
+
+/// A rule that a URL's answers broke in a play.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Violation {
+    /// The rule.
+    pub rule: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Who says so.
+    pub rule_source: &'static str,
+    /// What was seen first.
+    pub says: String,
+    /// In answer to which request; its number at the proxy.
+    pub request: u64,
+    /// Which way it went.
+    pub leg: String,
+    /// The URL without its query.
+    pub url: String,
+    /// How many of its answers broke it.
+    pub times: u64,
+    /// Each of them was made or changed by a fault of this monitor's.
+    pub ours: bool,
+}
+
+/// The media of one play.
+#[derive(Clone, Debug, Default)]
+pub struct Story {
+    lint: Lint,
+    looked: VecDeque<Looked>,
+    violations: Vec<Violation>,
+    /// Requests whose answer could not be framed: number, path.
+    unframed: BTreeMap<(u64, String), String>,
+    codecs: Option<Map<String, Value>>,
+    /// A fault of the link, or of a whole connection, was applied: what came late was made late.
+    slowed: bool,
+    failure: Option<Failure>,
+    over: bool,
+}
+
+/// A step that failed, and the video it was about.
+#[derive(Clone, Debug)]
+struct Failure {
+    element: Element,
+    step: Option<String>,
+    /// When it was declared, on the run's clock; how long was waited, milliseconds.
+    at: f64,
+    waited: f64,
+}
+
+impl Story {
+    /// The names of the events it reads.
+    pub const READS: [&str; 6] =
+        ["video_proxy_response", "upstream_violation", "fault_applied", "environment", "step_end", "journey_end"];
+
+    /// Takes an event of the play, in the order written. What comes after the play's end is not of it.
+    pub fn feed(&mut self, event: &Event) {
+        // An app has events of the same names.
+        if self.over || event.source == Origin::App {
+            return;
+        }
+        match event.event.as_str() {
+            "video_proxy_response" => {
+                if let Some(x) = Exchange::read(event) {
+                    self.exchange(x);
+                }
+            }
+            "upstream_violation" => {
+                let number = event.number("request").unwrap_or_default() as u64;
+                let path = event.text("path").unwrap_or_default().to_owned();
+                let what = event.text("what").unwrap_or_default().to_owned();
+                self.unframed.insert((number, path), what);
+            }
+            "fault_applied" => self.slowed |= event.fields.get("request").is_some_and(Value::is_null),
+            "environment" => self.codecs = event.fields.get("codecs").and_then(Value::as_object).cloned(),
+            // A play ends with its first failed step.
+            "step_end" if !event.flag("ok") => {
+                let video = event.fields.get("video").cloned();
+                self.failure = video.and_then(|v| serde_json::from_value(v).ok()).map(|element| Failure {
+                    element,
+                    step: event.ids.step.clone(),
+                    at: event.t_ms,
+                    waited: event.number("step_ms").unwrap_or_default(),
+                });
+            }
+            "journey_end" => self.over = true,
+            _ => {}
+        }
+    }
+
+    fn exchange(&mut self, mut x: Exchange) {
+        let path = url::Url::parse(&x.url).map_or(String::new(), |url| url.path().to_owned());
+        x.unframed = self.unframed.remove(&(x.request, path));
+        let found = self.lint.feed(&x);
+        for one in &found {
+            let name = one.rule.name();
+            let same = |v: &&mut Violation| v.rule == name && v.url == x.url && v.leg == x.leg;
+            match self.violations.iter_mut().find(same) {
+                Some(known) => {
+                    known.times += 1;
+                    known.ours &= x.ours;
+                }
+                None => self.violations.push(Violation {
+                    rule: name,
+                    severity: one.rule.severity,
+                    rule_source: one.rule.source,
+                    says: one.says.clone(),
+                    request: x.request,
+                    leg: x.leg.clone(),
+                    url: x.url.clone(),
+                    times: 1,
+                    ours: x.ours,
+                }),
+            }
+        }
+        self.looked.push_back(Looked { x, found });
+        if self.looked.len() > KEPT {
+            self.looked.pop_front();
+        }
+    }
+
+    /// Each rule broken so far, once for each URL and way.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// Why the play's video failed; `None` where no step failed that was about one.
+    pub fn class(&self) -> Option<Classed> {
+        let Failure { element, step, at, waited } = self.failure.as_ref()?;
+        let mut own = self.of(element, step.as_deref());
+        own.retain(|l| l.x.started() <= *at);
+        own.sort_by(|a, b| a.x.started().total_cmp(&b.x.started()).then(a.x.request.cmp(&b.x.request)));
+        let ending = Ending::NeverStarted;
+        let facts = Facts { exchanges: &own, element, ending, codecs: self.codecs.as_ref(), at: *at, waited: *waited };
+        let mut classed = classify(&facts);
+        classed.evidence.ours |= self.slowed;
+        Some(classed)
+    }
+
+    /// The exchanges of what the element plays, redirects followed. Of a source that is no address of
+    /// the network's (a blob that scripts fill), those that started in the step.
+    fn of(&self, element: &Element, step: Option<&str>) -> Vec<&Looked> {
+        let browser = || self.looked.iter().filter(|l| l.x.leg != "upstream");
+        let bare = element.url.as_deref().map(|url| url.split(['?', '#']).next().unwrap_or_default());
+        if let Some(url) = bare.filter(|url| url.starts_with("http")) {
+            let mut urls = vec![url.to_owned()];
+            let mut next = 0;
+            while let Some(url) = urls.get(next).cloned() {
+                for to in browser().filter(|l| l.x.url == url).filter_map(|l| l.x.location.clone()) {
+                    if !urls.contains(&to) {
+                        urls.push(to);
+                    }
+                }
+                next += 1;
+            }
+            return browser().filter(|l| urls.contains(&l.x.url)).collect();
+        }
+        browser().filter(|l| step.is_none() || l.x.step.as_deref() == step).collect()
+    }
+}
