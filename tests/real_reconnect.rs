@@ -57,8 +57,8 @@ fn one_that_starts_anew_fails_its_policy() {
 fn an_outage_that_the_buffer_hides_is_not_enough_data() {
     let play = interrupted(&[]);
     let profile = std::fs::read_to_string(root().join("proxies/cut-off.toml")).expect("it ships");
-    // All of the clip is there before the network goes.
-    let roomy = profile.replace("1.6 Mbit/s", "90 Mbit/s").replace("lasts = \"8s\"", "lasts = \"1s\"");
+    // Twice the bitrate, and a second without a network: there is more than that in the buffer by then.
+    let roomy = profile.replace("1.6 Mbit/s", "2.4 Mbit/s").replace("lasts = \"8s\"", "lasts = \"1s\"");
     std::fs::write(play.dir.path().join("roomy.toml"), roomy).expect("written");
     let play = Play { extra: "profiles = [\"roomy.toml\"]\n".to_owned(), ..play };
     let (verdict, _) = play.run("chromium");
