@@ -26,6 +26,19 @@ fn film(stay: &str, profile: Option<&str>) -> Play {
     play
 }
 
+/// The same clip once, as a `<video>` in the page. Nothing is expected of the step: what is noticed is the playback's.
+fn plain(stay: &str, profile: &str) -> Play {
+    let mut play = film(stay, Some(profile));
+    let at = play.app.find("\"start the video\"").expect("the word");
+    let words = "\"start the video\" = [{ script = \"window.film = document.createElement('video'); film.muted = true; \
+                 film.src = '/media/vp9.webm'; document.body.prepend(film); film.play()\" }]\n\
+                 \"go on at 20 s\" = [{ script = \"film.currentTime = 20\" }]\n";
+    let end = at + play.app[at..].find('\n').expect("a line");
+    play.app.replace_range(at..=end, words);
+    play.journey = play.journey.replace("expect = \"first video frame\"\n", "");
+    play
+}
+
 fn named<'e>(events: &'e [Value], name: &str) -> Vec<&'e Value> {
     events.iter().filter(|e| e["event"] == name).collect()
 }
@@ -128,12 +141,42 @@ outcome = "fails"
 reason = "premature end"
 "#;
     for browser in BROWSERS {
-        let play = film("8s", Some(profile));
+        for (reason, play) in [("looped", film("8s", Some(profile))), ("ended", plain("8s", profile))] {
+            let (verdict, _) = play.run(browser);
+            assert_eq!(ending(&verdict).0, "passed", "{browser}, {reason}: {verdict:#}");
+            let events = play.events();
+            let ends = named(&events, "playback_end");
+            let end = ends.iter().find(|e| e["premature"] == true).expect("told");
+            assert_eq!(end["reason"], reason, "{browser}: {end}");
+            assert!(number(end, "missing_s") > 15.0 && number(end, "position_s") < 10.0, "{browser}: {end}");
+        }
+    }
+}
+
+#[test]
+fn a_seek_that_lands_elsewhere_is_noticed() {
+    let profile = r#"
+[[fault]]
+do = "range_ignored"
+match = { resource = "media" }
+[[expect]]
+browser = "chromium"
+outcome = "fails"
+reason = "was sent to 00:20.0 and went to"
+[[expect]]
+outcome = "plays"
+"#;
+    for browser in BROWSERS {
+        let mut play = plain("1s", profile);
+        play.journey.push_str("[[step]]\ndo = \"go on at 20 s\"\nstay = \"2s\"\n");
         let (verdict, _) = play.run(browser);
         assert_eq!(ending(&verdict).0, "passed", "{browser}: {verdict:#}");
         let events = play.events();
-        let ends = named(&events, "playback_end");
-        let end = ends.iter().find(|e| e["premature"] == true).expect("told");
-        assert!(number(end, "missing_s") > 15.0 && number(end, "position_s") < 10.0, "{browser}: {end}");
+        let [seek] = named(&events, "playback_seek")[..] else { panic!("{browser}: one seek") };
+        assert_eq!(
+            (&seek["wanted_s"], &seek["ok"]),
+            (&20.0.into(), &(browser == "firefox").into()),
+            "{browser}: {seek}"
+        );
     }
 }
