@@ -28,3 +28,37 @@ impl Fold for LongStalls {
         Samples::Count { count: self.count, minutes: self.minutes }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Ids;
+    use serde_json::json;
+
+    fn event(name: &str, source: Origin, fields: &serde_json::Value) -> Event {
+        Event {
+            v: 1,
+            event: name.to_owned(),
+            source,
+            timestamp: String::new(),
+            t_ms: 0.0,
+            seq: 0,
+            ids: Ids::default(),
+            fields: fields.as_object().cloned().unwrap_or_default(),
+        }
+    }
+
+    #[test]
+    fn long_stalls_are_counted_over_time_watched() {
+        let mut fold = LongStalls::default();
+        for ms in [400.0, 3000.0, 3001.0, 9000.0] {
+            fold.feed(&event("playback_stall", Origin::Monitor, &json!({ "ms": ms })));
+        }
+        fold.feed(&event("playback_stall", Origin::App, &json!({ "ms": 9000.0 })));
+        assert_eq!(fold.samples(), Samples::Count { count: 2, minutes: 0.0 });
+        assert!(fold.samples().is_empty(), "nothing watched is no sample");
+        fold.feed(&event("playback_summary", Origin::Monitor, &json!({ "watched_ms": 90_000.0 })));
+        fold.feed(&event("playback_summary", Origin::Monitor, &json!({ "watched_ms": 30_000.0 })));
+        assert_eq!(fold.samples(), Samples::Count { count: 2, minutes: 2.0 });
+    }
+}

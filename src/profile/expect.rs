@@ -266,6 +266,13 @@ mod tests {
     }
 
     #[test]
+    fn a_video_may_stand_still_for_as_long_as_is_written() {
+        assert_eq!(plays(None).recovers(), Duration::from_secs(45));
+        assert_eq!(Expect { recovers: Some(Duration::from_secs(8)), ..plays(None) }.recovers(), Duration::from_secs(8));
+        assert_eq!(fails(None).recovers(), Duration::from_secs(10), "sooner known where it must fail");
+    }
+
+    #[test]
     fn either_is_never_wrong() {
         let either = Expect { outcome: Outcome::Either, ..Expect::plays() };
         assert_eq!((either.judge(&FAILED), either.judge(&played(1))), (Ok(()), Ok(())));
