@@ -296,7 +296,10 @@ impl Play {
             }
             "journey_end" => {
                 self.violations = self.story.violations().to_vec();
-                (self.class, self.evidence) = self.story.class().map(|c| (c.class, c.evidence)).unzip();
+                // Under faults a play may pass because its video failed: only its end tells that it did.
+                let failed = event.fields.contains_key("class") || event.text("ending") == Some("failed");
+                let classed = self.story.class().filter(|_| failed);
+                (self.class, self.evidence) = classed.map(|c| (c.class, c.evidence)).unzip();
                 // Thousands of exchanges have said what they had to.
                 self.story = Story::default();
                 self.ms = event.number("ms").unwrap_or(0.0);

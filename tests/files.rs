@@ -119,8 +119,8 @@ fn a_checked_profile_is_told_in_words() {
         [
             "status code = 413; every request for media",
             "content_length off = 600000000; every request for media; between the app and its upstream",
-            "expects: video in firefox fails with \"413\"",
-            "expects: video in chromium fails with \"MediaError 4\"",
+            "expects: video in firefox fails with \"413\", class `refused by status`",
+            "expects: video in chromium fails with \"MediaError 4\", class `refused by status`",
             "expects: preset* in both browsers fails",
             "expects: every other play plays",
         ]

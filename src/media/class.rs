@@ -16,7 +16,7 @@
 //! 4. *truncated stream*; then *timed out*: the head was right, and the rest of the body did not come.
 
 use super::lint::{self, Found};
-use super::{Exchange, octets, origin_of};
+use super::{Exchange, origin_of};
 use crate::table::Row;
 use crate::unit::show_ms;
 use serde::{Deserialize, Serialize};
@@ -236,12 +236,12 @@ pub fn classify(facts: &Facts) -> Classed {
         (Some(looked), Some(code)) => undecodable(facts, looked, code),
         (Some(looked), None) => match facts.ending {
             Ending::EndedEarlyAt(at) => {
-                let says = format!("all of {} came, and ended at {at:.1} s of the media", came(&looked.x));
+                let says = format!("all of {} came, and ended at {at:.1} s of the media", looked.x.came());
                 told(facts, Class::Truncated, says, Some(looked), None)
             }
             Ending::NeverStarted | Ending::FrozeAt(_) => {
                 let says =
-                    format!("{} came, nothing is wrong with them, and the browser said nothing", came(&looked.x));
+                    format!("{} came, nothing is wrong with them, and the browser said nothing", looked.x.came());
                 told(facts, Class::Silent, says, Some(looked), None)
             }
         },
@@ -298,7 +298,7 @@ fn fate<'a>(facts: &Facts, looked: &'a Looked, n: usize) -> Fate<'a> {
     // A browser with enough in its buffer stops to read, and says that it is idle: it does not wait then.
     let waits = facts.element.code.is_none() && facts.element.network_state.is_none_or(|state| state == 2);
     if missing && (silent || open && waits) {
-        let says = format!("{} {} octets came, then nothing more", octets(x.sent), x.promised_text());
+        let says = format!("{} came, then nothing more", x.came());
         return Fate::Cause(Class::TimedOut, says, None);
     }
     if x.promised == Some(0) && x.method != "HEAD" {
@@ -374,12 +374,12 @@ fn undecodable(facts: &Facts, looked: &Looked, code: u8) -> Classed {
     // Firefox names it; Chromium's "PIPELINE_ERROR_DECODE" says the same of a file that is spoilt.
     let short = element.message.contains("beyond end of resource") || matches!(facts.ending, Ending::EndedEarlyAt(_));
     if short {
-        let says = format!("all of {} came, and less than the file's index names", came(x));
+        let says = format!("all of {} came, and less than the file's index names", x.came());
         return told(facts, Class::Truncated, says, Some(looked), None);
     }
     let hint = looked.found.iter().find(|f| f.violates());
     let hint_says = hint.map_or(String::new(), |f| format!("; {}", f.says));
-    let says = format!("{} came, and do not decode: MediaError {code}{hint_says}", came(x));
+    let says = format!("{} came, and do not decode: MediaError {code}{hint_says}", x.came());
     told(facts, Class::Violation, says, Some(looked), hint)
 }
 
@@ -416,13 +416,6 @@ fn unplayable(facts: &Facts, x: Option<&Exchange>) -> Option<String> {
         .iter()
         .find(|(prefix, codec)| named.starts_with(prefix) && answer(codec).is_some_and(|a| a.is_empty()))?;
     Some(format!("canPlayType says no to {codec}, and the answer is {kind}"))
-}
-
-fn came(x: &Exchange) -> String {
-    match x.promised {
-        Some(promised) if promised != x.sent => format!("{} of {} octets", octets(x.sent), octets(promised)),
-        _ => format!("{} octets", octets(x.sent)),
-    }
 }
 
 fn told(facts: &Facts, class: Class, says: String, looked: Option<&Looked>, broken: Option<&Found>) -> Classed {

@@ -276,8 +276,9 @@ fn length(x: &Exchange, found: &mut Vec<Found>) {
     if x.is_bodiless() {
         return;
     }
-    if let (Some(how), Some(of)) = (x.broke_off(), Some(x.promised_text())) {
-        found.push(Found::new(&TRUNCATED, format!("{} {of} octets came, then {how}", octets(x.sent))));
+    if let Some(how) = x.broke_off() {
+        let within = if x.promised.is_none() { " within the body" } else { "" };
+        found.push(Found::new(&TRUNCATED, format!("{} came, then {how}{within}", x.came())));
     }
     if let Some(promised) = x.promised
         && x.sent > promised

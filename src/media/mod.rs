@@ -126,9 +126,12 @@ impl Exchange {
         self.promised.is_none_or(|promised| self.sent < promised).then_some(how)
     }
 
-    /// `of 8,828,825`, or nothing.
-    fn promised_text(&self) -> String {
-        self.promised.map_or("of unknown many".to_owned(), |n| format!("of {}", octets(n)))
+    /// How much of its body came: `1,000,000 of 8,828,825 octets`.
+    fn came(&self) -> String {
+        match self.promised {
+            Some(promised) if promised != self.sent => format!("{} of {} octets", octets(self.sent), octets(promised)),
+            _ => format!("{} octets", octets(self.sent)),
+        }
     }
 }
 

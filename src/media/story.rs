@@ -47,13 +47,16 @@ pub struct Story {
     /// A fault of the link, or of a whole connection, was applied: what came late was made late.
     slowed: bool,
     failure: Option<Failure>,
+    /// A video that played, and did not go on.
+    stopped: Option<Failure>,
     over: bool,
 }
 
-/// A step that failed, and the video it was about.
+/// A video that failed.
 #[derive(Clone, Debug)]
 struct Failure {
     element: Element,
+    ending: Ending,
     step: Option<String>,
     /// When it was declared, on the run's clock; how long was waited, milliseconds.
     at: f64,
@@ -62,8 +65,16 @@ struct Failure {
 
 impl Story {
     /// The names of the events it reads.
-    pub const READS: [&str; 6] =
-        ["video_proxy_response", "upstream_violation", "fault_applied", "environment", "step_end", "journey_end"];
+    pub const READS: [&str; 8] = [
+        "video_proxy_response",
+        "upstream_violation",
+        "fault_applied",
+        "environment",
+        "step_end",
+        "playback_stall",
+        "playback_end",
+        "journey_end",
+    ];
 
     /// Takes an event of the play, in the order written. What comes after the play's end is not of it.
     pub fn feed(&mut self, event: &Event) {
@@ -90,10 +101,22 @@ impl Story {
                 let video = event.fields.get("video").cloned();
                 self.failure = video.and_then(|v| serde_json::from_value(v).ok()).map(|element| Failure {
                     element,
+                    ending: Ending::NeverStarted,
                     step: event.ids.step.clone(),
                     at: event.t_ms,
                     waited: event.number("step_ms").unwrap_or_default(),
                 });
+            }
+            // One that had not begun is the failed step's.
+            "playback_stall" if event.text("kind") != Some("start") => {
+                let long = event.number("ms").unwrap_or_default();
+                if !event.flag("recovered") || long > LONG_MS {
+                    let at = event.number("end_ms").unwrap_or(event.t_ms);
+                    self.stopped = Some(stopped(event, at, long, Ending::FrozeAt));
+                }
+            }
+            "playback_end" if event.flag("premature") => {
+                self.stopped = Some(stopped(event, event.t_ms, 0.0, Ending::EndedEarlyAt));
             }
             "journey_end" => self.over = true,
             _ => {}
@@ -136,14 +159,18 @@ impl Story {
         &self.violations
     }
 
-    /// Why the play's video failed; `None` where no step failed that was about one.
+    /// Why the video of a play that failed did; `None` where no step failed that was about one, and none stopped.
     pub fn class(&self) -> Option<Classed> {
-        let Failure { element, step, at, waited } = self.failure.as_ref()?;
+        let mut failure = self.failure.clone().or_else(|| self.stopped.clone())?;
+        if let Some(stopped) = self.stopped.as_ref().filter(|s| s.element.url == failure.element.url) {
+            failure.ending = stopped.ending;
+        }
+        let Failure { element, ending, step, at, waited } = &failure;
         let mut own = self.of(element, step.as_deref());
         own.retain(|l| l.x.started() <= *at);
         own.sort_by(|a, b| a.x.started().total_cmp(&b.x.started()).then(a.x.request.cmp(&b.x.request)));
-        let ending = Ending::NeverStarted;
-        let facts = Facts { exchanges: &own, element, ending, codecs: self.codecs.as_ref(), at: *at, waited: *waited };
+        let codecs = self.codecs.as_ref();
+        let facts = Facts { exchanges: &own, element, ending: *ending, codecs, at: *at, waited: *waited };
         let mut classed = classify(&facts);
         classed.evidence.ours |= self.slowed;
         Some(classed)
@@ -169,4 +196,29 @@ impl Story {
         }
         browser().filter(|l| step.is_none() || l.x.step.as_deref() == step).collect()
     }
+}
+
+/// A longer stall is a failure, although the video went on (P1.19).
+const LONG_MS: f64 = 3000.0;
+
+/// A video as its playback was told to have stopped.
+fn stopped(event: &Event, at: f64, waited: f64, ending: fn(f64) -> Ending) -> Failure {
+    let state = |key| event.number(key).map(|n| n as u8);
+    let error = event.text("error").and_then(|text| text.strip_prefix("MediaError "));
+    let (code, message) = error.map_or((None, ""), |text| {
+        let (code, message) = text.split_once(' ').unwrap_or((text, ""));
+        (code.parse().ok(), message)
+    });
+    let position = event.number("position_s");
+    let element = Element {
+        url: event.text("url").map(str::to_owned),
+        code,
+        message: message.to_owned(),
+        ready_state: state("ready_state"),
+        network_state: state("network_state"),
+        decoded: true,
+        position,
+        undrawable: None,
+    };
+    Failure { element, ending: ending(position.unwrap_or_default()), step: event.ids.step.clone(), at, waited }
 }

@@ -22,11 +22,12 @@ impl Since {
         Self { events, octet }
     }
 
-    /// Tells what the play's media broke, and a failed init with its class.
+    /// Tells what the play's media broke, and a failed init with its class. The class of a play that `failed`.
     pub(super) async fn tell(
         &self,
         shared: &Shared<'_>,
         ids: &Ids,
+        failed: bool,
         held: Option<(f64, Ids, Value)>,
     ) -> Option<Classed> {
         let story = self.story(shared, ids).await;
@@ -34,7 +35,7 @@ impl Since {
             let ids = Ids { media_url_hash: Some(url_hash(&violation.url)), ..ids.clone() };
             shared.log.write("media_violation", Origin::Monitor, shared.log.now_ms(), &ids, json!(violation));
         }
-        let classed = story.class();
+        let classed = story.class().filter(|_| failed);
         if let Some((t, ids, mut fields)) = held {
             if let Some(Classed { class, evidence }) = &classed {
                 (fields["class"], fields["evidence"]) = (json!(class), json!(evidence));

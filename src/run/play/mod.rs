@@ -88,7 +88,8 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
         Err(Stop::Broken(why)) => (Ending::Broken, Some(why)),
     };
     // Its proxy is gone, and every request told.
-    let classed = record.tell(shared, &ids, came.held.take()).await;
+    let failed = ending == Ending::Failed;
+    let classed = record.tell(shared, &ids, failed, came.held.take()).await;
     let (ending, reason) = match &came.faults {
         Some(faults) => {
             let slowest = came.slowest.map(|ms| Duration::from_secs_f64(ms / 1000.0));
