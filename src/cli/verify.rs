@@ -85,7 +85,14 @@ async fn play(catalogue: &Catalogue, all: &[Trial<'_>], setting: &Setting, secre
         };
         let class = done.class.as_deref().map_or(String::new(), |c| format!(" [{c}]"));
         let rang = if done.rang.is_empty() { String::new() } else { format!(" rang {}", done.rang.join(", ")) };
-        eprintln!("[{}/{}] {said:9} {} on {}{rang}{class} {}", n + 1, open.len(), done.key(), done.app, show_ms(done.ms));
+        eprintln!(
+            "[{}/{}] {said:9} {} on {}{rang}{class} {}",
+            n + 1,
+            open.len(),
+            done.key(),
+            done.app,
+            show_ms(done.ms)
+        );
         if let Some(reason) = &done.reason {
             eprintln!("        {reason}");
         }

@@ -135,7 +135,9 @@ impl Screen {
         let goes_on = shown - then >= 30.0;
         if self.declared.picture == Some(Picture::Video) && goes_on && t - since >= STUCK_MS {
             let frames = shown - then;
-            self.say(format!("the video played on for {frames} frames, and none of them reached the visualizer's picture"));
+            self.say(format!(
+                "the video played on for {frames} frames, and none of them reached the visualizer's picture"
+            ));
         }
     }
 
@@ -146,7 +148,8 @@ impl Screen {
     /// What was wrong first; `t` is the end of the stay.
     pub fn wrong(&self, t: f64) -> Option<String> {
         let silent = self.last.as_ref().map(|(at, _)| t - at).filter(|ms| *ms > WRONG_MS);
-        let stopped = silent.map(|ms| format!("nothing was drawn for the last {}: the render loop stands still", show_ms(ms)));
+        let stopped =
+            silent.map(|ms| format!("nothing was drawn for the last {}: the render loop stands still", show_ms(ms)));
         // Of a page that draws nothing at all the step before would have told.
         self.wrong.clone().or(stopped).filter(|_| t > self.began)
     }
@@ -175,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_picture_that_goes_on_is_fine() {
-        for picture in [None, Some(Picture::Moving), Some(Picture::Video), Some(Picture::Static), Some(Picture::Sound)] {
+        for picture in [None, Some(Picture::Moving), Some(Picture::Video), Some(Picture::Static), Some(Picture::Sound)]
+        {
             assert_eq!(watch(&mut declared(picture), |n| frame(n, 10 + (n % 200) as u8, n)), None, "{picture:?}");
         }
         // A scene of four seconds that is black, or stands.

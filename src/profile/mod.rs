@@ -87,7 +87,13 @@ impl Profile {
     }
 
     /// Faults that another kind of file plants. The app must play on: that is how it is seen whether they are noticed.
-    pub fn planted(name: String, question: String, faults: &Faults, source: &Source, problems: &mut Vec<Problem>) -> Self {
+    pub fn planted(
+        name: String,
+        question: String,
+        faults: &Faults,
+        source: &Source,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
         let (rules, says) = made(&faults.0, source, problems);
         let expect = if rules.is_empty() { Vec::new() } else { vec![Expect::plays()] };
         Self { name, question, source: None, seed: SEED, rules, expect, says }

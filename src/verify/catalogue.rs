@@ -206,7 +206,8 @@ impl CaseFile {
                 Rings::Objective(said.to_owned(), class)
             }
         };
-        let profile = Profile::planted(id.clone(), self.about.clone().unwrap_or_default(), &self.fault, source, problems);
+        let profile =
+            Profile::planted(id.clone(), self.about.clone().unwrap_or_default(), &self.fault, source, problems);
         Ok(Case {
             about: self.about,
             launch: self.launch,

@@ -65,11 +65,8 @@ fn a_proof_holds_only_if_nothing_is_missed_false_wrong_void_or_missing() {
 
     let change = |wanted: &dyn Fn(&Trial) -> bool, make: &dyn Fn(&Trial) -> Option<Done>| {
         let at = all.iter().position(wanted).expect("there is one");
-        let changed: Vec<Done> = all
-            .iter()
-            .enumerate()
-            .filter_map(|(n, t)| if n == at { make(t) } else { Some(perfect(t)) })
-            .collect();
+        let changed: Vec<Done> =
+            all.iter().enumerate().filter_map(|(n, t)| if n == at { make(t) } else { Some(perfect(t)) }).collect();
         Matrix::fold(&catalogue, &all, &changed)
     };
     let rings = |t: &Trial| t.case.rings != Rings::Nothing;

@@ -163,8 +163,11 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
     let mut line = serde_json::to_string(&done).unwrap_or_default();
     line.push('\n');
     let path = setting.path();
-    let mut file =
-        std::fs::File::options().create(true).append(true).open(&path).operator(format!("writing {}", path.display()))?;
+    let mut file = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .operator(format!("writing {}", path.display()))?;
     file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).operator(format!("writing {}", path.display()))?;
     Ok(done)
 }
@@ -229,4 +232,3 @@ impl Progress for Silent {
     fn play_ends(&self, _: &str, _: Ending, _: f64, _: Option<&str>) {}
     fn note(&self, _: &str) {}
 }
-
