@@ -166,9 +166,13 @@
     const q = quality(el, v);
     const total = q ? q.totalVideoFrames - (gecko ? q.droppedVideoFrames : 0) : 0;
     const ct = el.currentTime;
-    // Frames came without a callback: Firefox skips some, and a page that draws slowly is called back seldom.
-    if (v.due && total > v.total && v.calls === v.rvfc && (gecko || ct - v.ct > 0.02)) {
-      resumed(el, v, Math.max(t - 50, (t + v.looked) / 2));
+    // Frames came without a callback: Firefox skips some, all of them for a while when it has next to nothing buffered, and
+    // a page that draws slowly is called back seldom. They took as long as the clock ran since the last one.
+    const came = total - v.total;
+    if (v.due && came > 0 && v.calls === v.rvfc && (gecko || ct - v.ct > 0.02)) {
+      const took = Math.min(Math.max(0, (ct - v.mt) * 1000) / Math.abs(el.playbackRate), came * 34);
+      resumed(el, v, Math.max(v.base, t - took));
+      v.base = t;
       v.mt = ct;
     }
     v.total = total;
