@@ -171,7 +171,8 @@
     const came = total - v.total;
     if (v.due && came > 0 && v.calls === v.rvfc && (gecko || ct - v.ct > 0.02)) {
       const took = Math.min(Math.max(0, (ct - v.mt) * 1000) / Math.abs(el.playbackRate), came * 34);
-      resumed(el, v, Math.max(v.base, t - took));
+      // None of them had come at the look before.
+      resumed(el, v, Math.max(v.base, v.looked, t - took));
       v.base = t;
       v.mt = ct;
     }
