@@ -136,7 +136,7 @@ fn three_shipped_profiles_are_told_as_they_are() {
                 "bandwidth down = \"20 Mbit/s\", up = \"5 Mbit/s\"; the whole link",
                 "latency rtt = \"40 ms\"; the whole link",
                 "outage at = \"15s\", lasts = \"11s\"; the whole link",
-                "expects: every play plays, each expectation within 20s",
+                "expects: every play plays, each expectation within 20s, no stall longer than 20s",
             ][..],
         ),
         (
@@ -153,7 +153,7 @@ fn three_shipped_profiles_are_told_as_they_are() {
             &[
                 "range_ignored; every request for media",
                 "range_ignored-upstream: range_ignored; every request for media; between the app and its upstream",
-                "expects: every play plays",
+                "expects: every play plays, no stall longer than 3s",
             ],
         ),
     ] {

@@ -83,7 +83,7 @@ pub(super) fn expect(expect: &Expect, earlier: &[Expect]) -> String {
         (Outcome::Fails, None, _) => "fails".to_owned(),
         (Outcome::Either, ..) => "plays or fails".to_owned(),
     };
-    let recovers = expect.recovers.map(|t| format!(", a stall over after {t:?}")).unwrap_or_default();
+    let recovers = expect.recovers.map(|t| format!(", no stall longer than {t:?}")).unwrap_or_default();
     let class = expect.class.map_or(String::new(), |class| format!(", class `{class}`"));
     format!("expects: {who} {what}{recovers}{class}")
 }
