@@ -22,8 +22,9 @@ enum How {
 const ALLOW: &str = "Access-Control-Allow-Origin";
 
 impl Fault for Cors {
-    fn response(&self, _: &Request, response: &Response, _: &Draw) -> Vec<Step> {
-        if response.head.get(ALLOW).is_none() {
+    fn response(&self, request: &Request, response: &Response, _: &Draw) -> Vec<Step> {
+        // Who does not say where it comes from needs no permission (Fetch, 3.2): nothing would be broken.
+        if request.head.get("Origin").is_none() || response.head.get(ALLOW).is_none() {
             return Vec::new();
         }
         match self.how {
@@ -47,6 +48,8 @@ mod tests {
         };
         assert_eq!(steps("strip", allowed), [tell(remove(ALLOW))]);
         assert_eq!(steps("wrong", allowed), [tell(set(ALLOW, "https://other.invalid"))]);
+        let same_origin = on_response(&fault("cors", "how = \"strip\""), "GET / HTTP/1.1", allowed);
+        assert_eq!(same_origin, [], "who is of the same origin asks for no permission");
         assert_eq!(steps("strip", "HTTP/1.1 200 OK"), []);
         assert_eq!(steps("wrong", "HTTP/1.1 200 OK"), []);
         assert!(refused("cors", "how = \"none\"").contains("none"));

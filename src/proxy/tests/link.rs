@@ -99,7 +99,7 @@ async fn an_outage_holds_what_is_under_way() {
 
 #[tokio::test]
 async fn an_outage_that_refuses_resets_connections_new_and_old_and_idle() {
-    let keys = "at = \"60 ms\"\nlasts = \"5s\"\nmode = \"refuse\"";
+    let keys = "at = \"500 ms\"\nlasts = \"5s\"\nmode = \"refuse\"";
     let rig = rig(10, vec![rule("outage", keys)]).await;
     let mut idle = rig.client().await;
     get(&mut idle, 10).await;
