@@ -42,6 +42,7 @@ pub struct Screen {
     last: Option<(f64, Frame)>,
     still: Option<(Since, Frame)>,
     black: Option<Since>,
+    other: Option<Since>,
     /// Since when no frame of a video was uploaded, and frames that the video itself showed since.
     stuck: Option<(f64, u64, f64)>,
     /// Frames that the page's videos have shown, by video.
@@ -58,6 +59,7 @@ impl Screen {
             last: None,
             still: None,
             black: None,
+            other: None,
             stuck: None,
             shown: Default::default(),
             wrong: None,
@@ -66,12 +68,16 @@ impl Screen {
 
     /// The app says that it shows another preset, declared so.
     pub fn declare(&mut self, t: f64, declared: Declared) {
+        let t = t.max(self.began);
         let (shown, wrong) = (std::mem::take(&mut self.shown), self.wrong.take());
         *self = Self { declared, shown, wrong, ..Self::new(t) };
     }
 
-    /// Takes what was seen at `t`.
+    /// Takes what was seen at `t`. What was seen before it began to look is of the picture before.
     pub fn see(&mut self, t: f64, seen: &Seen) {
+        if t < self.began {
+            return;
+        }
         match seen {
             Seen::Frame(frame) => self.frame(t, frame),
             Seen::Video(video) if !video.audio => {
@@ -117,7 +123,14 @@ impl Screen {
             self.say(format!("the picture stood still for {}, where it is declared to move", show_ms(t - since.t)));
         }
         self.texture(t, frame);
-        if let Some(missing) = self.declared.programs.iter().find(|p| !frame.programs.contains(p)) {
+        // The app's word for another preset may come later than its picture: only what lasts is wrong.
+        let missing = self.declared.programs.iter().find(|p| !frame.programs.contains(p)).cloned();
+        self.other = match (&missing, self.other) {
+            (None, _) => None,
+            (Some(_), None) => Some(Since::new(t)),
+            (Some(_), Some(since)) => Some(Since { frames: since.frames + 1, ..since }),
+        };
+        if let (Some(missing), Some(_)) = (missing, self.other.filter(|s| s.long(t))) {
             let draws = frame.programs.join(" ");
             self.say(format!("the picture is another preset's: it should be drawn by {missing}, and is by {draws}"));
         }
@@ -234,6 +247,23 @@ mod tests {
         assert!(play(true, true).expect("noticed").contains("none of them reached"));
         // A video that stands still itself is told by its playback; one that is drawn shows no wrong.
         assert_eq!((play(false, true), play(true, false)), (None, None));
+    }
+
+    #[test]
+    fn frames_of_before_and_a_word_that_comes_late_are_no_wrong() {
+        let mut screen = Screen::new(1000.0);
+        screen.declare(900.0, Declared { picture: Some(Picture::Moving), programs: vec!["p".into()] });
+        let of = |n: u64, programs: &str| match frame(n, 10 + (n % 100) as u8, 0) {
+            Seen::Frame(f) => Seen::Frame(Frame { programs: vec![programs.into()], ..f }),
+            seen => seen,
+        };
+        (0..4).for_each(|n| screen.see(n as f64 * 250.0, &of(n, "old")));
+        (4..60).for_each(|n| screen.see(n as f64 * 250.0, &of(n, "p")));
+        // The next preset's picture comes a second before the app's word for it.
+        (60..64).for_each(|n| screen.see(n as f64 * 250.0, &of(n, "q")));
+        screen.declare(16_000.0, Declared { picture: Some(Picture::Moving), programs: vec!["q".into()] });
+        (64..80).for_each(|n| screen.see(n as f64 * 250.0, &of(n, "q")));
+        assert_eq!(screen.wrong(20_000.0), None);
     }
 
     #[test]
