@@ -39,16 +39,19 @@ function reapers(parent, exe, known) {
   }
 }
 
+const WATCHED = '(cat <&3 >/dev/null; kill -KILL 0) >/dev/null & "$@" >/dev/null 3<&- & echo $!; exec sleep 600 >&- 3<&-';
+
 /**
  * Runs a program to its end. Its parent is a shell that has turned into `sleep` and so never collects it: the zombie
- * keeps its final CPU time, which sampling alone would miss, and rusage would mix with the browser's.
+ * keeps its final CPU time, which sampling alone would miss, and rusage would mix with the browser's. Another child reads
+ * a pipe that ends with this process, however it ends, and then ends the group: no browser stays behind.
  * Peak memory is that of each process, added up: it is sampled, and the kernel's own high-water mark.
  */
 export async function measure(argv, { out, env, limit = 120_000 }) {
   const err = openSync(join(out, 'stderr'), 'w');
   const begun = performance.now();
-  const holder = spawn('sh', ['-c', '"$@" >/dev/null & echo $!; exec sleep 600 >&-', 'sh', ...argv], {
-    stdio: ['ignore', 'pipe', err], env: { ...process.env, ...env }, detached: true,
+  const holder = spawn('sh', ['-c', WATCHED, 'sh', ...argv], {
+    stdio: ['ignore', 'pipe', err, 'pipe'], env: { ...process.env, ...env }, detached: true,
   });
   closeSync(err);
   holder.on('error', () => {});

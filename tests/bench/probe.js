@@ -238,7 +238,12 @@ async function stop(code) {
   rmSync(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   process.exit(code);
 }
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop(130));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(130));
+// Also where nobody reads what is printed any more.
+process.on('uncaughtException', (error) => {
+  if (error.code !== 'EPIPE') console.error(`bench: ${error.stack}`);
+  stop(1);
+});
 all().then(() => stop(0), (error) => {
   console.error(`bench: ${error.message}`);
   return stop(1);

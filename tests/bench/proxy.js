@@ -230,7 +230,7 @@ function stop(code) {
   rmSync(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   process.exit(code);
 }
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop(130));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(130));
 process.on('uncaughtException', (error) => {
   console.error(`bench: ${error.stack}`);
   stop(1);
