@@ -7,7 +7,7 @@
 //!
 //! | floor | modules | what |
 //! |---|---|---|
-//! | 0 words | [`error`] [`unit`] [`event`] [`table`] [`source`] [`secret`] | whose move it is; quantities; the event and its log; rows of names; files people wrote; what nobody may see |
+//! | 0 words | [`error`] [`mod@unit`] [`event`] [`table`] [`source`] [`secret`] | whose move it is; quantities; the event and its log; rows of names; files people wrote; what nobody may see |
 //! | 1 tools | [`fault`] [`measure`] [`stats`] [`oracle`] [`media`] [`browser`] | a request in, what goes wrong out; events in, value out; intervals; pictures proved; why a video failed; the browser itself |
 //! | 2 makers | [`step`] [`proxy`] [`slo`] | verbs run against a session; the proxy that carries faults out; objective x value = verdict |
 //! | 3 files | [`journey`] [`app`] [`plan`] [`profile`] [`record`] [`report`] | spanned TOML in, text out |

@@ -1,7 +1,7 @@
 //! The leash: whatever is started on it ends with it, also after `kill -9` of the monitor.
 //!
 //! One leash holds one play: a private directory, which is HOME and TMPDIR of all that runs on it, and a reaper
-//! process ([`super::reaper`]) that is told through a pipe what to start. When the pipe closes, because the play is
+//! process (`reaper`) that is told through a pipe what to start. When the pipe closes, because the play is
 //! over or because the monitor died, the reaper kills every descendant and removes the directory.
 
 use std::collections::{BTreeMap, HashSet};

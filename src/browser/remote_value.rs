@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 /// Converts a remote value. What JSON does not have becomes: `undefined` and symbols `null`; NaN and the infinities
-/// their names; a bigint or date its text; a Map an object and a Set a list; anything else "[type]", such as
-/// "[function]" or "[node]".
+/// their names; a bigint or date its text; a Map an object and a Set a list; anything else `[type]`, such as
+/// `[function]` or `[node]`.
 pub fn to_json(remote: &Value) -> Value {
     let value = &remote["value"];
     match remote["type"].as_str().unwrap_or("undefined") {

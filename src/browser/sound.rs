@@ -16,7 +16,7 @@ use crate::error::{Error, Operator, Result};
 
 /// Samples per second, mono, signed 16 bits.
 pub const RATE: u32 = 48_000;
-/// One bit of [`RHYTHM`], in milliseconds.
+/// One bit of the rhythm, in milliseconds.
 pub const BIT_MS: u32 = 300;
 /// When there is a tone. Irregular, so that a picture which merely pulses by itself cannot seem to follow it.
 const RHYTHM: [bool; 16] = {

@@ -27,7 +27,7 @@ pub struct Expect {
     pub class: Option<Class>,
     /// How long each expectation of the journey may take; `None`: until it gives up.
     pub within: Option<Duration>,
-    /// How long a video may stand still, before it goes on; `None`: as long as [`RECOVERS`] says.
+    /// How long a video may stand still, before it goes on; `None`: 45 s.
     pub recovers: Option<Duration>,
     /// Where the file names the journey, for problems found later (a journey that no plan has).
     pub span: Range<usize>,

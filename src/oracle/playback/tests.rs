@@ -1,6 +1,7 @@
 use super::*;
 use crate::browser::probe::MediaError;
 use proptest::prelude::*;
+use serde_json::json;
 
 /// Told every second, and at once when frames stop and come again, as the probe does.
 struct Film {

@@ -1,0 +1,169 @@
+//! Did it play on? Every video of a play is watched from its first frame on: frames that come, the media's clock, and the
+//! clock on the wall. What the browser says of it (`waiting`, `stalled`, `error`, `ended`, `readyState`) decides nothing;
+//! whether it said anything is recorded.
+//!
+//! Figures in the terms of CTA-2066: *start-up time* (from the wish to play to the first frame), *rebuffering* (frames and
+//! clock stand though it should play; here [`Kind::Rebuffering`]), *watched time* (playing and stalled, pauses and seeks
+//! left out), *playing time* (watched less stalled), *dropped frames*.
+
+mod showing;
+mod stall;
+
+use crate::browser::probe::Video;
+use serde_json::Value;
+use showing::Showing;
+use std::collections::BTreeMap;
+
+/// Without a new frame for this long, a video that should play stands still, milliseconds.
+pub const STALL_MS: f64 = 250.0;
+/// A stall longer than this is what P1.19 counts, and fails a play on a network that works.
+pub const LONG_STALL_MS: f64 = 3000.0;
+/// From this long on something is kept in mind: the browser may tell its end late.
+const HINT_MS: f64 = 200.0;
+/// A loop starts anew in less than this, milliseconds.
+const WRAP_MS: f64 = 1000.0;
+/// The clock may be wrong by so much without being elsewhere, seconds.
+const ELSEWHERE_S: f64 = 1.0;
+/// So much of a film may be missing at its end, seconds: clocks are told once a second.
+const MISSING_S: f64 = 1.0;
+/// A clock that runs for so long without any picture, seconds.
+const NO_PICTURE_S: f64 = 3.0;
+/// How long after bytes stopped coming a browser's `stalled` belongs to the stall it led to.
+const STALLED_BEFORE_MS: f64 = 15_000.0;
+
+/// How a picture stood still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// After the first frame, before the clock had begun to run: part of the start-up.
+    Start,
+    /// Picture and clock stood: the player waited for data.
+    Rebuffering,
+    /// The picture stood while the clock ran on.
+    Freeze,
+}
+
+impl Kind {
+    /// As events write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Rebuffering => "rebuffering",
+            Self::Freeze => "freeze",
+        }
+    }
+}
+
+/// Something to write: name, when on the run's clock, of which URL, fields.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The event's name.
+    pub event: &'static str,
+    /// When.
+    pub t: f64,
+    /// The media.
+    pub url: Option<String>,
+    /// Its fields.
+    pub fields: Value,
+}
+
+/// What must not be, with the time it took, if it is one of those that may be short.
+#[derive(Clone, Debug)]
+struct Wrong {
+    ms: f64,
+    words: String,
+}
+
+/// Watches every video of a play.
+#[derive(Default)]
+pub struct Playback {
+    showings: BTreeMap<u64, Showing>,
+    told: Vec<Told>,
+    wrongs: Vec<Wrong>,
+}
+
+impl Playback {
+    /// Takes what the probe told of a media element at `t` on the run's clock.
+    pub fn see(&mut self, t: f64, video: &Video) {
+        if video.audio {
+            return;
+        }
+        let source = video.src.as_deref().unwrap_or_default();
+        match video.ev.as_str() {
+            "src" => self.close(video.id, t, "replaced"),
+            // It comes late after a new source, and at once after one was taken away.
+            "emptied" if self.showings.get(&video.id).is_some_and(|s| s.first.is_some()) => {
+                return self.close(video.id, t, "replaced");
+            }
+            "loadstart" if self.showings.get(&video.id).is_some_and(|s| s.first.is_some()) => {
+                self.close(video.id, t, "replaced");
+            }
+            _ => {}
+        }
+        if source.is_empty() {
+            return;
+        }
+        let mut out = Out { told: &mut self.told, wrongs: &mut self.wrongs };
+        let showing = self.showings.entry(video.id).or_insert_with(|| Showing::new(t, source));
+        showing.see(t, video, &mut out);
+    }
+
+    /// The page was left: its videos are no more.
+    pub fn left(&mut self, t: f64) {
+        self.close_all(t, "page left");
+    }
+
+    /// The play is over.
+    pub fn end(&mut self, t: f64) {
+        self.close_all(t, "end of the play");
+    }
+
+    fn close_all(&mut self, t: f64, why: &'static str) {
+        let ids: Vec<u64> = self.showings.keys().copied().collect();
+        for id in ids {
+            self.close(id, t, why);
+        }
+    }
+
+    fn close(&mut self, id: u64, t: f64, why: &'static str) {
+        if let Some(mut showing) = self.showings.remove(&id) {
+            showing.close(t, why, &mut Out { told: &mut self.told, wrongs: &mut self.wrongs });
+        }
+    }
+
+    /// What is to be written since the last time it was asked.
+    pub fn told(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// For how long a video stands still by now, milliseconds; the longest.
+    pub fn standing(&self) -> Option<f64> {
+        self.showings.values().filter_map(Showing::standing).reduce(f64::max)
+    }
+
+    /// What was wrong since the last time it was asked, in words for 2 a.m.; stalls only if longer than `allowed`
+    /// milliseconds.
+    pub fn verdict(&mut self, allowed: f64) -> Option<String> {
+        let closed = std::mem::take(&mut self.wrongs).into_iter().find(|w| w.ms > allowed).map(|w| w.words);
+        closed.or_else(|| {
+            self.showings.values().find(|s| s.standing().is_some_and(|ms| ms > allowed)).and_then(Showing::open_words)
+        })
+    }
+}
+
+struct Out<'a> {
+    told: &'a mut Vec<Told>,
+    wrongs: &'a mut Vec<Wrong>,
+}
+
+/// `00:06.3`.
+fn position(seconds: f64) -> String {
+    let tenths = (seconds.max(0.0) * 10.0).round();
+    format!("{:02}:{:04.1}", (tenths / 600.0).floor(), (tenths % 600.0) / 10.0)
+}
+
+fn round(x: f64) -> f64 {
+    (x * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests;
