@@ -246,20 +246,23 @@ pub struct Judging {
     objective: Objective,
     measure: &'static Measure,
     fold: Box<dyn Fold>,
+    /// What was seen on a machine that others kept busy: no sample, but said.
+    left_out: Box<dyn Fold>,
 }
 
 impl Judging {
     /// Starts with no sample.
     pub fn new(objective: &Objective) -> Option<Self> {
         let measure = find(MEASURES, objective.measure)?;
-        Some(Self { objective: objective.clone(), measure, fold: (measure.fold)() })
+        Some(Self { objective: objective.clone(), measure, fold: (measure.fold)(), left_out: (measure.fold)() })
     }
 
     /// Takes an event, if it is of the population judged.
     pub fn feed(&mut self, event: &Event) {
         let wanted = self.objective.browser.map(Kind::name);
         if wanted.is_none() || wanted == event.ids.browser.as_deref() {
-            self.fold.feed(event);
+            let fold = if event.fields.contains_key("busy_host") { &mut self.left_out } else { &mut self.fold };
+            fold.feed(event);
         }
     }
 
@@ -282,7 +285,11 @@ impl Judging {
     /// The objective's answer.
     pub fn judge(&self) -> Judged {
         let samples = self.fold.samples();
-        let (verdict, value, mut needs) = judge(&samples, self.objective.target);
+        let (verdict, mut value, mut needs) = judge(&samples, self.objective.target);
+        let left_out = self.left_out.samples().len();
+        if left_out > 0 {
+            value = format!("{value}; {left_out} left out: busy host");
+        }
         if samples.is_empty() {
             needs = Some(format!("a first {}", self.measure.unit));
         }

@@ -18,7 +18,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-pub use super::procfs::memory_pss;
+pub use super::procfs::{cpu_ticks, memory_pss};
 pub use super::reaper::{leash_exec_main, leash_main};
 use super::{procfs, reaper};
 use crate::error::{Error, Operator, Result};

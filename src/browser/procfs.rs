@@ -10,6 +10,8 @@ struct Stat {
     state: char,
     parent: u32,
     start: u64,
+    /// Processor time of it and of its children that have ended, clock ticks.
+    cpu: u64,
 }
 
 fn stat(pid: u32) -> Option<Stat> {
@@ -18,8 +20,11 @@ fn stat(pid: u32) -> Option<Stat> {
     let mut fields = text.get(text.rfind(')')? + 2..)?.split(' ');
     let state = fields.next()?.chars().next()?;
     let parent = fields.next()?.parse().ok()?;
-    let start = fields.nth(17)?.parse().ok()?;
-    Some(Stat { state, parent, start })
+    let mut cpu = 0;
+    let mut times = fields.by_ref().skip(9).take(4);
+    times.try_for_each(|t| t.parse::<u64>().ok().map(|t| cpu += t))?;
+    let start = fields.nth(4)?.parse().ok()?;
+    Some(Stat { state, parent, start, cpu })
 }
 
 /// When the process started, in clock ticks since boot; with the pid it names a process for good, because pids are
@@ -43,19 +48,30 @@ pub fn pids() -> Vec<u32> {
 ///
 /// A walk over parents and not over process groups: Firefox's crash helper makes a session of its own.
 pub fn descendants(root: u32) -> Vec<u32> {
-    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    tree(root, &[]).into_iter().map(|(pid, _)| pid).collect()
+}
+
+/// Processor time of `root` and all below it since they started, those that ended included, in clock ticks; without the
+/// trees below `except`.
+pub fn cpu_ticks(root: u32, except: &[u32]) -> u64 {
+    let below: u64 = tree(root, except).into_iter().map(|(_, cpu)| cpu).sum();
+    below + stat(root).map_or(0, |s| s.cpu)
+}
+
+fn tree(root: u32, except: &[u32]) -> Vec<(u32, u64)> {
+    let mut children: HashMap<u32, Vec<(u32, u64)>> = HashMap::new();
     for pid in pids() {
         if let Some(s) = stat(pid)
             && !matches!(s.state, 'Z' | 'X')
         {
-            children.entry(s.parent).or_default().push(pid);
+            children.entry(s.parent).or_default().push((pid, s.cpu));
         }
     }
     let (mut found, mut seen, mut queue) = (Vec::new(), HashSet::from([root]), vec![root]);
     while let Some(parent) = queue.pop() {
-        for &pid in children.get(&parent).into_iter().flatten() {
-            if seen.insert(pid) {
-                found.push(pid);
+        for &(pid, cpu) in children.get(&parent).into_iter().flatten() {
+            if !except.contains(&pid) && seen.insert(pid) {
+                found.push((pid, cpu));
                 queue.push(pid);
             }
         }

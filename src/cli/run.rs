@@ -83,6 +83,7 @@ pub async fn main(args: Args) -> Done {
         browser_binary: args.browser_binary,
         driver: args.driver,
         retries: args.retries,
+        strangers: Vec::new(),
     };
     let progress = Terminal::new(&plan);
     let (mut interrupt, mut terminate, mut hangup) =

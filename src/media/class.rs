@@ -53,6 +53,13 @@ pub enum Class {
 pub const CLASSES: &[Class] =
     &[Class::Codec, Class::Truncated, Class::Violation, Class::Cors, Class::Refused, Class::TimedOut, Class::Silent];
 
+impl Class {
+    /// Something on the wire, or the browser's word, proves it: it is no matter of time.
+    pub fn is_proved(self) -> bool {
+        !matches!(self, Self::TimedOut | Self::Silent)
+    }
+}
+
 impl Row for Class {
     fn name(&self) -> &'static str {
         match self {

@@ -98,6 +98,10 @@ impl FirstVideoFrame {
         events
     }
 
+    fn failed(&self, t: f64, why: String, late: bool) -> Outcome {
+        Outcome { events: self.events(Some((t, &why))), failed: Some(why), late, ms: None }
+    }
+
     fn judge(&self) -> Option<Outcome> {
         let (decoded, _) = self.frame.as_ref()?;
         let mut events = self.events(None);
@@ -106,7 +110,7 @@ impl FirstVideoFrame {
             let shown = self.shown.as_ref()?.events.iter().find(|(name, ..)| *name == "first_visualizer_frame")?;
             events.push(("video_visualizer_frame", shown.1, shown.2.clone()));
         }
-        Some(Outcome { failed: None, ms: Some(decoded - self.t0()), events })
+        Some(Outcome { ms: Some(decoded - self.t0()), events, ..Outcome::default() })
     }
 }
 
@@ -128,8 +132,7 @@ impl Oracle for FirstVideoFrame {
             };
             match picture.see(t, &as_video) {
                 Some(outcome) if outcome.failed.is_some() => {
-                    let why = outcome.failed.unwrap_or_default();
-                    return Some(Outcome { events: self.events(Some((t, &why))), failed: Some(why), ms: None });
+                    return Some(self.failed(t, outcome.failed.unwrap_or_default(), outcome.late));
                 }
                 shown => self.shown = shown,
             }
@@ -152,7 +155,6 @@ impl Oracle for FirstVideoFrame {
             (_, _, Some(_), _) => format!("silent: no frame and no error in {waited}{state}"),
             (_, _, None, _) => format!("no video was given a source in {waited}"),
         };
-        let why = self.held.explain(why);
-        Outcome { events: self.events(Some((t, &why))), failed: Some(why), ms: None }
+        self.failed(t, self.held.explain(why), self.error.is_none())
     }
 }

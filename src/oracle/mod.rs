@@ -216,6 +216,8 @@ impl Outcome {
 pub struct Outcome {
     /// `None`: it held. Otherwise why not, in words for 2 a.m.
     pub failed: Option<String>,
+    /// It failed for nothing but what did not come in time: on a machine that others keep busy that says nothing of the app.
+    pub late: bool,
     /// Milliseconds from t0 to what was expected.
     pub ms: Option<f64>,
     /// Events to write: name, when on the run's clock, fields. One with `undecided` says why there was nothing to judge.

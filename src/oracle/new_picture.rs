@@ -154,20 +154,19 @@ impl NewPicture {
         let picture = self.declared().picture.map(Picture::name);
         let fields = json!({ "ms": round(ms), "programs": first.programs, "picture": picture, "mean_luma": round(first.mean()) });
         Outcome {
-            failed: None,
             ms: Some(ms),
             events: vec![
                 ("hydra_preset_eval_start", self.t0(), json!({})),
                 ("first_visualizer_frame", t, fields),
                 ("hydra_preset_eval_success", t, json!({ "ms": round(ms) })),
             ],
+            ..Outcome::default()
         }
     }
 
     fn failed(&self, why: String) -> Outcome {
         Outcome {
             failed: Some(why.clone()),
-            ms: None,
             events: vec![
                 ("hydra_preset_eval_start", self.t0(), json!({})),
                 (
@@ -176,6 +175,7 @@ impl NewPicture {
                     json!({ "reason": why }),
                 ),
             ],
+            ..Outcome::default()
         }
     }
 
@@ -256,6 +256,6 @@ impl Oracle for NewPicture {
 
     fn give_up(&mut self, t: f64) -> Outcome {
         let why = self.why_not(t);
-        self.failed(self.held.explain(why))
+        Outcome { late: true, ..self.failed(self.held.explain(why)) }
     }
 }

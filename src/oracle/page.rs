@@ -33,7 +33,7 @@ impl Oracle for Page {
         let (at, true) = self.loaded? else { return None };
         let ms = at - self.before.t;
         let event = ("page_load", at, json!({ "ms": super::new_picture::round(ms) }));
-        Some(Outcome { failed: None, ms: Some(ms), events: vec![event] })
+        Some(Outcome { ms: Some(ms), events: vec![event], ..Outcome::default() })
     }
 
     fn give_up(&mut self, t: f64) -> Outcome {
@@ -42,6 +42,6 @@ impl Oracle for Page {
             Some(_) => format!("the page loaded without the app's canvas, waited {waited}"),
             None => format!("the page did not finish loading in {waited}"),
         };
-        Outcome { failed: Some(self.held.explain(why)), ..Outcome::default() }
+        Outcome { failed: Some(self.held.explain(why)), late: true, ..Outcome::default() }
     }
 }

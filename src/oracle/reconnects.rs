@@ -166,7 +166,8 @@ impl Reconnects {
             "ms": took.map(round),
             "reason": failed,
         });
-        Outcome { ms: took.filter(|_| failed.is_none()), failed, events: vec![("playback_reconnect", t, fields)] }
+        let ms = took.filter(|_| failed.is_none());
+        Outcome { ms, failed, events: vec![("playback_reconnect", t, fields)], ..Outcome::default() }
     }
 
     fn fail(&self, t: f64, why: String) -> Option<Outcome> {
@@ -174,9 +175,14 @@ impl Reconnects {
     }
 
     /// Nothing to judge: neither held nor failed.
+    /// Failed for what did not come.
+    fn late(&self, t: f64, why: String) -> Outcome {
+        Outcome { late: true, ..self.outcome(t, Some(self.held.explain(why)), None) }
+    }
+
     fn undecided(&self, t: f64, why: &str) -> Option<Outcome> {
         let event = ("playback_reconnect", t, json!({ "undecided": why }));
-        Some(Outcome { failed: None, ms: None, events: vec![event] })
+        Some(Outcome { events: vec![event], ..Outcome::default() })
     }
 
     fn judge(&mut self, t: f64) -> Option<Outcome> {
@@ -191,7 +197,7 @@ impl Reconnects {
         }
         let limit = end + ms(declared.within);
         let Some(moved) = self.moved else {
-            return (t > limit).then(|| self.fail(t, format!("the video never played; {}", self.shows()))).flatten();
+            return (t > limit).then(|| self.late(t, format!("the video never played; {}", self.shows())));
         };
         if self.stood.is_none() {
             if t - moved.t > STANDS_MS {
@@ -212,7 +218,7 @@ impl Reconnects {
         if stands && t - quiet > SILENT_MS {
             let stood = show_ms(t - from);
             let why = format!("silent: the picture stood for {stood} and nothing said that it waits; {}", self.shows());
-            return self.fail(t, why);
+            return Some(self.late(t, why));
         }
         let runs = self.runs.filter(|runs| runs.t >= from && t - runs.t > PLAYS_MS);
         match runs {
@@ -225,7 +231,7 @@ impl Reconnects {
                     "never resumed: {back} after the network was back the picture still stands, for {stood}; {}",
                     self.shows()
                 );
-                return self.fail(t, why);
+                return Some(self.late(t, why));
             }
             None => {}
         }
@@ -297,7 +303,7 @@ impl Oracle for Reconnects {
                 format!("never resumed: the picture stood for {}; {}", show_ms(t - stood.from), self.shows())
             }
         };
-        self.outcome(t, Some(self.held.explain(why)), None)
+        self.late(t, why)
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Screen {
     stuck: Option<(f64, u64, f64)>,
     /// Frames that the page's videos have shown, by video.
     shown: std::collections::BTreeMap<u64, f64>,
-    wrong: Option<String>,
+    wrong: Option<(String, bool)>,
 }
 
 impl Screen {
@@ -85,7 +85,7 @@ impl Screen {
                     self.shown.insert(video.id, frames);
                 }
             }
-            Seen::Gl(gl) if gl.ev == "lost" => self.say("the WebGL context was lost".to_owned()),
+            Seen::Gl(gl) if gl.ev == "lost" => self.say("the WebGL context was lost".to_owned(), false),
             _ => {}
         }
     }
@@ -94,7 +94,7 @@ impl Screen {
         if let Some((before, _)) = &self.last
             && t - before > WRONG_MS
         {
-            self.say(format!("nothing was drawn for {}: the render loop stood still", show_ms(t - before)));
+            self.say(format!("nothing was drawn for {}: the render loop stood still", show_ms(t - before)), true);
         }
         let black_is_fine = matches!(self.declared.picture, Some(Picture::Black | Picture::Sound));
         self.black = match (frame.is_black() && !black_is_fine, self.black) {
@@ -107,7 +107,7 @@ impl Screen {
                 [] => String::new(),
                 nan => format!(", poisoned by NaN in the uniform {}", nan.join(", ")),
             };
-            self.say(format!("the picture was black for {}{nan}", show_ms(t - since.t)));
+            self.say(format!("the picture was black for {}{nan}", show_ms(t - since.t)), nan.is_empty());
         }
         let must_move = matches!(self.declared.picture, Some(Picture::Moving | Picture::Video));
         self.still = match self.still.take() {
@@ -120,7 +120,8 @@ impl Screen {
         if self.declared.picture == Some(Picture::Moving)
             && let Some((since, _)) = self.still.as_ref().filter(|(s, _)| s.long(t))
         {
-            self.say(format!("the picture stood still for {}, where it is declared to move", show_ms(t - since.t)));
+            let stood = show_ms(t - since.t);
+            self.say(format!("the picture stood still for {stood}, where it is declared to move"), true);
         }
         self.texture(t, frame);
         // The app's word for another preset may come later than its picture: only what lasts is wrong.
@@ -132,7 +133,8 @@ impl Screen {
         };
         if let (Some(missing), Some(_)) = (missing, self.other.filter(|s| s.long(t))) {
             let draws = frame.programs.join(" ");
-            self.say(format!("the picture is another preset's: it should be drawn by {missing}, and is by {draws}"));
+            let what = format!("the picture is another preset's: it should be drawn by {missing}, and is by {draws}");
+            self.say(what, false);
         }
         self.last = Some((t, frame.clone()));
     }
@@ -148,21 +150,21 @@ impl Screen {
         let goes_on = shown - then >= 30.0;
         if self.declared.picture == Some(Picture::Video) && goes_on && t - since >= STUCK_MS {
             let frames = shown - then;
-            self.say(format!(
-                "the video played on for {frames} frames, and none of them reached the visualizer's picture"
-            ));
+            let what =
+                format!("the video played on for {frames} frames, and none of them reached the visualizer's picture");
+            self.say(what, true);
         }
     }
 
-    fn say(&mut self, what: String) {
-        self.wrong.get_or_insert(what);
+    fn say(&mut self, what: String, late: bool) {
+        self.wrong.get_or_insert((what, late));
     }
 
-    /// What was wrong first; `t` is the end of the stay.
-    pub fn wrong(&self, t: f64) -> Option<String> {
+    /// What was wrong first, and whether it is nothing but what did not come; `t` is the end of the stay.
+    pub fn wrong(&self, t: f64) -> Option<(String, bool)> {
         let silent = self.last.as_ref().map(|(at, _)| t - at).filter(|ms| *ms > WRONG_MS);
-        let stopped =
-            silent.map(|ms| format!("nothing was drawn for the last {}: the render loop stands still", show_ms(ms)));
+        let stopped = silent
+            .map(|ms| (format!("nothing was drawn for the last {}: the render loop stands still", show_ms(ms)), true));
         // Of a page that draws nothing at all the step before would have told.
         self.wrong.clone().or(stopped).filter(|_| t > self.began)
     }
@@ -186,7 +188,7 @@ mod tests {
     /// A quarter of a second apart, for twenty seconds.
     fn watch(screen: &mut Screen, mut at: impl FnMut(u64) -> Seen) -> Option<String> {
         (0..80).for_each(|n| screen.see(n as f64 * 250.0, &at(n)));
-        screen.wrong(20_000.0)
+        screen.wrong(20_000.0).map(|(what, _)| what)
     }
 
     #[test]
@@ -230,7 +232,7 @@ mod tests {
         let mut screen = declared(Some(Picture::Moving));
         (0..20).for_each(|n| screen.see(n as f64 * 250.0, &frame(n, n as u8 + 10, 0)));
         assert_eq!(screen.wrong(6000.0), None);
-        assert!(screen.wrong(12_000.0).expect("noticed").contains("render loop stands still"));
+        assert!(screen.wrong(12_000.0).expect("noticed").0.contains("render loop stands still"));
     }
 
     #[test]
@@ -242,7 +244,7 @@ mod tests {
                 screen.see(n as f64 * 250.0, &Seen::Video(Video { id: 1, frames, ..Video::default() }));
                 screen.see(n as f64 * 250.0 + 1.0, &frame(n, 90, if stuck { 1 } else { n * 8 }));
             }
-            screen.wrong(20_000.0)
+            screen.wrong(20_000.0).map(|(what, _)| what)
         };
         assert!(play(true, true).expect("noticed").contains("none of them reached"));
         // A video that stands still itself is told by its playback; one that is drawn shows no wrong.

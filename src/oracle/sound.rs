@@ -184,6 +184,6 @@ impl Oracle for FollowsSound {
         let t0 = self.picture.t0();
         let events =
             vec![("hydra_preset_eval_start", t0, json!({})), ("hydra_preset_eval_error", t, json!({ "reason": why }))];
-        Outcome { failed: Some(why), ms: None, events }
+        Outcome { failed: Some(why), late: self.refused.is_none(), ms: None, events }
     }
 }

@@ -1,6 +1,7 @@
 //! Floor 4. A run: starts the app, plays every play of a plan, always tears down, and leaves a record.
 
 pub mod examine;
+mod host;
 mod ids;
 mod launch;
 mod net;
@@ -24,6 +25,7 @@ use crate::report::REPORTS;
 use crate::secret::Secrets;
 use crate::table::Row;
 use base64::Engine as _;
+use host::Host;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,6 +49,8 @@ pub struct Settings {
     pub driver: Option<PathBuf>,
     /// Attempts after a broken one.
     pub retries: u32,
+    /// Processes below this one that are none of the run's: load from outside.
+    pub strangers: Vec<u32>,
 }
 
 /// What a run tells while it goes on.
@@ -73,6 +77,7 @@ struct Shared<'a> {
     pulse: Option<String>,
     /// What goes on, for the proxies' events.
     now: Now,
+    host: Host,
     /// What an app with `{proxy}` in its `launch` fetches through.
     upstream: Option<Proxy>,
 }
@@ -237,6 +242,8 @@ async fn everything(plan: &Plan, settings: &Settings, progress: &dyn Progress, l
         display: display.as_ref().map(|d| d.name().to_owned()).or(own_display),
         pulse: pulse.as_ref().map(|p| p.server().to_owned()),
         now,
+        // A browser on another machine is held up by what runs there.
+        host: if local { Host::watch(log, &settings.strangers) } else { Host::default() },
         upstream,
     };
     let turns = turns(plan);

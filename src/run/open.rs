@@ -72,7 +72,7 @@ pub(super) async fn open(
     if let Some(net) = net {
         net.prove(&session, &shared.base).await?;
     }
-    let watch = Watch::new(notices, &shared.log, ids, &shared.now);
+    let watch = Watch::new(notices, shared, ids);
     if !access.headers.is_empty() {
         session.set_extra_headers(&access.headers, SHORT).await?;
     }

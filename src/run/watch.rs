@@ -1,5 +1,7 @@
 //! What the browser tells, as observations for the oracles, on the run's clock; what is worth keeping becomes an event.
 
+use super::Shared;
+use super::host::Host;
 use crate::browser::notice::Notice;
 use crate::browser::probe::{self, Frame, What};
 use crate::browser::session::Session;
@@ -40,13 +42,15 @@ pub(super) struct Watch {
     pub probed: bool,
     /// How the page's videos play.
     pub playback: Playback,
+    host: Host,
     last_exception: (f64, String),
     /// The media element that the present step is about.
     pub media: Watched,
 }
 
 impl Watch {
-    pub(super) fn new(notices: UnboundedReceiver<Notice>, log: &Log, ids: Ids, now: &Now) -> Self {
+    pub(super) fn new(notices: UnboundedReceiver<Notice>, shared: &Shared<'_>, ids: Ids) -> Self {
+        let (log, now) = (&shared.log, &shared.now);
         now.set(&ids);
         Self {
             notices,
@@ -62,6 +66,7 @@ impl Watch {
             gone: None,
             probed: false,
             playback: Playback::default(),
+            host: shared.host.clone(),
             last_exception: (f64::NEG_INFINITY, String::new()),
             media: Watched::default(),
         }
@@ -309,6 +314,15 @@ impl Watch {
             let ids = Ids { media_url_hash: told.url.as_deref().map(url_hash), ..self.ids.clone() };
             let mut fields = told.fields;
             fields["url"] = json!(told.url);
+            let lasted = |name: &str| fields[name].as_f64().unwrap_or(0.0);
+            let busy = match told.event {
+                "playback_stall" => self.host.busy(told.t, told.t + lasted("ms")),
+                "playback_summary" => self.host.busy(told.t - lasted("watched_ms"), told.t),
+                _ => None,
+            };
+            if let Some(busy) = busy {
+                fields["busy_host"] = busy;
+            }
             self.log.write(told.event, Origin::Monitor, told.t, &ids, fields);
         }
     }

@@ -49,7 +49,7 @@ pub struct Case {
     pub rings: Rings,
     /// Plays of it with each seed.
     pub times: u32,
-    /// Threads that keep the processor busy meanwhile.
+    /// Processes that keep the processors busy meanwhile.
     pub hogs: u32,
 }
 

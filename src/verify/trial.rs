@@ -2,6 +2,7 @@
 
 use super::{Catalogue, Rings, Trial};
 use crate::browser::Kind;
+use crate::browser::leash::{Leash, Program};
 use crate::error::{Error, Operator, Result};
 use crate::event::Event;
 use crate::plan::{Judge, Plan};
@@ -12,8 +13,6 @@ use crate::slo::{Judging, Objective, Verdict};
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What rings where a failure is no sample of any objective: the expectation of a step itself.
 pub const PLAY: &str = "the play";
@@ -134,10 +133,11 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
         std::fs::remove_dir_all(&folder).operator(format!("removing {}", folder.display()))?;
     }
     std::fs::create_dir_all(&folder).operator(format!("making {}", folder.display()))?;
-    let settings = Settings { out: folder.clone(), ..setting.run.clone() };
-    let busy = Hogs::start(case.hogs);
+    let leash = Leash::start(&setting.run.exe, "hogs").await?;
+    let strangers = hogs(&leash, case.hogs).await?;
+    let settings = Settings { out: folder.clone(), strangers, ..setting.run.clone() };
     let played = run(&plan, &settings, secrets, &Silent).await;
-    drop(busy);
+    leash.end().await?;
     let record = played?;
     let Some(play) = record.final_plays().last() else {
         return Err(Error::operator(format!("{}: nothing was played", trial.key())));
@@ -199,28 +199,16 @@ fn notice_ms(events: &[&Event]) -> Option<f64> {
     Some((failed.t_ms - from).max(0.0).round())
 }
 
-/// Threads that keep the processor busy for as long as this lives.
-struct Hogs(Arc<AtomicBool>);
-
-impl Hogs {
-    fn start(count: u32) -> Self {
-        let end = Arc::new(AtomicBool::new(false));
-        for _ in 0..count {
-            let end = end.clone();
-            std::thread::spawn(move || {
-                while !end.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-            });
-        }
-        Self(end)
+/// Starts processes that keep the processors busy until the leash ends.
+async fn hogs(leash: &Leash, count: u32) -> Result<Vec<u32>> {
+    let mut pids = Vec::new();
+    for n in 0..count {
+        let argv = ["sh", "-c", "while :; do :; done"].map(str::to_owned).to_vec();
+        pids.push(
+            leash.spawn(Program { argv, log: leash.dir().join(format!("hog-{n}.log")), ..Program::default() }).await?,
+        );
     }
-}
-
-impl Drop for Hogs {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+    Ok(pids)
 }
 
 /// Says nothing: one line for each trial is enough.

@@ -66,11 +66,20 @@ pub struct Told {
     pub fields: Value,
 }
 
-/// What must not be, with the time it took, if it is one of those that may be short.
+/// What must not be.
 #[derive(Clone, Debug)]
-struct Wrong {
-    ms: f64,
-    words: String,
+pub struct Wrong {
+    /// In words for 2 a.m.
+    pub words: String,
+    /// When it began, on the run's clock, and for how long it lasted, milliseconds, if it is one of those that may be short:
+    /// frames that did not come.
+    pub stood: Option<(f64, f64)>,
+}
+
+impl Wrong {
+    fn longer(&self, ms: f64) -> bool {
+        self.stood.is_none_or(|(_, stood)| stood > ms)
+    }
 }
 
 /// Watches every video of a play.
@@ -140,13 +149,10 @@ impl Playback {
         self.showings.values().filter_map(Showing::standing).reduce(f64::max)
     }
 
-    /// What was wrong since the last time it was asked, in words for 2 a.m.; stalls only if longer than `allowed`
-    /// milliseconds.
-    pub fn verdict(&mut self, allowed: f64) -> Option<String> {
-        let closed = std::mem::take(&mut self.wrongs).into_iter().find(|w| w.ms > allowed).map(|w| w.words);
-        closed.or_else(|| {
-            self.showings.values().find(|s| s.standing().is_some_and(|ms| ms > allowed)).and_then(Showing::open_words)
-        })
+    /// What was wrong since the last time it was asked; stalls only if longer than `allowed` milliseconds.
+    pub fn verdict(&mut self, allowed: f64) -> Option<Wrong> {
+        let closed = std::mem::take(&mut self.wrongs).into_iter().find(|w| w.longer(allowed));
+        closed.or_else(|| self.showings.values().filter_map(Showing::open_wrong).find(|w| w.longer(allowed)))
     }
 }
 

@@ -199,7 +199,7 @@ impl Showing {
             "error": self.error,
         });
         self.tell(out, "playback_end", t, fields);
-        out.wrongs.push(Wrong { ms: f64::INFINITY, words });
+        out.wrongs.push(Wrong { words, stood: None });
     }
 
     fn tell_end(&mut self, t: f64, reason: &str, out: &mut Out<'_>) {
@@ -250,7 +250,7 @@ impl Showing {
                 position(want),
                 position(clock)
             );
-            out.wrongs.push(Wrong { ms: f64::INFINITY, words });
+            out.wrongs.push(Wrong { words, stood: None });
         }
     }
 
@@ -279,7 +279,7 @@ impl Showing {
             "error": self.error,
         });
         self.tell(out, "playback_no_picture", start, fields);
-        out.wrongs.push(Wrong { ms: f64::INFINITY, words });
+        out.wrongs.push(Wrong { words, stood: None });
     }
 
     fn known_duration(&self) -> Option<f64> {

@@ -123,8 +123,7 @@ impl Showing {
             "error": self.error, "late_ms": round(stall.late), "recovered": !open, "ended_by": by,
         });
         self.tell(out, "playback_stall", stall.start, fields);
-        let words = self.words(&stall, !open);
-        out.wrongs.push(Wrong { ms, words });
+        out.wrongs.push(self.wrong(&stall, !open));
     }
 
     pub(super) fn standing(&self) -> Option<f64> {
@@ -133,8 +132,13 @@ impl Showing {
         (ms - stall.late >= STALL_MS).then_some(ms)
     }
 
-    pub(super) fn open_words(&self) -> Option<String> {
-        self.open.as_ref().map(|stall| self.words(stall, false))
+    pub(super) fn open_wrong(&self) -> Option<Wrong> {
+        self.standing()?;
+        self.open.as_ref().map(|stall| self.wrong(stall, false))
+    }
+
+    fn wrong(&self, stall: &Stall, recovered: bool) -> Wrong {
+        Wrong { words: self.words(stall, recovered), stood: Some((stall.start, stall.end - stall.start)) }
     }
 
     fn words(&self, stall: &Stall, recovered: bool) -> String {

@@ -125,7 +125,7 @@ impl Film {
     }
 
     fn verdict(&mut self) -> String {
-        self.oracle.verdict(LONG_STALL_MS).unwrap_or_default()
+        self.oracle.verdict(LONG_STALL_MS).map(|w| w.words).unwrap_or_default()
     }
 }
 
@@ -275,7 +275,7 @@ fn sound_without_a_picture_is_wrong_for_a_film() {
             let v = Video { ev: "sample".to_owned(), id: 3, src, ct, rs: Some(4), audible: true, ..Video::default() };
             oracle.see(f64::from(n) * 1000.0, &v);
         }
-        let why = oracle.verdict(LONG_STALL_MS).unwrap_or_default();
+        let why = oracle.verdict(LONG_STALL_MS).map(|w| w.words).unwrap_or_default();
         assert_eq!(why.contains("sound without a picture"), wrong, "{src}: {why}");
     }
 }

@@ -39,6 +39,11 @@ impl Since {
         if let Some((t, ids, mut fields)) = held {
             if let Some(Classed { class, evidence }) = &classed {
                 (fields["class"], fields["evidence"]) = (json!(class), json!(evidence));
+                if class.is_proved()
+                    && let Some(fields) = fields.as_object_mut()
+                {
+                    fields.remove("busy_host");
+                }
             }
             shared.log.write("video_init_error", Origin::Monitor, t, &ids, fields);
         }

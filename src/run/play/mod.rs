@@ -6,6 +6,7 @@ mod media;
 mod playback;
 mod step;
 
+use super::host;
 use super::net::{Net, Tallied};
 use super::open::open;
 use super::watch::{Watch, round};
@@ -100,6 +101,12 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
         }
         None => (ending, reason),
     };
+    // An answer that broke a rule did so on a busy machine too.
+    let unproved = classed.as_ref().is_none_or(|c| !c.class.is_proved());
+    let (ending, reason) = match came.late.filter(|_| ending == Ending::Failed && unproved) {
+        Some(busy) => (Ending::Undecided, Some(host::say(&busy, reason.as_deref().unwrap_or_default()))),
+        None => (ending, reason),
+    };
     let (ending, reason) = match came.undecided {
         Some(why) if ending == Ending::Passed => (Ending::Undecided, Some(why)),
         _ => (ending, reason),
@@ -150,6 +157,7 @@ async fn with_leash(
         slowest: None,
         armed,
         undecided: None,
+        late: None,
         held: None,
     };
     let mut done = stage.steps().await;
@@ -160,6 +168,7 @@ async fn with_leash(
     stage.watch.end_playback();
     came.slowest = stage.slowest;
     came.undecided = stage.undecided.take();
+    came.late = stage.late.take();
     came.held = stage.held.take();
     came.faults = net.as_ref().filter(|_| !turn.profile.rules.is_empty()).map(|net| net.tally(shared, turn.profile));
     done = done.and(stage.finish_pictures().await);
@@ -178,6 +187,8 @@ struct Came {
     slowest: Option<f64>,
     /// Why an expectation had nothing to judge.
     undecided: Option<String>,
+    /// See [`OnStage::late`].
+    late: Option<Value>,
     /// See [`OnStage::held`].
     held: Option<(f64, Ids, Value)>,
 }
@@ -201,6 +212,8 @@ struct OnStage<'a> {
     /// When the profile's faults were armed.
     armed: f64,
     undecided: Option<String>,
+    /// What kept the machine busy while what the play failed for did not come.
+    late: Option<Value>,
     /// A `video_init_error` that waits for its class: when, whose, its fields.
     held: Option<(f64, Ids, Value)>,
 }

@@ -1,7 +1,7 @@
 //! How the videos of a play are judged: at the end of each step, and of the journey.
 
 use super::{OnStage, Stop};
-use crate::oracle::playback::LONG_STALL_MS;
+use crate::oracle::playback::{LONG_STALL_MS, Wrong};
 use crate::unit::ms;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ impl OnStage<'_> {
     }
 
     /// What was wrong with a video since the last time.
-    pub(super) fn playback(&mut self) -> Option<String> {
+    pub(super) fn playback(&mut self) -> Option<Wrong> {
         self.watch.catch_up();
         let allowed = self.allowed();
         self.watch.playback.verdict(allowed)
@@ -51,6 +51,8 @@ impl OnStage<'_> {
         self.watch.catch_up();
         self.watch.end_playback();
         let step = self.watch.ids.step.clone().unwrap_or_default();
-        self.playback().map_or(Ok(()), |why| Err(Stop::Failed(format!("{step}: {why}"))))
+        let Some(wrong) = self.playback() else { return Ok(()) };
+        self.late = wrong.stood.and_then(|(from, ms)| self.shared.host.busy(from, from + ms));
+        Err(Stop::Failed(format!("{step}: {}", wrong.words)))
     }
 }

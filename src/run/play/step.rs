@@ -66,8 +66,15 @@ impl OnStage<'_> {
         if let Some(why) = outcome.undecided() {
             self.undecided.get_or_insert_with(|| format!("{name}: {why}"));
         }
+        let mut busy = self.shared.host.busy(start, self.shared.log.now_ms());
+        // What was waited for while others held the machine is no sample, neither quick nor slow nor missing.
+        let no_sample = busy.as_ref().filter(|_| outcome.failed.is_none() || outcome.late);
         for (event, t, fields) in &outcome.events {
-            self.event(event, *t, fields.clone());
+            let mut fields = fields.clone();
+            if let Some(busy) = no_sample {
+                fields["busy_host"] = busy.clone();
+            }
+            self.event(event, *t, fields);
         }
         let shown = outcome.events.iter().find(|(name, ..)| name.ends_with("_visualizer_frame"));
         if let Some((_, t, _)) = shown {
@@ -76,11 +83,19 @@ impl OnStage<'_> {
         if outcome.failed.is_none()
             && let Some(stay) = step.stay
         {
-            outcome.failed = self.stay(stay, step.expect).await?;
+            let from = self.shared.log.now_ms();
+            if let Some((why, late)) = self.stay(stay, step.expect).await? {
+                (outcome.failed, outcome.late) = (Some(why), late);
+                busy = self.shared.host.busy(from, self.shared.log.now_ms());
+            }
         }
-        if outcome.failed.is_none() {
-            outcome.failed = self.playback();
+        if outcome.failed.is_none()
+            && let Some(wrong) = self.playback()
+        {
+            (outcome.failed, outcome.late) = (Some(wrong.words), wrong.stood.is_some());
+            busy = wrong.stood.and_then(|(from, ms)| self.shared.host.busy(from, from + ms));
         }
+        self.late = busy.filter(|_| outcome.failed.is_some() && outcome.late);
         self.slowest = outcome.ms.into_iter().chain(self.slowest).reduce(f64::max);
         self.end_step(step, outcome.failed.is_none(), outcome.ms, outcome.failed.as_deref(), start);
         // A long series is pictured now and then: a hundred captures would be a good part of the memory it is to measure.
@@ -114,7 +129,7 @@ impl OnStage<'_> {
                 fields["reason"] = json!(why);
             }
         }
-        outcome.failed = Some(why);
+        (outcome.failed, outcome.late) = (Some(why), true);
         outcome
     }
 
@@ -210,7 +225,7 @@ impl OnStage<'_> {
     }
 
     /// Stays on the page and looks on: what is wrong with the visualizer's picture meanwhile. A lost browser ends it early.
-    async fn stay(&mut self, stay: Duration, expect: Option<&'static str>) -> Result<Option<String>, Stop> {
+    async fn stay(&mut self, stay: Duration, expect: Option<&'static str>) -> Result<Option<(String, bool)>, Stop> {
         let deadline = Instant::now() + stay;
         let video = expect == Some("first video frame");
         let mut screen = Screen::new(self.shared.log.now_ms());
