@@ -23,6 +23,8 @@ pub(super) struct FirstVideoFrame {
     error: Option<(f64, String)>,
     last: Option<Video>,
     shown: Option<Outcome>,
+    /// Nothing draws here: what is decoded is what the viewer sees.
+    plain: bool,
 }
 
 impl FirstVideoFrame {
@@ -31,6 +33,7 @@ impl FirstVideoFrame {
         let picture = before.has_canvas.then(|| NewPicture::new(Before { names_presets: true, ..before.clone() }));
         Self {
             picture,
+            plain: before.plain,
             before,
             t0: None,
             held: Held::default(),
@@ -54,7 +57,8 @@ impl FirstVideoFrame {
             return;
         }
         match video.ev.as_str() {
-            "src" | "loadstart" if self.start.is_none() => self.start = Some((t, video.clone())),
+            // One that has its source already is asked to play.
+            "src" | "loadstart" | "play" if self.start.is_none() => self.start = Some((t, video.clone())),
             "loadeddata" => self.bound = self.bound.or(Some(t)),
             "frame" if self.frame.is_none() => self.frame = Some((t, video.clone())),
             "error" => {
@@ -105,7 +109,7 @@ impl FirstVideoFrame {
     fn judge(&self) -> Option<Outcome> {
         let (decoded, _) = self.frame.as_ref()?;
         let mut events = self.events(None);
-        if self.picture.is_some() {
+        if self.picture.is_some() && !self.plain {
             // A video is judged as a video: its picture is no sample of how quick presets are.
             let shown = self.shown.as_ref()?.events.iter().find(|(name, ..)| *name == "first_visualizer_frame")?;
             events.push(("video_visualizer_frame", shown.1, shown.2.clone()));
@@ -116,6 +120,11 @@ impl FirstVideoFrame {
 
 impl Oracle for FirstVideoFrame {
     fn see(&mut self, t: f64, seen: &Seen) -> Option<Outcome> {
+        match seen {
+            Seen::Loaded(canvas) => self.plain = !canvas,
+            Seen::Frame(_) => self.plain = false,
+            _ => {}
+        }
         match seen {
             Seen::Input => self.t0 = self.t0.or(Some(t)),
             Seen::Acted => self.t0 = self.t0.or(Some(self.before.t)),
@@ -147,7 +156,7 @@ impl Oracle for FirstVideoFrame {
             format!(" (readyState {}, networkState {})", v.rs.unwrap_or(0), v.ns.unwrap_or(0))
         });
         let why = match (&self.frame, &self.error, &self.start, &mut self.picture) {
-            (Some(_), _, _, Some(picture)) => {
+            (Some(_), _, _, Some(picture)) if !self.plain => {
                 let why = picture.give_up(t).failed.unwrap_or_default();
                 format!("the video decodes, but its picture never reached the visualizer: {why}")
             }

@@ -89,6 +89,8 @@ pub struct Before {
     pub names_presets: bool,
     /// The app has a canvas.
     pub has_canvas: bool,
+    /// The page that is open has no such canvas: a video on it is looked at itself.
+    pub plain: bool,
     /// What the app declares of its player on a bad network.
     pub reconnect: Option<Reconnect>,
     /// When the profile takes the network away: begin and end, on the run's clock.

@@ -204,6 +204,8 @@ impl Tallied {
             None => return (Ending::Undecided, Some(format!("`{}` says nothing of this journey", profile.name))),
         };
         match (held, self.missing()) {
+            // What should have made it fail was not there.
+            (Err(_), Some(why)) if went == Ending::Passed && !applied => (Ending::Undecided, Some(why)),
             (Err(why), _) => (Ending::Failed, Some(why)),
             (Ok(()), Some(why)) => (Ending::Undecided, Some(why)),
             (Ok(()), None) => {

@@ -81,9 +81,11 @@
     return m;
   };
 
+  // The first frame of a source; and the first one after the wish to play, where one was shown already (preload, pause).
   const firstFrame = (el, v, by, t, more) => {
-    if (v.framed) return;
+    if (v.framed && !v.wished) return;
     v.framed = true;
+    v.wished = false;
     const m = report(el, v, "frame", t);
     m.by = by;
     if (more) {
@@ -138,7 +140,7 @@
         if (!el) return;
         apply(rawRvfc, el, [v.onFrame]);
         // Before metadata it is the last frame of the source that went before.
-        if (!v.framed && el.readyState > 0) guard("video.frame", () => firstFrame(el, v, "rvfc", t, more));
+        if ((!v.framed || v.wished) && el.readyState > 0) guard("video.frame", () => firstFrame(el, v, "rvfc", t, more));
         try {
           shown(el, v, t, more);
         } catch (e) {
@@ -151,7 +153,7 @@
   const renew = (v) => {
     v.framed = false;
     v.dataAt = 0;
-    v.tex = v.texError = v.sought = v.due = v.gap = false;
+    v.tex = v.texError = v.sought = v.due = v.gap = v.wished = false;
     v.frames = v.dropped = v.repeated = v.period = v.texAt = 0;
   };
 
@@ -175,6 +177,7 @@
       resumed(el, v, Math.max(v.base, v.looked, t - took));
       v.base = t;
       v.mt = ct;
+      if (v.wished) firstFrame(el, v, "quality", t);
     }
     v.total = total;
     v.calls = v.rvfc;
@@ -229,6 +232,7 @@
       v.seen = event;
       const ev = event.type;
       if (ev === "loadstart") renew(v);
+      else if (ev === "play") v.wished = v.framed;
       const m = report(el, v, ev, t);
       if (el.error) m.error = { code: el.error.code, message: text(el.error.message || "", 300) };
       send(m);
@@ -246,7 +250,7 @@
     if (v) return v;
     v = {
       id: ++count, audio: el.localName === "audio", rvfc: 0, framed: false, chained: false, onFrame: null, dataAt: 0,
-      sampled: false, seen: null, tex: false, texError: false, texAt: 0, ref: new WeakRef(el),
+      sampled: false, wished: false, seen: null, tex: false, texError: false, texAt: 0, ref: new WeakRef(el),
       // How it plays.
       due: false, gap: false, base: 0, late: 0, told: 0, sought: false, to: 0, looked: 0, calls: 0, total: 0, ct: 0, rs: 0,
       frames: 0, presented: 0, mt: 0, at: 0, period: 0, dropped: 0, repeated: 0,

@@ -104,7 +104,8 @@ impl Showing {
         self.clock_moved(t, dt, clock, v, out);
         self.seeks(t, clock, v, out);
         if v.ev == "frame" {
-            self.first = self.first.or(Some(t));
+            // One that was shown before the wish to play is no start.
+            self.first = self.first.filter(|first| self.started || *first >= self.since).or(Some(t));
         }
         if self.first.is_some() {
             self.frames.see(v.frames);
@@ -117,11 +118,11 @@ impl Showing {
         let sought = v.seeking && v.to.is_some();
         let none = self.first.is_none() || v.paused || v.ended || sought || rate == 0.0;
         let due = !none && v.gap.is_some();
-        if due && !self.started {
+        if due && !self.started && self.first.is_some_and(|first| first >= self.since) {
             self.started = true;
-            let ms = (self.first.unwrap_or(t) - self.since).max(0.0);
-            let fields = json!({ "ms": round(ms), "duration_s": self.known_duration() });
-            self.tell(out, "playback_start", self.first.unwrap_or(t), fields);
+            let at = self.first.unwrap_or(t);
+            let fields = json!({ "ms": round((at - self.since).max(0.0)), "duration_s": self.known_duration() });
+            self.tell(out, "playback_start", at, fields);
         }
         self.gap(t, clock, v, due, out);
         if !due {
@@ -138,7 +139,7 @@ impl Showing {
     fn events(&mut self, t: f64, v: &Video) {
         match v.ev.as_str() {
             // With `autoplay` the wish to play came with the source.
-            "play" if self.first.is_none() && !v.auto => self.since = t,
+            "play" if !self.started && !v.auto => self.since = t,
             "waiting" => self.waiting = Some(t),
             "stalled" => self.stalled = Some(t),
             "error" => {
@@ -305,7 +306,7 @@ impl Showing {
             self.tell_end(t, why, out);
         }
         let fields = json!({
-            "start_up_ms": self.first.map(|f| round((f - self.since).max(0.0))),
+            "start_up_ms": self.first.filter(|f| *f >= self.since).map(|f| round(f - self.since)),
             "watched_ms": round(self.watched),
             "playing_ms": round((self.watched - self.standing - self.start_ms).max(0.0)),
             "stalled_ms": round(self.standing),

@@ -59,12 +59,14 @@ impl OnStage<'_> {
             t = self.arm(expectation, trusted).await;
             self.old_frames().await;
         }
+        let plain = self.opened && !opens && !self.has_canvas().await?;
         let before = Before {
             t,
             frames: self.watch.frames.iter().cloned().collect(),
             preset: self.watch.ids.preset_id.clone(),
             names_presets: self.app.read.preset.is_some(),
             has_canvas: self.app.canvas.is_some(),
+            plain,
             reconnect: self.app.reconnect.clone(),
             outages: outages(self.turn.profile, self.armed, t),
         };
@@ -168,13 +170,20 @@ impl OnStage<'_> {
         while self.watch.frames.len() < OLD_FRAMES && self.watch.next(deadline).await.is_some() {}
     }
 
+    /// A script: whether the app's canvas is in the document; without one in the app file nothing is missing.
+    fn canvas(&self) -> String {
+        let css = self.app.canvas.as_ref();
+        css.map_or("true".to_owned(), |css| format!("!!document.querySelector({})", Value::from(css.as_str())))
+    }
+
+    async fn has_canvas(&self) -> Result<bool, Stop> {
+        let found = self.session.evaluate(&self.canvas(), false, SHORT).await.map_err(Failed::from)?;
+        Ok(found.as_bool() != Some(false))
+    }
+
     /// The document's status and whether the app's canvas is in it.
     async fn loaded(&mut self) -> Result<Vec<Seen>, Stop> {
-        let canvas = self
-            .app
-            .canvas
-            .as_ref()
-            .map_or("true".to_owned(), |css| format!("!!document.querySelector({})", Value::from(css.as_str())));
+        let canvas = self.canvas();
         let script =
             format!("JSON.stringify([performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0, {canvas}])");
         let found = self.session.evaluate(&script, false, SHORT).await.map_err(Failed::from)?;
