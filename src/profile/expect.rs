@@ -132,7 +132,7 @@ impl Expect {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExpectFile {
-    journey: Option<Spanned<String>>,
+    journey: Option<Spanned<Journeys>>,
     browser: Option<Kind>,
     outcome: Spanned<Outcome>,
     reason: Option<Spanned<String>>,
@@ -141,12 +141,29 @@ pub(super) struct ExpectFile {
     recovers: Option<Spanned<Time>>,
 }
 
+/// A journey, or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Journeys {
+    One(String),
+    Each(Vec<String>),
+}
+
 impl ExpectFile {
+    /// `None` once, where no journey is named.
+    fn journeys(&self) -> Vec<Option<String>> {
+        match self.journey.as_ref().map(Spanned::get_ref) {
+            None => vec![None],
+            Some(Journeys::One(name)) => vec![Some(name.clone())],
+            Some(Journeys::Each(names)) => names.iter().cloned().map(Some).collect(),
+        }
+    }
+
     pub(super) fn span(&self) -> Range<usize> {
         self.outcome.span()
     }
 
-    fn check(&self, problems: &mut Vec<Problem>) -> Expect {
+    fn check(&self, problems: &mut Vec<Problem>) -> Vec<Expect> {
         let outcome = *self.outcome.get_ref();
         if let (Some(reason), true) = (&self.reason, outcome != Outcome::Fails) {
             let help = "write `outcome = \"fails\"`, or remove the reason";
@@ -172,30 +189,40 @@ impl ExpectFile {
             let help = "write `outcome = \"plays\"`, or remove the time";
             problems.push(Problem::at(recovers.span(), "`recovers` for a play that need not play", help));
         }
-        if let Some(empty) = [&self.reason, &self.journey].into_iter().flatten().find(|t| t.get_ref().trim().is_empty())
-        {
-            problems.push(Problem::at(empty.span(), "nothing is written here", "write it, or remove the line"));
+        let journeys = self.journeys();
+        let named = self.journey.as_ref().map_or(0..0, Spanned::span);
+        let empty = |text: &str| text.trim().is_empty();
+        let places = [
+            self.reason.as_ref().filter(|r| empty(r.get_ref())).map(Spanned::span),
+            (journeys.is_empty() || journeys.iter().flatten().any(|j| empty(j))).then(|| named.clone()),
+        ];
+        for place in places.into_iter().flatten() {
+            problems.push(Problem::at(place, "nothing is written here", "write it, or remove the line"));
         }
-        Expect {
-            span: self.journey.as_ref().map_or(0..0, Spanned::span),
-            journey: self.journey.as_ref().map(|j| j.get_ref().clone()),
+        let of = |journey: Option<String>| Expect {
+            span: named.clone(),
+            journey,
             browser: self.browser,
             outcome,
             reason: self.reason.as_ref().map(|r| r.get_ref().clone()),
             class,
             within: self.within.as_ref().map(|t| t.get_ref().0),
             recovers: self.recovers.as_ref().map(|t| t.get_ref().0),
-        }
+        };
+        journeys.into_iter().map(of).collect()
     }
 }
 
 /// Checks the expectations of a file, each and together: one must be for every play there may be, and each for some.
 pub(super) fn check(files: &[ExpectFile], problems: &mut Vec<Problem>) -> Vec<Expect> {
-    let all: Vec<Expect> = files.iter().map(|f| f.check(problems)).collect();
-    for (n, expect) in all.iter().enumerate() {
-        if all[..n].iter().any(|earlier| earlier.covers(expect)) {
-            let help = "put it before the wider one, or remove it: the first that fits a play counts";
-            problems.push(Problem::at(files[n].span(), "an earlier expectation takes every play of this one", help));
+    let mut all: Vec<Expect> = Vec::new();
+    for file in files {
+        for expect in file.check(problems) {
+            if all.iter().any(|earlier| earlier.covers(&expect)) {
+                let help = "put it before the wider one, or remove it: the first that fits a play counts";
+                problems.push(Problem::at(file.span(), "an earlier expectation takes every play of this one", help));
+            }
+            all.push(expect);
         }
     }
     let free = |browser: &Kind| !all.iter().any(|e| e.covers(&Expect { browser: Some(*browser), ..Expect::plays() }));

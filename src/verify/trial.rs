@@ -145,7 +145,7 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
     let events: Vec<Event> = crate::event::read(&folder.join("events.jsonl"))?.collect::<Result<_>>()?;
     let own: Vec<&Event> =
         events.iter().filter(|e| e.ids.session_id.as_deref() == Some(play.session_id.as_str())).collect();
-    let done = Done {
+    let mut done = Done {
         seed: trial.seed,
         browser: trial.browser.name().to_owned(),
         case: case.id.clone(),
@@ -160,6 +160,11 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
         ms: play.ms,
         folder,
     };
+    // What should have rung was measured, and left out: nothing is proved either way.
+    let left_out = own.iter().any(|e| e.fields.contains_key("busy_host"));
+    if done.ending == Ending::Passed && left_out && case.rings != Rings::Nothing && !done.noticed(&case.rings) {
+        (done.ending, done.reason) = (Ending::Undecided, Some("busy host: what was measured is no sample".to_owned()));
+    }
     let mut line = serde_json::to_string(&done).unwrap_or_default();
     line.push('\n');
     let path = setting.path();
