@@ -189,6 +189,8 @@ pub struct Video {
     pub error: Option<MediaError>,
     /// An audio element.
     pub audio: bool,
+    /// It is in the document, where a viewer may see it.
+    pub attached: bool,
     /// `paused`.
     pub paused: bool,
     /// `ended`.

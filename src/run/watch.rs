@@ -253,7 +253,10 @@ impl Watch {
         }
         let t = self.page_ms(message.t);
         let seen = match message.what {
-            What::Input { .. } => Seen::Input,
+            What::Input { .. } => {
+                self.playback.input(t);
+                Seen::Input
+            }
             What::Frame(frame) => {
                 if let Some(ids) = frame.ids.clone() {
                     self.say(ids);

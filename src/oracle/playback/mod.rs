@@ -6,13 +6,17 @@
 //! clock stand though it should play; here [`Kind::Rebuffering`]), *watched time* (playing and stalled, pauses and seeks
 //! left out), *playing time* (watched less stalled), *dropped frames*.
 
+mod interrupted;
 mod showing;
 mod stall;
+mod unasked;
 
 use crate::browser::probe::Video;
+use interrupted::Interrupted;
 use serde_json::Value;
 use showing::Showing;
 use std::collections::BTreeMap;
+use unasked::Viewer;
 
 /// Without a new frame for this long, a video that should play stands still, milliseconds.
 pub const STALL_MS: f64 = 250.0;
@@ -86,6 +90,8 @@ impl Wrong {
 #[derive(Default)]
 pub struct Playback {
     showings: BTreeMap<u64, Showing>,
+    interrupted: BTreeMap<u64, Interrupted>,
+    viewer: Viewer,
     told: Vec<Told>,
     wrongs: Vec<Wrong>,
 }
@@ -98,13 +104,13 @@ impl Playback {
         }
         let source = video.src.as_deref().unwrap_or_default();
         match video.ev.as_str() {
-            "src" => self.close(video.id, t, "replaced"),
+            "src" => self.close(video.id, t, REPLACED),
             // It comes late after a new source, and at once after one was taken away.
             "emptied" if self.showings.get(&video.id).is_some_and(|s| s.first.is_some()) => {
-                return self.close(video.id, t, "replaced");
+                return self.close(video.id, t, REPLACED);
             }
             "loadstart" if self.showings.get(&video.id).is_some_and(|s| s.first.is_some()) => {
-                self.close(video.id, t, "replaced");
+                self.close(video.id, t, REPLACED);
             }
             _ => {}
         }
@@ -113,7 +119,29 @@ impl Playback {
         }
         let mut out = Out { told: &mut self.told, wrongs: &mut self.wrongs };
         let showing = self.showings.entry(video.id).or_insert_with(|| Showing::new(t, source));
-        showing.see(t, video, &mut out);
+        showing.see(t, video, self.viewer, &mut out);
+        let over = self.interrupted.get(&video.id).and_then(|i| i.end(showing));
+        if let Some(end) = over
+            && let Some(interrupted) = self.interrupted.remove(&video.id)
+        {
+            self.interruption(&interrupted, end, "resume");
+        }
+    }
+
+    /// A trusted input reached the page: what it does next was asked for.
+    pub fn input(&mut self, t: f64) {
+        self.viewer.input = Some(t);
+    }
+
+    /// From `since` on the viewer only looks on; `None`: no more.
+    pub fn looks_on(&mut self, since: Option<f64>) {
+        self.viewer.since = since;
+    }
+
+    fn interruption(&mut self, interrupted: &Interrupted, t: f64, ended_by: &str) {
+        let (told, wrong) = interrupted.told(t, ended_by);
+        self.told.push(told);
+        self.wrongs.push(wrong);
     }
 
     /// The page was left: its videos are no more.
@@ -127,7 +155,7 @@ impl Playback {
     }
 
     fn close_all(&mut self, t: f64, why: &'static str) {
-        let ids: Vec<u64> = self.showings.keys().copied().collect();
+        let ids: Vec<u64> = self.showings.keys().chain(self.interrupted.keys()).copied().collect();
         for id in ids {
             self.close(id, t, why);
         }
@@ -135,7 +163,19 @@ impl Playback {
 
     fn close(&mut self, id: u64, t: f64, why: &'static str) {
         if let Some(mut showing) = self.showings.remove(&id) {
+            if why == REPLACED {
+                match (self.interrupted.get_mut(&id), Interrupted::of(&showing)) {
+                    (Some(interrupted), _) => interrupted.again(&showing),
+                    (None, Some(broke_off)) => drop(self.interrupted.insert(id, broke_off)),
+                    (None, None) => {}
+                }
+            }
             showing.close(t, why, &mut Out { told: &mut self.told, wrongs: &mut self.wrongs });
+        }
+        if why != REPLACED
+            && let Some(interrupted) = self.interrupted.remove(&id)
+        {
+            self.interruption(&interrupted, t, why);
         }
     }
 
@@ -144,17 +184,23 @@ impl Playback {
         std::mem::take(&mut self.told)
     }
 
-    /// For how long a video stands still by now, milliseconds; the longest.
-    pub fn standing(&self) -> Option<f64> {
-        self.showings.values().filter_map(Showing::standing).reduce(f64::max)
+    /// For how long a video stands still by `t`, milliseconds; the longest.
+    pub fn standing(&self, t: f64) -> Option<f64> {
+        let stalls = self.showings.values().filter_map(Showing::standing);
+        stalls.chain(self.interrupted.values().map(|i| i.standing(t))).reduce(f64::max)
     }
 
-    /// What was wrong since the last time it was asked; stalls only if longer than `allowed` milliseconds.
-    pub fn verdict(&mut self, allowed: f64) -> Option<Wrong> {
-        let closed = std::mem::take(&mut self.wrongs).into_iter().find(|w| w.longer(allowed));
-        closed.or_else(|| self.showings.values().filter_map(Showing::open_wrong).find(|w| w.longer(allowed)))
+    /// What was wrong by `t` since the last time it was asked; stalls only if longer than `allowed` milliseconds.
+    pub fn verdict(&mut self, t: f64, allowed: f64) -> Option<Wrong> {
+        let closed = std::mem::take(&mut self.wrongs);
+        let stands = self.showings.values().filter_map(|s| s.open_wrong().or_else(|| s.is_paused(t)));
+        let between = self.interrupted.values().map(|i| i.told(t, "").1);
+        closed.into_iter().chain(between).chain(stands).find(|w| w.longer(allowed))
     }
 }
+
+/// Why a source was closed: another one took its place.
+const REPLACED: &str = "replaced";
 
 struct Out<'a> {
     told: &'a mut Vec<Told>,

@@ -1,7 +1,8 @@
 //! One source of one element, from when it was given to when it was taken away: what it showed, and what it did not.
 
 use super::stall::Stall;
-use super::{ELSEWHERE_S, MISSING_S, NO_PICTURE_S, Out, Told, Wrong, position, round};
+use super::unasked::{Unasked, Viewer};
+use super::{ELSEWHERE_S, MISSING_S, NO_PICTURE_S, Out, REPLACED, Told, Wrong, position, round};
 use crate::browser::probe::Video;
 use serde_json::{Value, json};
 
@@ -66,6 +67,9 @@ pub(super) struct Showing {
     pub(super) waiting: Option<f64>,
     pub(super) stalled: Option<f64>,
     pub(super) error: Option<String>,
+    /// When the error came, and where.
+    failed: Option<(f64, f64)>,
+    pub(super) own: Unasked,
     pub(super) watched: f64,
     pub(super) standing: f64,
     pub(super) start_ms: f64,
@@ -89,7 +93,7 @@ impl Showing {
         out.told.push(Told { event, t, url, fields });
     }
 
-    pub(super) fn see(&mut self, t: f64, v: &Video, out: &mut Out<'_>) {
+    pub(super) fn see(&mut self, t: f64, v: &Video, viewer: Viewer, out: &mut Out<'_>) {
         if let Some(src) = v.src.as_ref().filter(|s| !s.is_empty()) {
             self.url.clone_from(src);
         }
@@ -124,6 +128,7 @@ impl Showing {
             let fields = json!({ "ms": round((at - self.since).max(0.0)), "duration_s": self.known_duration() });
             self.tell(out, "playback_start", at, fields);
         }
+        self.unasked(t, clock, v, viewer, out);
         self.gap(t, clock, v, due, out);
         if !due {
             self.idle = t;
@@ -145,6 +150,7 @@ impl Showing {
             "error" => {
                 let (code, words) = v.error.as_ref().map_or((0, ""), |e| (e.code, e.message.as_str()));
                 self.error = Some(format!("MediaError {code} {words}").trim().to_owned());
+                self.failed = self.failed.or(Some((t, v.ct.unwrap_or(self.clock))));
             }
             _ => {}
         }
@@ -283,6 +289,18 @@ impl Showing {
         out.wrongs.push(Wrong { words, stood: None });
     }
 
+    /// Since when its picture stands, and where, if it broke off: by an error, or by octets that do not come.
+    pub(super) fn broke_off(&self) -> Option<(f64, f64)> {
+        self.first?;
+        let stall = self.standing().and(self.open.as_ref()).map(|stall| (stall.start, stall.position));
+        stall.or(self.failed.filter(|_| !self.ended))
+    }
+
+    /// For how long its picture moved, milliseconds.
+    pub(super) fn played_ms(&self) -> f64 {
+        (self.watched - self.standing - self.start_ms).max(0.0)
+    }
+
     fn known_duration(&self) -> Option<f64> {
         (self.duration > 0.0).then(|| round(self.duration))
     }
@@ -291,6 +309,9 @@ impl Showing {
         if self.due {
             // What was not told any more is not known for long.
             self.watched += (t - self.last).clamp(0.0, 1500.0);
+        }
+        if why == REPLACED && self.broke_off().is_some() {
+            self.open = None; // it goes on, from one source to the next
         }
         if let Some(stall) = &self.open {
             let end = t.min(stall.end + 1500.0);
@@ -308,7 +329,7 @@ impl Showing {
         let fields = json!({
             "start_up_ms": self.first.filter(|f| *f >= self.since).map(|f| round(f - self.since)),
             "watched_ms": round(self.watched),
-            "playing_ms": round((self.watched - self.standing - self.start_ms).max(0.0)),
+            "playing_ms": round(self.played_ms()),
             "stalled_ms": round(self.standing),
             "start_stalled_ms": round(self.start_ms),
             "frozen_ms": round(self.freeze_ms),

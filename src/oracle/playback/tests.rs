@@ -125,7 +125,7 @@ impl Film {
     }
 
     fn verdict(&mut self) -> String {
-        self.oracle.verdict(LONG_STALL_MS).map(|w| w.words).unwrap_or_default()
+        self.oracle.verdict(f64::INFINITY, LONG_STALL_MS).map(|w| w.words).unwrap_or_default()
     }
 }
 
@@ -177,7 +177,7 @@ fn what_the_browser_told_is_recorded_and_decides_nothing() {
 #[test]
 fn one_that_never_goes_on_is_silent_without_an_error() {
     let mut film = film(false).plays(3000.0).stands(12_000.0, 0.0);
-    assert!(film.oracle.standing().is_some_and(|ms| ms > 11_000.0));
+    assert!(film.oracle.standing(0.0).is_some_and(|ms| ms > 11_000.0));
     let why = film.verdict();
     assert!(why.contains("did not go on, silent: no error"), "{why}");
     let film = film.end();
@@ -275,7 +275,7 @@ fn sound_without_a_picture_is_wrong_for_a_film() {
             let v = Video { ev: "sample".to_owned(), id: 3, src, ct, rs: Some(4), audible: true, ..Video::default() };
             oracle.see(f64::from(n) * 1000.0, &v);
         }
-        let why = oracle.verdict(LONG_STALL_MS).map(|w| w.words).unwrap_or_default();
+        let why = oracle.verdict(f64::INFINITY, LONG_STALL_MS).map(|w| w.words).unwrap_or_default();
         assert_eq!(why.contains("sound without a picture"), wrong, "{src}: {why}");
     }
 }
@@ -359,4 +359,100 @@ proptest! {
             }
         }
     }
+}
+
+/// The player gives it the same source anew.
+fn again(mut film: Film, plays_ms: f64) -> Film {
+    film.wait(1500.0);
+    film.at.ct = Some(7.0);
+    film.say("src");
+    film.wait(100.0);
+    film.frame = film.t;
+    film.say("frame");
+    film.plays(plays_ms)
+}
+
+fn breaks_off(mut film: Film) -> Film {
+    film.at.error = Some(MediaError { code: 3, message: "decode".to_owned() });
+    film.say("error");
+    film
+}
+
+#[test]
+fn a_source_tried_again_in_vain_stands_all_the_while() {
+    let mut film = breaks_off(film(false).plays(7000.0));
+    for _ in 0..4 {
+        film = breaks_off(again(film, 200.0));
+    }
+    assert!(film.oracle.standing(film.t).is_some_and(|ms| ms > 7000.0));
+    let why = film.oracle.verdict(film.t, LONG_STALL_MS).expect("noticed");
+    assert!(why.words.contains("broke off at 00:07.0") && why.words.contains("tried again 4 times"), "{}", why.words);
+    film.oracle.end(film.t);
+    let stalls: Vec<Told> = film.oracle.told().into_iter().filter(|t| t.event == "playback_stall").collect();
+    assert_eq!(stalls.len(), 1);
+    assert_eq!((&stalls[0].fields["sources"], &stalls[0].fields["recovered"]), (&json!(5), &json!(false)));
+}
+
+#[test]
+fn a_source_that_plays_on_at_the_second_try_stood_until_then() {
+    let film = again(breaks_off(film(false).plays(7000.0)), 5000.0);
+    let stalls: Vec<&Told> = film.told.iter().filter(|t| t.event == "playback_stall").collect();
+    assert_eq!((stalls.len(), &stalls[0].fields["ms"]), (1, &json!(1600.0)));
+    assert_eq!((&stalls[0].fields["recovered"], &stalls[0].fields["kind"]), (&json!(true), &json!("interrupted")));
+    let mut film = film;
+    assert!(film.oracle.verdict(film.t, LONG_STALL_MS).is_none() && film.oracle.standing(film.t).is_none());
+    assert!(film.oracle.verdict(film.t, 1000.0).is_none(), "told once");
+}
+
+/// Looked on at from 2 s on.
+fn looked_at() -> Film {
+    let mut film = film(false);
+    film.at.attached = true;
+    let mut film = film.plays(2000.0);
+    film.oracle.looks_on(Some(film.t));
+    film.plays(5000.0)
+}
+
+fn wrong(mut film: Film) -> String {
+    film.oracle.verdict(film.t, LONG_STALL_MS).map(|w| w.words).unwrap_or_default()
+}
+
+#[test]
+fn what_the_page_does_unasked_is_noticed() {
+    let paused = |input: bool, attached: bool, ms: f64| {
+        let mut film = looked_at();
+        film.at.attached = attached;
+        if input {
+            film.oracle.input(film.t - 50.0);
+        }
+        film.at.paused = true;
+        film.say("pause");
+        film.wait(ms);
+        wrong(film)
+    };
+    assert!(paused(false, true, 5000.0).contains("the page paused the video at 00:07.0 for 5.0 s"));
+    assert_eq!([paused(true, true, 5000.0), paused(false, false, 5000.0), paused(false, true, 2000.0)], [""; 3]);
+
+    let ended = |input: bool| {
+        let mut film = looked_at();
+        if input {
+            film.oracle.input(film.t - 50.0);
+        }
+        (film.at.to, film.at.seeking) = (Some(30.0), true);
+        film.say("seeking");
+        film.wait(50.0);
+        (film.at.ct, film.at.ended, film.at.to, film.at.seeking) = (Some(30.0), true, None, false);
+        film.say("ended");
+        wrong(film)
+    };
+    assert!(ended(false).contains("sent the video from 00:07.0 to its end at 00:30.0"), "{}", ended(false));
+    assert_eq!(ended(true), "");
+
+    let rate = |rate: f64| {
+        let mut film = looked_at();
+        film.at.rate = Some(rate);
+        wrong(film.plays(5000.0))
+    };
+    assert!(rate(0.5).contains("at 0.5 times its speed"));
+    assert_eq!([rate(1.0), rate(1.1)], [""; 2]);
 }

@@ -25,14 +25,14 @@ impl OnStage<'_> {
     pub(super) fn playback(&mut self) -> Option<Wrong> {
         self.watch.catch_up();
         let allowed = self.allowed();
-        self.watch.playback.verdict(allowed)
+        self.watch.playback.verdict(self.shared.log.now_ms(), allowed)
     }
 
     /// A video that stands still is waited for, until it goes on or has stood for too long.
     pub(super) async fn goes_on(&mut self) -> Result<(), Stop> {
         let allowed = self.allowed();
         let deadline = Instant::now() + Duration::from_secs_f64(allowed / 1000.0) + TOLD_LATE;
-        while self.watch.playback.standing().is_some_and(|ms| ms <= allowed)
+        while self.watch.playback.standing(self.shared.log.now_ms()).is_some_and(|ms| ms <= allowed)
             && self.watch.gone.is_none()
             && Instant::now() < deadline
         {

@@ -230,6 +230,7 @@ impl OnStage<'_> {
         let video = expect == Some("first video frame");
         let mut screen = Screen::new(self.shared.log.now_ms());
         let mut shown = None;
+        self.watch.playback.looks_on(Some(self.shared.log.now_ms()));
         while let Some((t, seen)) = self.watch.next(deadline).await {
             let preset = self.watch.ids.preset_id.clone();
             if shown.as_ref() != Some(&preset) {
@@ -241,6 +242,7 @@ impl OnStage<'_> {
             screen.see(t, &seen);
         }
         self.goes_on().await?;
+        self.watch.playback.looks_on(None);
         // Where no canvas is the app's, what draws is none of our business; nor is the picture behind a fault of our making.
         let judged = self.app.canvas.is_some() && self.turn.profile.rules.is_empty();
         Ok(screen.wrong(self.shared.log.now_ms()).filter(|_| judged))

@@ -1,0 +1,68 @@
+//! An interruption: a source that broke off is replaced by another, by a player that tries again, say. To the viewer the
+//! picture stands until one of them plays on.
+
+use super::showing::Showing;
+use super::{Told, Wrong, position, round};
+use serde_json::json;
+
+/// A source that plays for so long plays on, milliseconds.
+const PLAYS_MS: f64 = 1000.0;
+
+/// A picture that stands from one source to the next.
+#[derive(Clone, Debug)]
+pub(super) struct Interrupted {
+    since: f64,
+    position: f64,
+    error: Option<String>,
+    url: String,
+    /// How many sources broke off.
+    sources: u32,
+}
+
+impl Interrupted {
+    /// Of a source that is taken away, if it had broken off.
+    pub(super) fn of(showing: &Showing) -> Option<Self> {
+        let broke = showing.broke_off()?;
+        let (since, position) = broke;
+        Some(Self { since, position, error: showing.error.clone(), url: showing.url.clone(), sources: 1 })
+    }
+
+    /// One more source that broke off before it played on.
+    pub(super) fn again(&mut self, showing: &Showing) {
+        self.sources += 1;
+        self.error = showing.error.clone().or(self.error.take());
+    }
+
+    /// Its end, if the source that followed plays on.
+    pub(super) fn end(&self, showing: &Showing) -> Option<f64> {
+        showing.first.filter(|_| showing.played_ms() >= PLAYS_MS)
+    }
+
+    pub(super) fn standing(&self, t: f64) -> f64 {
+        (t - self.since).max(0.0)
+    }
+
+    /// The event and the words of it, when it is over at `t`, or is not yet.
+    pub(super) fn told(&self, t: f64, ended_by: &str) -> (Told, Wrong) {
+        let ms = self.standing(t);
+        let recovered = ended_by == "resume";
+        let fields = json!({
+            "start_ms": round(self.since), "end_ms": round(t), "ms": round(ms), "kind": "interrupted",
+            "position_s": round(self.position), "sources": self.sources + 1, "error": self.error,
+            "recovered": recovered, "ended_by": ended_by,
+        });
+        let told = Told { event: "playback_stall", t: self.since, url: Some(self.url.clone()), fields };
+        let never = if recovered { "" } else { " and did not go on" };
+        let tried = match self.sources {
+            1 => "its source was tried again".to_owned(),
+            n => format!("its source was tried again {n} times"),
+        };
+        let why = self.error.as_deref().unwrap_or("no error");
+        let words = format!(
+            "the video broke off at {} and stood for {:.1} s{never}: {tried} ({why})",
+            position(self.position),
+            ms / 1000.0
+        );
+        (told, Wrong { words, stood: Some((self.since, ms)) })
+    }
+}
