@@ -77,8 +77,7 @@ pub struct Exchange {
     /// The step it started in.
     #[serde(skip)]
     pub step: Option<String>,
-    /// Why its framing could not be read (`upstream_violation`).
-    #[serde(skip)]
+    /// Why its framing cannot be read: as it was sent, or as it came (`upstream_violation`).
     pub unframed: Option<String>,
 }
 

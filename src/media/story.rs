@@ -125,7 +125,7 @@ impl Story {
 
     fn exchange(&mut self, mut x: Exchange) {
         let path = url::Url::parse(&x.url).map_or(String::new(), |url| url.path().to_owned());
-        x.unframed = self.unframed.remove(&(x.request, path));
+        x.unframed = x.unframed.or(self.unframed.remove(&(x.request, path)));
         let found = self.lint.feed(&x);
         for one in &found {
             let name = one.rule.name();

@@ -159,6 +159,9 @@ impl Leaving<'_, '_> {
             Action::Pace { bytes, variation, every } => self.tap.pace(bytes, variation, every, draw),
             Action::Raw(raw) => {
                 self.broken = true;
+                if self.framing == Framing::Chunked && !is_chunk_line(&raw) {
+                    self.tap.told.unframed = Some("a chunk size that is no hexadecimal number");
+                }
                 self.tap.put(&raw).await?;
             }
             Action::Cut(cut) => return Err(Stop::Cut(cut)),
@@ -272,4 +275,9 @@ impl Leaving<'_, '_> {
             _ => Consistent::No,
         }
     }
+}
+
+/// A chunk's line without extensions (RFC 9112, 7.1).
+fn is_chunk_line(raw: &[u8]) -> bool {
+    raw.strip_suffix(b"\r\n").is_some_and(|size| !size.is_empty() && size.iter().all(u8::is_ascii_hexdigit))
 }

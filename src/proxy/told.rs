@@ -45,6 +45,8 @@ pub(super) struct Told {
     pub ended: &'static str,
     /// What the client's connection met, where it was cut within: `close`, `reset` or `silence`.
     pub cut: Option<&'static str>,
+    /// Why nobody can tell where the body that was sent ends.
+    pub unframed: Option<&'static str>,
     /// Why there was no response.
     pub error: Option<String>,
 }
@@ -95,6 +97,7 @@ impl Told {
             faults: Vec::new(),
             ended: "play_over",
             cut: None,
+            unframed: None,
             error: None,
         }
     }
@@ -221,6 +224,7 @@ impl Told {
             last_modified: field("last-modified"),
             location: field("location").and_then(|to| bare(&url, to)),
             cut: self.cut,
+            unframed: self.unframed,
             ours: !self.faults.is_empty() || self.cached,
         });
         let fields = Fields {
@@ -318,6 +322,8 @@ struct Media<'a> {
     location: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cut: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unframed: Option<&'static str>,
     /// This proxy made the response, or changed it: nobody else is to blame for it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     ours: bool,
