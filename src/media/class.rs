@@ -16,7 +16,7 @@
 //! 4. *truncated stream*; then *timed out*: the head was right, and the rest of the body did not come.
 
 use super::lint::{self, Found};
-use super::{Exchange, origin_of};
+use super::{Exchange, octets, origin_of};
 use crate::table::Row;
 use crate::unit::show_ms;
 use serde::{Deserialize, Serialize};
@@ -244,7 +244,14 @@ pub fn classify(facts: &Facts) -> Classed {
         (Some(looked), None) => match facts.ending {
             Ending::EndedEarlyAt(at) => {
                 let says = format!("all of {} came, and ended at {at:.1} s of the media", looked.x.came());
-                told(facts, Class::Truncated, says, Some(looked), None)
+                match file(facts) {
+                    Some(File::Whole) => {
+                        let says = format!("{says}, though the file is as long as it names itself: spoilt octets");
+                        told(facts, Class::Violation, says, Some(looked), None)
+                    }
+                    Some(File::Cut(how)) => told(facts, Class::Truncated, format!("{says}: {how}"), Some(looked), None),
+                    None => told(facts, Class::Truncated, says, Some(looked), None),
+                }
             }
             Ending::NeverStarted | Ending::FrozeAt(_) => {
                 let says =
@@ -379,15 +386,42 @@ fn undecodable(facts: &Facts, looked: &Looked, code: u8) -> Classed {
         return told(facts, Class::Codec, why, Some(looked), None);
     }
     // Firefox names it; Chromium's "PIPELINE_ERROR_DECODE" says the same of a file that is spoilt.
+    let file = file(facts);
     let short = element.message.contains("beyond end of resource") || matches!(facts.ending, Ending::EndedEarlyAt(_));
-    if short {
-        let says = format!("all of {} came, and less than the file's index names", x.came());
+    if matches!(file, Some(File::Cut(_))) || short && file.is_none() {
+        let how = match file {
+            Some(File::Cut(how)) => how,
+            _ => "less than the file's index names".to_owned(),
+        };
+        let says = format!("all of {} came, and {how}", x.came());
         return told(facts, Class::Truncated, says, Some(looked), None);
     }
     let hint = looked.found.iter().find(|f| f.violates());
     let hint_says = hint.map_or(String::new(), |f| format!("; {}", f.says));
     let says = format!("{} came, and do not decode: MediaError {code}{hint_says}", x.came());
     told(facts, Class::Violation, says, Some(looked), hint)
+}
+
+/// A file by what it says of itself.
+enum File {
+    Whole,
+    /// The server has less of it.
+    Cut(String),
+}
+
+/// Whether the server has all of the file, where the file says how long it is.
+fn file(facts: &Facts) -> Option<File> {
+    facts.exchanges.iter().rev().find_map(|l| {
+        let (named, total) = (l.x.file_bytes?, l.x.total()?);
+        Some(match total < named {
+            true => File::Cut(format!(
+                "the file names {} octets of itself, the server has {}",
+                octets(named),
+                octets(total)
+            )),
+            false => File::Whole,
+        })
+    })
 }
 
 /// Why this browser cannot play it, where the type or the browser's own words tell.

@@ -2,6 +2,7 @@
 //! play's events, so that a record can be judged again; no sockets, no clock.
 
 pub mod class;
+pub mod container;
 pub mod lint;
 mod story;
 mod watched;
@@ -61,6 +62,8 @@ pub struct Exchange {
     pub received: u64,
     /// `whole`, `upstream_cut`, `fault`, `client_gone`, `play_over`, `refused`.
     pub ended: String,
+    /// How long the file says of itself that it is, where it was sent from its first octet on.
+    pub file_bytes: Option<u64>,
     /// How the client's connection was cut within: `close`, `reset` or `silence`.
     pub cut: Option<String>,
     /// Why there was no answer.
@@ -123,6 +126,16 @@ impl Exchange {
         };
         // A chunked body that was cut is not whole, though nobody knows how much is missing.
         self.promised.is_none_or(|promised| self.sent < promised).then_some(how)
+    }
+
+    /// How long the server says the file is.
+    pub fn total(&self) -> Option<u64> {
+        match self.status? {
+            206 => self.content_range.as_deref()?.rsplit_once('/')?.1.trim().parse().ok(),
+            200 if self.promised.is_some() => self.promised,
+            200 => (self.ended == "whole").then_some(self.sent),
+            _ => None,
+        }
     }
 
     /// How much of its body came: `1,000,000 of 8,828,825 octets`.

@@ -227,6 +227,7 @@ impl Response<'_> {
                 told.answered(head);
                 lead = &[];
             }
+            told.passes(&self.buf.data()[..taken.wire], taken.payload != taken.wire as u64);
             told.sent(taken.payload);
             self.buf.eat(taken.wire);
             if track.done() {

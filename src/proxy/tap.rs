@@ -167,6 +167,7 @@ impl<'a> Tap<'a> {
                 self.put(now).await?;
             }
             if count {
+                self.told.passes(now, false);
                 self.told.sent(n as u64);
             }
             bytes = later;

@@ -9,6 +9,7 @@ use super::plan::Planned;
 use crate::event::{Ids, Origin, random_hex, url_hash};
 use crate::fault::head::Head;
 use crate::fault::{Action, Cut, Leg, Point, Resource};
+use crate::media::container::Container;
 use crate::unit::ms;
 use serde::Serialize;
 use serde_json::json;
@@ -45,6 +46,8 @@ pub(super) struct Told {
     pub ended: &'static str,
     /// What the client's connection met, where it was cut within: `close`, `reset` or `silence`.
     pub cut: Option<&'static str>,
+    /// The file that is sent, if it is media from its first octet on.
+    container: Option<Box<Container>>,
     /// Why nobody can tell where the body that was sent ends.
     pub unframed: Option<&'static str>,
     /// Why there was no response.
@@ -97,6 +100,7 @@ impl Told {
             faults: Vec::new(),
             ended: "play_over",
             cut: None,
+            container: None,
             unframed: None,
             error: None,
         }
@@ -142,7 +146,22 @@ impl Told {
             e.content_length = field("content-length");
             e.content_type = field("content-type");
         });
+        let first = match answered.status() {
+            200 => true,
+            206 => answered.head.get("content-range").is_some_and(|range| range.trim_start().starts_with("bytes 0-")),
+            _ => false,
+        };
+        let coded = answered.head.get("content-encoding").is_some();
+        self.container = (first && !coded && self.asked.resource == Resource::Media).then(Box::default);
         self.response = Some(answered);
+    }
+
+    /// These octets of the body are sent; with framing among them they are no part of a file.
+    pub(super) fn passes(&mut self, octets: &[u8], framed: bool) {
+        match &mut self.container {
+            Some(container) if !framed => container.feed(octets),
+            _ => self.container = None,
+        }
     }
 
     /// So many octets of the body were sent to the client.
@@ -223,6 +242,7 @@ impl Told {
             content_encoding: field("content-encoding"),
             last_modified: field("last-modified"),
             location: field("location").and_then(|to| bare(&url, to)),
+            file_bytes: self.container.as_ref().and_then(|c| c.octets()),
             cut: self.cut,
             unframed: self.unframed,
             ours: !self.faults.is_empty() || self.cached,
@@ -320,6 +340,9 @@ struct Media<'a> {
     /// Where it redirects to, without the query.
     #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<String>,
+    /// How long the file says of itself that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cut: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
