@@ -1,0 +1,331 @@
+//! The screen is the truth: when a picture stands still, and when the first one of a video or a preset is there, is what a
+//! camera on the display sees, and the monitor must agree with it. A few plays here; `ci/verify camera` plays the series.
+
+mod camera;
+mod common;
+
+use camera::freeze::{AGREE_MS, Match, freezes, matched};
+use camera::{Camera, Film, STARVED_MS, Sight, Zero};
+use common::{BROWSERS, Play};
+use serde_json::Value;
+
+/// A clip of 30 s at 1206 kbit/s; this is 1.05 times that.
+const CLIP: &str = "h264.mp4";
+const SLOW: &str = "1266 kbit/s";
+/// Two frames at 30 a second.
+const TWO_FRAMES_MS: f64 = 67.0;
+/// A cut is at least this large a change of brightness, and so many times the next largest.
+const CUT: f64 = 6.0;
+const CUT_TIMES: f64 = 2.5;
+/// First frames of one play: a browser and a page for each would take longer than what is measured.
+const A_PLAY: usize = 10;
+
+fn asked(name: &str) -> Option<usize> {
+    std::env::var(name).ok().map(|n| n.parse().unwrap_or_else(|_| panic!("{name}: a number")))
+}
+
+/// Numbers that are the same for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn from_environment() -> Self {
+        Self(asked("SOUNDCHECK_SEED").unwrap_or(1) as u64)
+    }
+
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % sides as u64) as usize
+    }
+}
+
+/// A play of the stage's video page, whose clip is plain and visible.
+fn watch(journey: &str) -> Play {
+    let mut play = Play::on_stage(&[]);
+    // What is expected of a video would wait for the visualizer, where there is none.
+    play.app = play.app.replace("canvas = \"#visualizer\"\n", "");
+    play.app = play.app.replace("{ open = \"/watch\" }", &format!("{{ open = \"/watch?clip={CLIP}\" }}"));
+    // The page's own is left paused, or it would be tried again. The one before is gone for a while: no frame of it can
+    // be taken for one of the next.
+    play.app = play.app.replace(
+        "[word]\n",
+        &format!(
+            "[word]\n\"play another\" = [{{ script = \"const screen = document.querySelector('.screen'); \
+             screen.querySelector('video').pause(); screen.replaceChildren(); setTimeout(() => {{ \
+             const video = document.createElement('video'); video.muted = true; \
+             video.src = '/media/{CLIP}?' + Math.random(); screen.append(video); video.play(); }}, 300)\" }}]\n"
+        ),
+    );
+    play.journey = format!("question = \"?\"\n{journey}");
+    play
+}
+
+fn step(word: &str, more: &str) -> String {
+    format!("[[step]]\ndo = \"{word}\"\n{more}\n")
+}
+
+/// Plays it under a camera; what that saw, and the run's events.
+fn filmed(play: &Play, browser: &str, keep: bool) -> (Film, Vec<Value>) {
+    let camera = Camera::on(&play.out(), keep);
+    let (verdict, done) = play.run(browser);
+    let film = camera.stop();
+    assert!(done.status.code().is_some_and(|code| code < 2), "{browser}: {verdict:#} {done:?}");
+    assert!(film.looks > 0, "{browser}: the camera found no picture; {verdict:#}");
+    let events = play.events();
+    if std::env::var_os("SOUNDCHECK_KEEP").is_some() {
+        let kept = std::env::temp_dir().join(format!("camera-{}-{browser}.jsonl", std::process::id()));
+        let _ = std::fs::copy(play.out().join("events.jsonl"), kept);
+    }
+    assert!(film.clocks_agree(), "{browser}: the clocks differ: {} and {} ms", film.clock_ms, film.drift_ms);
+    (film, events)
+}
+
+fn times(events: &[Value], name: &str, zero: Zero) -> Vec<f64> {
+    events.iter().filter(|e| e["event"] == name).filter_map(|e| e["t_ms"].as_f64()).map(|t| zero.at(t)).collect()
+}
+
+/// Smallest, median, 95th of a hundred and largest of their sizes, and how many.
+fn distribution(name: &str, values: &[f64]) -> Option<f64> {
+    let mut sizes: Vec<f64> = values.iter().map(|v| v.abs()).collect();
+    sizes.sort_by(f64::total_cmp);
+    let mut signed = values.to_vec();
+    signed.sort_by(f64::total_cmp);
+    let of = |all: &[f64], share: f64| {
+        let rank = (share * all.len() as f64).ceil() as usize;
+        all.get(rank.max(1) - 1).copied()
+    };
+    let p95 = of(&sizes, 0.95)?;
+    println!(
+        "{name:<44} n {:>3}  median {:>6.1}  |p95| {p95:>6.1}  from {:>6.1} to {:>6.1} ms",
+        values.len(),
+        of(&signed, 0.5)?,
+        signed.first()?,
+        signed.last()?
+    );
+    Some(p95)
+}
+
+/// A pause of the network in the middle of a clip.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    ms: usize,
+    slow: bool,
+    at_kb: usize,
+}
+
+impl Gap {
+    /// The film, long enough to see the stall end, and what comes after: Firefox buffers for longer than the gap was.
+    fn play(self, browser: &str) -> Play {
+        let again = if self.slow && self.ms >= 1000 && browser == "firefox" { 9000 } else { 2500 };
+        let stay = self.at_kb * 1000 / 151 + self.ms + again;
+        let mut play = watch(&format!(
+            "{}{}",
+            step("open the video page", ""),
+            step("play the video", &format!("stay = \"{stay}ms\""))
+        ));
+        let slow =
+            if self.slow { format!("[[fault]]\ndo = \"bandwidth\"\ndown = \"{SLOW}\"\n") } else { String::new() };
+        let text = format!(
+            "question = \"?\"\nsource = \"derived\"\n{slow}[[fault]]\ndo = \"gap\"\nat = \"{} kB\"\nlasts = \"{}ms\"\n\
+             match = {{ resource = \"media\" }}\ntimes = 1\n[[expect]]\noutcome = \"plays\"\nrecovers = \"30s\"\n",
+            self.at_kb, self.ms
+        );
+        std::fs::write(play.dir.path().join("net.toml"), text).expect("written");
+        play.extra = "profiles = [\"net.toml\"]\n".to_owned();
+        play
+    }
+}
+
+/// The gaps of a series, in an order of the seed's: each length at each speed before any again.
+fn gaps(count: usize) -> Vec<Gap> {
+    const LENGTHS: [usize; 5] = [300, 1000, 3500, 6000, 11_000];
+    let mut dice = Dice::from_environment();
+    let mut all = Vec::new();
+    while all.len() < count {
+        let mut round: Vec<Gap> =
+            LENGTHS.iter().flat_map(|&ms| [false, true].map(|slow| Gap { ms, slow, at_kb: 0 })).collect();
+        while !round.is_empty() && all.len() < count {
+            let gap = round.swap_remove(dice.roll(round.len()));
+            all.push(Gap { at_kb: 450 + dice.roll(400), ..gap });
+        }
+    }
+    all
+}
+
+#[test]
+fn stalls_begin_and_end_when_the_picture_does() {
+    let series = asked("SOUNDCHECK_GAPS").map_or_else(|| vec![Gap { ms: 3500, slow: true, at_kb: 500 }], gaps);
+    let mut wrong = Vec::new();
+    for browser in BROWSERS {
+        let (mut starts, mut ends, mut none, mut unjudged) = (Vec::new(), Vec::new(), 0, 0);
+        println!("{browser}: gap, link, offset | frozen from, for; oracle's start and end less the camera's | camera");
+        for gap in &series {
+            let (film, events) = filmed(&gap.play(browser), browser, false);
+            let zero = Zero::of(&events);
+            let until = times(&events, "step_end", zero).last().copied().unwrap_or(f64::NAN);
+            let from = times(&events, "step_start", zero).last().copied().unwrap_or(f64::NAN);
+            let (moved, frozen) = freezes(&film, from, until);
+            assert!(moved.is_finite(), "{browser}: {gap:?}: the camera saw no picture move");
+            let applied = events.iter().find(|e| e["event"] == "fault_applied" && e["kind"] == "gap");
+            let began = applied.and_then(|e| e["t_ms"].as_f64()).map(|t| zero.at(t));
+            let all = matched(&film, &frozen, &events, zero, moved, until);
+            let said: Vec<String> = all.iter().map(|m| words(m, began)).collect();
+            println!(
+                "{:>6} ms {:<6} {} kB | {} | looks p99 {:.1}, worst {:.0} ms; clock {:.1} ms",
+                gap.ms,
+                if gap.slow { "1.05 x" } else { "full" },
+                gap.at_kb,
+                if said.is_empty() { "no stall in both".to_owned() } else { said.join("; ") },
+                film.p99_ms,
+                film.worst_ms,
+                film.clock_ms,
+            );
+            none += usize::from(all.is_empty());
+            for m in all {
+                if let (Match::Pair { start, end, .. }, true) = (&m, m.judged()) {
+                    starts.push(*start);
+                    ends.push(*end);
+                }
+                unjudged += usize::from(!m.judged());
+                if m.judged() && !m.agrees() {
+                    wrong.push(format!("{browser}: {gap:?}: {m:?}"));
+                }
+            }
+        }
+        println!("{browser}: {} gaps; {none} without a stall in both; {unjudged} not judged", series.len());
+        distribution(&format!("{browser}: stall starts, oracle less camera"), &starts);
+        distribution(&format!("{browser}: stall ends, oracle less camera"), &ends);
+    }
+    assert!(wrong.is_empty(), "{} beyond {AGREE_MS} ms, missed or false:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn words(m: &Match, gap: Option<f64>) -> String {
+    let after =
+        |at: f64| gap.map_or("no gap came".to_owned(), |gap| format!("{:+.2} s after the gap's", (at - gap) / 1000.0));
+    let blind = if m.judged() { "" } else { " (not judged)" };
+    match m {
+        Match::Pair { freeze, kind, start, end } => {
+            format!("{kind} {}, {:.2} s: {start:+.0}, {end:+.0}{blind}", after(freeze.start), freeze.ms() / 1000.0)
+        }
+        Match::Busy { freeze } => format!("told as busy {}, {:.2} s", after(freeze.start), freeze.ms() / 1000.0),
+        Match::Missed { freeze } => format!("MISSED {}, {:.2} s{blind}", after(freeze.start), freeze.ms() / 1000.0),
+        Match::False { start, end, .. } => format!("FALSE {}, {:.2} s{blind}", after(*start), (end - start) / 1000.0),
+        Match::Short { ms } => format!("short {ms:.0} ms"),
+    }
+}
+
+/// A first frame: the monitor's time less the camera's, or why the camera could not tell.
+type First = Result<f64, String>;
+
+/// The first sight of a numbered picture in this time, after one without.
+fn first_number(film: &Film, from: f64, until: f64) -> Option<&Sight> {
+    let pairs = film.sights.windows(2).filter(|pair| pair[1].at > from && pair[1].at < until);
+    pairs.filter(|pair| pair[0].number.is_none()).find_map(|pair| pair[1].number.map(|_| &pair[1]))
+}
+
+/// The cut from one picture to another: the one change far larger than every other of this time.
+fn cut(film: &Film, from: f64, until: f64) -> Result<&Sight, String> {
+    let pairs = film.sights.windows(2).filter(|pair| pair[1].at > from && pair[1].at < until);
+    let mut steps: Vec<(f64, &Sight)> = pairs.map(|pair| (pair[1].step(&pair[0]), &pair[1])).collect();
+    steps.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let next = steps.get(1).map_or(0.0, |s| s.0);
+    match steps.first() {
+        Some((step, sight)) if *step >= CUT && *step >= CUT_TIMES * next => Ok(sight),
+        first => Err(format!("no clear cut: {:.1}, then {next:.1}", first.map_or(0.0, |s| s.0))),
+    }
+}
+
+/// Each step that told `event`: its word, its time less that of the sight.
+fn compared(film: &Film, events: &[Value], event: &str, word: &str) -> Vec<(String, First)> {
+    let zero = Zero::of(events);
+    let told =
+        events.iter().filter(|e| e["event"] == event).filter_map(|e| Some((e["step"].as_str()?, e["t_ms"].as_f64()?)));
+    told.filter(|(step, _)| step.starts_with(word))
+        .map(|(step, t)| {
+            let of = |name: &str| {
+                let found = events.iter().find(|e| e["event"] == name && e["step"] == step);
+                found.and_then(|e| e["t_ms"].as_f64()).map_or(f64::NAN, |t| zero.at(t))
+            };
+            let (from, until) = (of("step_start"), of("step_end") + 300.0);
+            let sight = match first_number(film, from, until) {
+                Some(sight) => Ok(sight),
+                None => cut(film, from, until),
+            };
+            let first = sight.and_then(|sight| match sight.starved() {
+                true => Err(format!("the camera was starved for {:.0} ms", sight.at - sight.after)),
+                false => Ok(zero.at(t) - sight.at),
+            });
+            (step.to_owned(), first)
+        })
+        .collect()
+}
+
+fn first_frames(what: &str, event: &str, word: &str, make: impl Fn(usize) -> Play) {
+    let asked = asked("SOUNDCHECK_FIRST");
+    let mut late = Vec::new();
+    for browser in BROWSERS {
+        let mut errors = Vec::new();
+        let mut left = asked.unwrap_or(3);
+        while left > 0 {
+            let count = left.min(A_PLAY);
+            left -= count;
+            let (film, events) = filmed(&make(count), browser, true);
+            let all = compared(&film, &events, event, word);
+            assert!(!all.is_empty(), "{browser}: no {event}");
+            for (step, first) in &all {
+                match first {
+                    Ok(error) => println!("{browser}: {what}, {step}: {error:+.1} ms"),
+                    Err(why) => println!("{browser}: {what}, {step}: not judged: {why}"),
+                }
+            }
+            println!(
+                "{browser}: looks p99 {:.1}, worst {:.0} ms; clock {:.1} ms",
+                film.p99_ms, film.worst_ms, film.clock_ms
+            );
+            errors.extend(all.into_iter().filter_map(|(_, first)| first.ok()));
+        }
+        // A handful on a machine that does other things besides has no 95th of a hundred: half of them must be right.
+        let p95 = distribution(&format!("{browser}: {what}, monitor less camera"), &errors);
+        let judged = if asked.is_some() { p95 } else { median(&errors) };
+        if judged.is_some_and(|ms| ms > TWO_FRAMES_MS) {
+            late.push(format!("{browser}: {judged:?} ms"));
+        }
+    }
+    assert!(late.is_empty(), "{what}: off by more than {TWO_FRAMES_MS} ms (starved is {STARVED_MS} ms): {late:?}");
+}
+
+fn median(errors: &[f64]) -> Option<f64> {
+    let mut sizes: Vec<f64> = errors.iter().map(|e| e.abs()).collect();
+    sizes.sort_by(f64::total_cmp);
+    sizes.get(sizes.len() / 2).copied()
+}
+
+#[test]
+fn the_first_decoded_frame_is_on_the_screen() {
+    first_frames("first decoded frame", "video_init_frame_ready", "play another", |count| {
+        watch(&format!(
+            "{}{}{}{}",
+            step("open the video page", ""),
+            step("play the video", "stay = \"1500ms\""),
+            step("play the video", ""),
+            step("play another", &format!("times = {count}\nexpect = \"first video frame\"\nstay = \"600ms\""))
+        ))
+    });
+}
+
+#[test]
+fn the_first_visualizer_frame_is_on_the_screen() {
+    first_frames("first visualizer frame", "first_visualizer_frame", "next preset", |count| {
+        let mut play = Play::on_stage(&[]);
+        // The film shows where the canvas is.
+        play.journey = format!(
+            "question = \"?\"\n{}{}{}{}",
+            step("open the player", "expect = \"the page\""),
+            step("start the video", "expect = \"first video frame\"\nstay = \"1s\""),
+            step("start the audio", "expect = \"new picture\""),
+            step("next preset", &format!("times = {count}\nexpect = \"new picture\"\nstay = \"400ms\""))
+        );
+        play
+    });
+}
