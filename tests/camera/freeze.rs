@@ -7,6 +7,9 @@ use serde_json::Value;
 pub const FREEZE_MS: f64 = 250.0;
 /// How far the monitor's times may be off.
 pub const AGREE_MS: f64 = 100.0;
+/// On a hogged machine browsers show frames late that they count as shown, or count none that they show: what is as short
+/// as this, milliseconds, and seen by one side only is the machine's doing.
+const BUSY_MS: f64 = 1000.0;
 /// Starved for longer than this, a camera may have missed a frame that makes two freezes of one.
 const MISSED_MS: f64 = 100.0;
 
@@ -51,7 +54,7 @@ pub fn freezes(film: &Film, from: f64, until: f64) -> (f64, Vec<Freeze>) {
 pub enum Match {
     /// Both tell it: the monitor's start and end less the camera's, milliseconds.
     Pair { freeze: Freeze, kind: String, start: f64, end: f64 },
-    /// The monitor says that the page's thread was busy all the while: the host's doing, and no stall.
+    /// The machine's doing, and no stall: the monitor says that the page's thread was busy all the while, or it was short.
     Busy { freeze: Freeze },
     /// The camera saw it, the monitor tells nothing of it.
     Missed { freeze: Freeze },
@@ -93,6 +96,7 @@ pub fn matched(film: &Film, frozen: &[Freeze], events: &[Value], zero: Zero, mov
         .map(|e| (span(e).0, span(e).1, e["kind"].as_str().unwrap_or_default().to_owned()))
         .filter(|(start, end, _)| *start > moved - AGREE_MS && *end < until)
         .collect();
+    let hogged = film.hogged();
     let busy: Vec<(f64, f64)> = named("playback_busy").map(span).collect();
     let mut all = Vec::new();
     for freeze in frozen {
@@ -105,13 +109,17 @@ pub fn matched(film: &Film, frozen: &[Freeze], events: &[Value], zero: Zero, mov
                 Match::Pair { freeze, kind, start: start - freeze.start, end: end - freeze.end }
             }
             None if busy.iter().any(|b| freeze.common(b.0, b.1) > freeze.ms() / 2.0) => Match::Busy { freeze },
+            None if hogged && freeze.ms() < BUSY_MS => Match::Busy { freeze },
             None if freeze.ms() < FREEZE_MS + AGREE_MS => Match::Short { ms: freeze.ms() },
             None => Match::Missed { freeze },
         });
     }
     all.extend(stalls.into_iter().map(|(start, end, _)| match end - start < FREEZE_MS + AGREE_MS {
         true => Match::Short { ms: end - start },
-        false => Match::False { start, end, clear: film.blind_for(start, end) < MISSED_MS },
+        false => {
+            let clear = film.blind_for(start, end) < MISSED_MS && !(hogged && end - start < BUSY_MS);
+            Match::False { start, end, clear }
+        }
     }));
     all
 }

@@ -15,10 +15,10 @@ pub mod freeze;
 pub mod row;
 
 use row::{LINE, Place};
-use rustix::process::{Pid, setpriority_process};
 use serde_json::Value;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -33,6 +33,8 @@ const EVERY: Duration = Duration::from_millis(2);
 const SEARCH: Duration = Duration::from_millis(60);
 /// A picture that was never away for so long stays where it was found.
 const LOST_MS: f64 = 2500.0;
+/// Something on this machine waited for a processor for more than this share of the time: it did much else besides.
+const HOGGED: f64 = 0.6;
 /// So long without a look, and the camera was starved.
 pub const STARVED_MS: f64 = 20.0;
 
@@ -78,11 +80,25 @@ pub struct Film {
     pub p99_ms: f64,
     /// How long after its time the fastest of the run's events was read: between -1 and a few milliseconds, the clocks agree.
     pub clock_ms: f64,
+    /// The share of its time in which something on this machine waited for a processor, of 1: a busy machine shows pictures
+    /// late, whatever the browser does.
+    pub busy: Option<f64>,
     /// How far wall clock and monotonic clock went apart while it looked, milliseconds.
     pub drift_ms: f64,
 }
 
 impl Film {
+    /// How well it saw, in words.
+    pub fn sight(&self) -> String {
+        let busy = self.busy.map_or(String::new(), |share| format!("; machine busy {:.0} %", share * 100.0));
+        format!("looks p99 {:.1}, worst {:.0} ms; clock {:.1} ms{busy}", self.p99_ms, self.worst_ms, self.clock_ms)
+    }
+
+    /// Whether the machine did so much else that it shows pictures late.
+    pub fn hogged(&self) -> bool {
+        self.busy.is_some_and(|share| share > HOGGED)
+    }
+
     /// Whether the clocks of camera and run are the same, to within the log's way to the disk.
     pub fn clocks_agree(&self) -> bool {
         (-1.0..20.0).contains(&self.clock_ms) && self.drift_ms.abs() < 2.0
@@ -187,25 +203,50 @@ fn film(events: &Path, keep: bool, stop: &AtomicBool) -> Seen<Film> {
     };
     prefer(&display);
     let lens = Lens::open(&display)?;
+    let (began, waited) = (clock.now(), waited_ms());
     // The display ends with the run: whatever was seen until then is the film.
     if let Err(why) = lens.roll(&clock, keep, stop, &mut film)
         && film.looks == 0
     {
         return Err(format!("it found no picture on {display}: {why}").into());
     }
+    film.busy = waited.zip(waited_ms()).map(|(before, after)| (after - before) / (clock.now() - began));
     film.drift_ms = wall_ms() - clock.now();
     Ok(film)
+}
+
+/// Milliseconds in which some task waited for a processor, as Linux counts them.
+fn waited_ms() -> Option<f64> {
+    let pressure = std::fs::read_to_string("/proc/pressure/cpu").ok()?;
+    let total = pressure.lines().next()?.rsplit_once("total=")?.1;
+    Some(total.parse::<f64>().ok()? / 1000.0)
 }
 
 /// Lets the camera's thread and the display's server go before whatever else runs here, where that is allowed: on a busy
 /// machine the camera would be blind most of the time. The browsers stay as they are.
 fn prefer(display: &str) {
-    let lock = std::fs::read_to_string(format!("/tmp/.X{}-lock", display.trim_start_matches(':')));
-    let server = lock.ok().and_then(|pid| Pid::from_raw(pid.trim().parse().ok()?));
-    // On Linux no pid means this thread.
-    for whom in [None].into_iter().chain(server.map(Some)) {
-        let _ = setpriority_process(whom, -15);
+    let own = std::fs::read_link("/proc/thread-self").ok();
+    let own = own.and_then(|task| Some(task.file_name()?.to_str()?.to_owned()));
+    for task in server(display).into_iter().chain(own) {
+        let _ = Command::new("chrt").args(["--fifo", "--pid", "1", &task]).stderr(Stdio::null()).status();
     }
+}
+
+/// The pid of the display's server: the one that holds its socket.
+fn server(display: &str) -> Option<String> {
+    let name = format!("/.X11-unix/X{}", display.trim_start_matches(':'));
+    let sockets = std::fs::read_to_string("/proc/net/unix").ok()?;
+    let of = |line: &str| line.split_whitespace().nth(6).map(|inode| format!("socket:[{inode}]"));
+    let sockets: Vec<String> = sockets.lines().filter(|line| line.ends_with(&name)).filter_map(of).collect();
+    let entries = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten().map(|e| e.path());
+    let holds = |process: &PathBuf| {
+        std::fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim() == "Xvfb")
+            && entries(&process.join("fd")).any(|fd| {
+                std::fs::read_link(fd).is_ok_and(|to| sockets.iter().any(|socket| to.as_os_str() == socket.as_str()))
+            })
+    };
+    let process = entries(Path::new("/proc")).find(holds)?;
+    Some(process.file_name()?.to_str()?.to_owned())
 }
 
 /// The run's events, as they are written.
