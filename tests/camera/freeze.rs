@@ -7,8 +7,8 @@ use serde_json::Value;
 pub const FREEZE_MS: f64 = 250.0;
 /// How far the monitor's times may be off.
 pub const AGREE_MS: f64 = 100.0;
-/// On a hogged machine browsers show frames late that they count as shown, or count none that they show: what is as short
-/// as this, milliseconds, and seen by one side only is the machine's doing.
+/// On a hogged machine browsers show frames late that they count as shown, or count none that they show: what is shorter
+/// than this, milliseconds, is the machine's doing there, and not judged.
 const BUSY_MS: f64 = 1000.0;
 /// Starved for longer than this, a camera may have missed a frame that makes two freezes of one.
 const MISSED_MS: f64 = 100.0;
@@ -44,7 +44,10 @@ pub fn freezes(film: &Film, from: f64, until: f64) -> (f64, Vec<Freeze>) {
     let frozen = pairs.filter(|pair| pair[1].at - pair[0].at >= FREEZE_MS).map(|pair| Freeze {
         start: pair[0].at,
         end: pair[1].at,
-        clear: !pair[0].starved() && !pair[1].starved() && film.blind_for(pair[0].at, pair[1].at) < MISSED_MS,
+        clear: !pair[0].starved()
+            && !pair[1].starved()
+            && film.blind_for(pair[0].at, pair[1].at) < MISSED_MS
+            && !(film.hogged() && pair[1].at - pair[0].at < BUSY_MS),
     });
     (moved, frozen.collect())
 }
@@ -53,8 +56,9 @@ pub fn freezes(film: &Film, from: f64, until: f64) -> (f64, Vec<Freeze>) {
 #[derive(Clone, Debug)]
 pub enum Match {
     /// Both tell it: the monitor's start and end less the camera's, milliseconds.
-    Pair { freeze: Freeze, kind: String, start: f64, end: f64 },
-    /// The machine's doing, and no stall: the monitor says that the page's thread was busy all the while, or it was short.
+    /// `single`: so many lone frames came in between, each of which stood for long itself.
+    Pair { freeze: Freeze, single: usize, kind: String, start: f64, end: f64 },
+    /// The monitor says that the page's thread was busy all the while: the machine's doing, and no stall.
     Busy { freeze: Freeze },
     /// The camera saw it, the monitor tells nothing of it.
     Missed { freeze: Freeze },
@@ -96,20 +100,29 @@ pub fn matched(film: &Film, frozen: &[Freeze], events: &[Value], zero: Zero, mov
         .map(|e| (span(e).0, span(e).1, e["kind"].as_str().unwrap_or_default().to_owned()))
         .filter(|(start, end, _)| *start > moved - AGREE_MS && *end < until)
         .collect();
-    let hogged = film.hogged();
     let busy: Vec<(f64, f64)> = named("playback_busy").map(span).collect();
     let mut all = Vec::new();
-    for freeze in frozen {
-        let common = |s: &(f64, f64, String)| freeze.common(s.0, s.1);
+    let mut rest = frozen;
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        let mut freeze = first;
+        let common = |s: &(f64, f64, String)| first.common(s.0, s.1);
         let best = (0..stalls.len()).max_by(|&a, &b| common(&stalls[a]).total_cmp(&common(&stalls[b])));
-        let freeze = *freeze;
         all.push(match best.filter(|&n| common(&stalls[n]) > 0.0) {
             Some(n) => {
                 let (start, end, kind) = stalls.remove(n);
-                Match::Pair { freeze, kind, start: start - freeze.start, end: end - freeze.end }
+                // To a viewer the film has not gone on with a frame that stands as well.
+                let mut single = 0;
+                while let Some((next, after)) = rest.split_first()
+                    && next.start == freeze.end
+                    && next.common(start, end) > next.ms() / 2.0
+                {
+                    freeze = Freeze { start: freeze.start, end: next.end, clear: freeze.clear && next.clear };
+                    (rest, single) = (after, single + 1);
+                }
+                Match::Pair { freeze, single, kind, start: start - freeze.start, end: end - freeze.end }
             }
             None if busy.iter().any(|b| freeze.common(b.0, b.1) > freeze.ms() / 2.0) => Match::Busy { freeze },
-            None if hogged && freeze.ms() < BUSY_MS => Match::Busy { freeze },
             None if freeze.ms() < FREEZE_MS + AGREE_MS => Match::Short { ms: freeze.ms() },
             None => Match::Missed { freeze },
         });
@@ -117,7 +130,7 @@ pub fn matched(film: &Film, frozen: &[Freeze], events: &[Value], zero: Zero, mov
     all.extend(stalls.into_iter().map(|(start, end, _)| match end - start < FREEZE_MS + AGREE_MS {
         true => Match::Short { ms: end - start },
         false => {
-            let clear = film.blind_for(start, end) < MISSED_MS && !(hogged && end - start < BUSY_MS);
+            let clear = film.blind_for(start, end) < MISSED_MS && !(film.hogged() && end - start < BUSY_MS);
             Match::False { start, end, clear }
         }
     }));
