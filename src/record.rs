@@ -98,7 +98,7 @@ pub struct Play {
     #[serde(skip)]
     pub(crate) story: Story,
     #[serde(skip)]
-    applied: stall::Applied,
+    pub(crate) applied: stall::Applied,
 }
 
 /// One step, done once.

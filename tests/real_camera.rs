@@ -154,7 +154,8 @@ fn stalls_begin_and_end_when_the_picture_does() {
     let series = asked("SOUNDCHECK_GAPS").map_or_else(|| vec![Gap { ms: 3500, slow: true, at_kb: 500 }], gaps);
     let mut wrong = Vec::new();
     for browser in BROWSERS {
-        let (mut starts, mut ends, mut none, mut unjudged) = (Vec::new(), Vec::new(), 0, 0);
+        let (mut starts, mut ends) = (Vec::new(), Vec::new());
+        let (mut none, mut unjudged, mut hogged) = (0, 0, 0);
         println!("{browser}: gap, link, offset | frozen from, for; oracle's start and end less the camera's | camera");
         for gap in &series {
             let (film, events) = filmed(&gap.play(browser), browser, false);
@@ -183,18 +184,23 @@ fn stalls_begin_and_end_when_the_picture_does() {
                 }
                 unjudged += usize::from(!m.judged());
                 if m.judged() && !m.agrees() {
-                    wrong.push(format!("{browser}: {gap:?}: {m:?}"));
+                    // It may have been shown late for the machine's sake.
+                    match film.hogged() {
+                        true => hogged += 1,
+                        false => wrong.push(format!("{browser}: {gap:?}: {m:?}")),
+                    }
                 }
             }
         }
         println!(
-            "{browser}: {} gaps; {none} without a stall in both; {} stalls in both; {unjudged} not judged",
+            "{browser}: {} gaps; {none} without a stall in both; {} stalls in both; {unjudged} not judged; {hogged} off, on a \
+             hogged machine",
             series.len(),
             starts.len()
         );
-        // A camera that was blind proves nothing: of a long series it must have seen most.
-        if series.len() > 1 && unjudged > starts.len() + none {
-            wrong.push(format!("{browser}: not enough data: {unjudged} not judged"));
+        // Of a long series the camera must have seen most, and the machine not have spoilt more than a few.
+        if series.len() > 1 && (unjudged > starts.len() + none || hogged * 10 > starts.len() + none) {
+            wrong.push(format!("{browser}: not enough data: {unjudged} not judged, {hogged} off on a hogged machine"));
         }
         distribution(&format!("{browser}: stall starts, oracle less camera"), &starts);
         distribution(&format!("{browser}: stall ends, oracle less camera"), &ends);

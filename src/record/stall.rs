@@ -52,7 +52,7 @@ impl Cause {
 
 /// What faults did so far in a play: the last of each, by id.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Applied(BTreeMap<String, (f64, Cause)>);
+pub(crate) struct Applied(BTreeMap<String, (f64, Cause)>);
 
 impl Applied {
     /// Keeps a `fault_applied`.

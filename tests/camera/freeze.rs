@@ -41,13 +41,10 @@ pub fn freezes(film: &Film, from: f64, until: f64) -> (f64, Vec<Freeze>) {
     numbers.dedup_by_key(|s| s.number);
     let moved = numbers.get(1).map_or(f64::INFINITY, |s| s.at);
     let pairs = numbers.windows(2).skip(1).take_while(|pair| pair[1].at < until);
-    let frozen = pairs.filter(|pair| pair[1].at - pair[0].at >= FREEZE_MS).map(|pair| Freeze {
-        start: pair[0].at,
-        end: pair[1].at,
-        clear: !pair[0].starved()
-            && !pair[1].starved()
-            && film.blind_for(pair[0].at, pair[1].at) < MISSED_MS
-            && !(film.hogged() && pair[1].at - pair[0].at < BUSY_MS),
+    let frozen = pairs.filter(|pair| pair[1].at - pair[0].at >= FREEZE_MS).map(|pair| {
+        let (start, end) = (pair[0].at, pair[1].at);
+        let starved = pair[0].starved() || pair[1].starved() || film.blind_for(start, end) >= MISSED_MS;
+        Freeze { start, end, clear: !starved && (end - start >= BUSY_MS || !film.hogged()) }
     });
     (moved, frozen.collect())
 }
