@@ -24,6 +24,12 @@ fn asked(name: &str) -> Option<usize> {
     std::env::var(name).ok().map(|n| n.parse().unwrap_or_else(|_| panic!("{name}: a number")))
 }
 
+/// Both, or the one that is asked for.
+fn browsers() -> impl Iterator<Item = &'static str> {
+    let only = std::env::var("SOUNDCHECK_BROWSER").ok();
+    BROWSERS.into_iter().filter(move |browser| only.as_ref().is_none_or(|only| only == browser))
+}
+
 /// Numbers that are the same for the same seed.
 struct Dice(u64);
 
@@ -153,7 +159,7 @@ fn gaps(count: usize) -> Vec<Gap> {
 fn stalls_begin_and_end_when_the_picture_does() {
     let series = asked("SOUNDCHECK_GAPS").map_or_else(|| vec![Gap { ms: 3500, slow: true, at_kb: 500 }], gaps);
     let mut wrong = Vec::new();
-    for browser in BROWSERS {
+    for browser in browsers() {
         let (mut starts, mut ends) = (Vec::new(), Vec::new());
         let (mut none, mut unjudged, mut hogged) = (0, 0, 0);
         println!("{browser}: gap, link, offset | frozen from, for; oracle's start and end less the camera's | camera");
@@ -281,7 +287,7 @@ fn compared(film: &Film, events: &[Value], event: &str, word: &str) -> Vec<(Stri
 fn first_frames(what: &str, event: &str, word: &str, make: impl Fn(usize) -> Play) {
     let asked = asked("SOUNDCHECK_FIRST");
     let mut late = Vec::new();
-    for browser in BROWSERS {
+    for browser in browsers() {
         let mut errors = Vec::new();
         let mut left = asked.unwrap_or(2);
         while left > 0 {
