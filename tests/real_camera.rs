@@ -182,13 +182,13 @@ fn stalls_begin_and_end_when_the_picture_does() {
                 if said.is_empty() { "no stall in both".to_owned() } else { said.join("; ") },
                 film.sight(),
             );
-            none += usize::from(all.is_empty());
+            none += usize::from(all.iter().all(Match::is_none));
             for m in all {
                 if let (Match::Pair { start, end, .. }, true) = (&m, m.judged()) {
                     starts.push(*start);
                     ends.push(*end);
                 }
-                unjudged += usize::from(!m.judged());
+                unjudged += usize::from(!m.judged() && !m.is_none());
                 if m.judged() && !m.agrees() {
                     // It may have been shown late for the machine's sake.
                     match film.hogged() {
@@ -314,7 +314,10 @@ fn first_frames(what: &str, event: &str, word: &str, make: impl Fn(usize) -> Pla
             late.push(format!("{browser}: {judged:?} ms"));
         }
     }
-    assert!(late.is_empty(), "{what}: off by more than {TWO_FRAMES_MS} ms (starved is {STARVED_MS} ms): {late:?}");
+    assert!(
+        late.is_empty(),
+        "{what}: off by more than {TWO_FRAMES_MS} ms (starved is {STARVED_MS} ms; a hogged machine shows late): {late:?}"
+    );
 }
 
 #[test]

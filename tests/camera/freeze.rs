@@ -75,6 +75,11 @@ impl Match {
         }
     }
 
+    /// Nothing that either should have told as a stall.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Short { .. })
+    }
+
     /// Whether camera and monitor agree.
     pub fn agrees(&self) -> bool {
         match self {
