@@ -1,5 +1,6 @@
 //! The screen is the truth: when a picture stands still, and when the first one of a video or a preset is there, is what a
 //! camera on the display sees, and the monitor must agree with it. A few plays here; `ci/verify camera` plays the series.
+//! `SOUNDCHECK_BROWSER` and `SOUNDCHECK_SEED` choose, and `SOUNDCHECK_KEEP` keeps each run's events in the temporary folder.
 
 mod camera;
 mod common;
@@ -14,6 +15,8 @@ const CLIP: &str = "h264.mp4";
 const SLOW: &str = "1266 kbit/s";
 /// Two frames at 30 a second.
 const TWO_FRAMES_MS: f64 = 67.0;
+/// What the best of a handful may be off by on a hogged machine.
+const HOGGED_MS: f64 = 200.0;
 /// A cut is at least this large a change of brightness, and so many times the next largest.
 const CUT: f64 = 6.0;
 const CUT_TIMES: f64 = 2.0;
@@ -288,7 +291,7 @@ fn first_frames(what: &str, event: &str, word: &str, make: impl Fn(usize) -> Pla
     let asked = asked("SOUNDCHECK_FIRST");
     let mut late = Vec::new();
     for browser in browsers() {
-        let mut errors = Vec::new();
+        let (mut errors, mut hogged) = (Vec::new(), false);
         let mut left = asked.unwrap_or(2);
         while left > 0 {
             let count = left.min(A_PLAY);
@@ -303,14 +306,18 @@ fn first_frames(what: &str, event: &str, word: &str, make: impl Fn(usize) -> Pla
                 }
             }
             println!("{browser}: {}", film.sight());
+            hogged |= film.hogged();
             errors.extend(all.into_iter().filter_map(|(_, first)| first.ok()));
         }
         // Load makes a picture late on the screen. A handful beside other work has no 95th of a hundred: the best must be
         // right.
         let p95 = distribution(&format!("{browser}: {what}, monitor less camera"), &errors);
         let best = errors.iter().map(|e| e.abs()).min_by(f64::total_cmp);
-        let judged = if asked.is_some() { p95 } else { best };
-        if judged.is_some_and(|ms| ms > TWO_FRAMES_MS) {
+        let (judged, limit) = match asked {
+            Some(_) => (p95, TWO_FRAMES_MS),
+            None => (best, if hogged { HOGGED_MS } else { TWO_FRAMES_MS }),
+        };
+        if judged.is_some_and(|ms| ms > limit) {
             late.push(format!("{browser}: {judged:?} ms"));
         }
     }
