@@ -1,6 +1,8 @@
 //! Floor 3, pure. A record: one run's events folded into what reports show. Reading the same events again gives the
 //! same record, so a run can be judged again without a browser.
 
+mod stall;
+
 use crate::error::{Error, Result};
 use crate::event::{Event, Origin};
 use crate::media::class::{Class, Evidence};
@@ -8,6 +10,7 @@ use crate::media::{Story, Violation};
 use crate::slo::{Judged, Judging, Objective, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+pub use stall::{Cause, Stall};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A run, folded.
@@ -84,6 +87,8 @@ pub struct Play {
     pub environment: Map<String, Value>,
     /// Its steps in order, each time they were done.
     pub steps: Vec<Step>,
+    /// Pictures that stood still.
+    pub stalls: Vec<Stall>,
     /// Console errors and uncaught exceptions.
     pub console: Vec<String>,
     /// First and last memory sample, bytes.
@@ -92,6 +97,8 @@ pub struct Play {
     pub app_events: BTreeMap<String, u64>,
     #[serde(skip)]
     pub(crate) story: Story,
+    #[serde(skip)]
+    pub(crate) applied: stall::Applied,
 }
 
 /// One step, done once.
@@ -273,6 +280,8 @@ impl Play {
         self.story.feed(event);
         match event.event.as_str() {
             "environment" => self.environment = event.fields.clone(),
+            "fault_applied" => self.applied.feed(event),
+            "playback_stall" => self.stalls.push(self.applied.stall(event)),
             "console_error" | "exception" => self.console.extend(event.text("text").map(str::to_owned)),
             "memory_sample" => self.memory.extend(event.number("pss_bytes")),
             "step_end" => self.steps.push(Step {

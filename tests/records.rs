@@ -27,7 +27,7 @@ fn judged(name: &str) -> (tempfile::TempDir, Output) {
 const REPORTS: [&str; 4] = ["verdict.json", "junit.xml", "summary.md", "report.html"];
 
 /// Exit code by record: what each is there to show.
-const RECORDS: [(&str, i32); 12] = [
+const RECORDS: [(&str, i32); 13] = [
     ("all-passed-refute", 0),
     ("all-passed-prove", 1),
     ("failed-play", 1),
@@ -39,6 +39,7 @@ const RECORDS: [(&str, i32); 12] = [
     ("dropped-events", 3),
     ("no-play", 1),
     ("objectives-by-browser", 1),
+    ("stalls", 0),
     ("hostile-text", 1),
 ];
 

@@ -397,6 +397,10 @@ fn tell_applied(shared: &Shared, ids: &Ids, step: &Planned, connection: u64, ask
         "host": asked.map(|(_, a)| a.to.name.as_str()),
         "path": asked.map(|(_, a)| a.path()),
         "at": place, "offset": offset, "action": named(&step.action), "connection": connection,
+        "wait_ms": match &step.action {
+            Action::Wait(time) => Some(round(*time)),
+            _ => None,
+        },
     });
     log.write("fault_applied", Origin::Proxy, log.now_ms(), ids, fields);
 }

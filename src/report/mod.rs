@@ -41,7 +41,7 @@ pub const REPORTS: &[Report] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Ending, Play, Step};
+    use crate::record::{Cause, Ending, Play, Stall, Step};
     use crate::slo::{Judged, Verdict};
     use proptest::prelude::*;
 
@@ -67,6 +67,13 @@ mod tests {
             ms: number,
             environment: [(said(), text.into()), ("renderer".to_owned(), text.into())].into_iter().collect(),
             steps: vec![step.clone()],
+            stalls: vec![Stall {
+                kind: said(),
+                told: vec![said()],
+                ms: number,
+                causes: vec![Cause { fault: said(), kind: said(), before_ms: number, wait_ms: Some(number) }],
+                ..Stall::default()
+            }],
             console: vec![said()],
             memory: vec![number],
             app_events: [(said(), 1)].into(),

@@ -169,10 +169,11 @@
     const total = q ? q.totalVideoFrames - (gecko ? q.droppedVideoFrames : 0) : 0;
     const ct = el.currentTime;
     // Frames came without a callback: Firefox skips some, all of them for a while when it has next to nothing buffered, and
-    // a page that draws slowly is called back seldom. They took as long as the clock ran since the last one.
+    // a page that draws slowly is called back seldom. They took as long as the clock ran since the last one; where it had
+    // run on before it stood, as long as it ran since the last look.
     const came = total - v.total;
     if (v.due && came > 0 && v.calls === v.rvfc && (gecko || ct - v.ct > 0.02)) {
-      const took = Math.min(Math.max(0, (ct - v.mt) * 1000) / Math.abs(el.playbackRate), came * 34);
+      const took = Math.min(Math.max(0, (ct - Math.max(v.mt, v.ct)) * 1000) / Math.abs(el.playbackRate), came * 34);
       // None of them had come at the look before.
       resumed(el, v, Math.max(v.base, v.looked, t - took));
       v.base = t;
