@@ -125,6 +125,11 @@ impl Leash {
         procfs::descendants(self.reaper_pid)
     }
 
+    /// The process that everything on the leash descends from.
+    pub fn reaper_pid(&self) -> u32 {
+        self.reaper_pid
+    }
+
     /// Ends everything and waits until it is gone, 2 s at most; then the reaper goes on alone. Dropping the leash
     /// does the same without waiting.
     pub async fn end(mut self) -> Result<()> {

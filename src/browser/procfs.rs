@@ -33,6 +33,34 @@ pub fn runs(pid: u32) -> bool {
     stat(pid).is_some_and(|s| !matches!(s.state, 'Z' | 'X'))
 }
 
+/// Whether the process was stopped by a signal: it lives, and answers nobody.
+pub fn is_stopped(pid: u32) -> bool {
+    stat(pid).is_some_and(|s| matches!(s.state, 'T' | 't'))
+}
+
+/// The status that `wait` will give for a process that ended and was not collected yet; `None` for any other.
+pub fn exit_status(pid: u32) -> Option<i32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = text.get(text.rfind(')')? + 2..)?.split_ascii_whitespace();
+    let state = fields.next()?;
+    // Field 52 of proc(5); the state is field 3.
+    fields.nth(48)?.parse().ok().filter(|_| state == "Z")
+}
+
+/// The program and its arguments, with blanks between; empty for a process that is gone.
+pub fn command_line(pid: u32) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ")
+}
+
+/// The processor time it has had, in clock ticks.
+pub fn cpu_ticks(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = text.rfind(')').and_then(|end| text.get(end + 2..)).unwrap_or_default();
+    // Fields 14 and 15 of proc(5), user and system; the state is field 3.
+    fields.split(' ').skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum()
+}
+
 /// Every pid in `/proc`.
 pub fn pids() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };

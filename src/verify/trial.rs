@@ -1,12 +1,13 @@
 //! One trial: a run of its own, and what came of it as a line of the record.
 
+use super::outside::Struck;
 use super::{Catalogue, Rings, Trial};
 use crate::browser::Kind;
 use crate::error::{Error, Operator, Result};
 use crate::event::Event;
 use crate::plan::{Judge, Plan};
 use crate::record::Ending;
-use crate::run::{Progress, Settings, run};
+use crate::run::{Settings, run};
 use crate::secret::Secrets;
 use crate::slo::{Judging, Objective, Verdict};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What rings where a failure is no sample of any objective: the expectation of a step itself.
 pub const PLAY: &str = "the play";
+
+/// The requirement that a lost page or context breaches.
+pub const CRASH_FREE: &str = "P1.3";
 
 /// What came of a trial: a line of the record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,14 +61,20 @@ impl Done {
     }
 
     /// Whether anything can be said of it: a broken play is none, nor is one whose fault never came.
-    pub fn counts(&self) -> bool {
-        matches!(self.ending, Ending::Passed | Ending::Failed)
+    pub fn counts(&self, rings: &Rings) -> bool {
+        // A broken play is an answer where one must come of it, and a wrong one where the app's own loss is planted.
+        let answers = matches!(rings, Rings::Broken) || matches!(rings, Rings::Objective(id, _) if id == CRASH_FREE);
+        matches!(self.ending, Ending::Passed | Ending::Failed) || answers && self.ending == Ending::Broken
     }
 
     /// Whether it was noticed by what must ring. One slow value that the journey waited for rings as well: the play passes,
     /// and its objective has seen it.
     pub fn noticed(&self, rings: &Rings) -> bool {
-        matches!(rings, Rings::Objective(id, _) if self.rang.contains(id))
+        match rings {
+            Rings::Nothing => false,
+            Rings::Broken => self.ending == Ending::Broken && !self.breached,
+            Rings::Objective(id, _) => self.ending != Ending::Broken && self.rang.contains(id),
+        }
     }
 
     /// Whether its class is the wrong one.
@@ -134,9 +144,13 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
         std::fs::remove_dir_all(&folder).operator(format!("removing {}", folder.display()))?;
     }
     std::fs::create_dir_all(&folder).operator(format!("making {}", folder.display()))?;
-    let settings = Settings { out: folder.clone(), ..setting.run.clone() };
+    let mut settings = Settings { out: folder.clone(), ..setting.run.clone() };
+    if case.outside.is_some() {
+        // What a retry makes of it says nothing about the play that was struck.
+        settings.retries = u32::from(case.again);
+    }
     let busy = Hogs::start(case.hogs);
-    let played = run(&plan, &settings, secrets, &Silent).await;
+    let played = run(&plan, &settings, secrets, &Struck::new(trial)).await;
     drop(busy);
     let record = played?;
     let Some(play) = record.final_plays().last() else {
@@ -183,6 +197,9 @@ fn rang(objectives: &[Objective], events: &[&Event], ending: Ending) -> Vec<Stri
         })
         .collect();
     rang.dedup();
+    if ending == Ending::Broken {
+        rang.clear(); // no sample of anything
+    }
     rang.extend((ending == Ending::Failed).then(|| PLAY.to_owned()));
     rang
 }
@@ -221,14 +238,4 @@ impl Drop for Hogs {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-/// Says nothing: one line for each trial is enough.
-struct Silent;
-
-impl Progress for Silent {
-    fn play_starts(&self, _: usize, _: usize, _: &str) {}
-    fn step_starts(&self, _: &str) {}
-    fn play_ends(&self, _: &str, _: Ending, _: f64, _: Option<&str>) {}
-    fn note(&self, _: &str) {}
 }

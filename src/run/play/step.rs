@@ -5,7 +5,7 @@ use super::{OnStage, SHORT, Stop};
 use crate::browser::leash::memory_pss;
 use crate::browser::probe;
 use crate::event::{Origin, url_hash};
-use crate::journey::Step;
+use crate::journey::{ACTIONS, Step};
 use crate::oracle::screen::Screen;
 use crate::oracle::{Before, EXPECTATIONS, Expectation, Outcome, Picture};
 use crate::step::{Failed, Hand};
@@ -16,8 +16,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long one action of a word may take.
-const ACTION: Duration = Duration::from_secs(30);
 /// Memory is sampled every so many switches: a sample costs 50 ms of CPU.
 const MEMORY_EVERY: u32 = 10;
 /// A step done more often than this has a picture of every tenth time only, and of a failure.
@@ -81,6 +79,8 @@ impl OnStage<'_> {
         if outcome.failed.is_none() {
             outcome.failed = self.playback();
         }
+        self.watch.catch_up();
+        outcome.failed = outcome.failed.map(|why| self.watch.with_dialogs(why));
         self.slowest = outcome.ms.into_iter().chain(self.slowest).reduce(f64::max);
         self.end_step(step, outcome.failed.is_none(), outcome.ms, outcome.failed.as_deref(), start);
         // A long series is pictured now and then: a hundred captures would be a good part of the memory it is to measure.
@@ -159,11 +159,16 @@ impl OnStage<'_> {
     /// Does a word's actions, one after the other.
     pub(super) async fn act(&mut self, step: &Step) -> Result<(), Stop> {
         let actions = self.app.words.get(&step.word).map(Vec::as_slice).unwrap_or_default();
+        let deadline = Instant::now() + ACTIONS;
         for action in actions {
             if let Some(why) = &self.watch.gone {
                 return Err(Stop::Gone(why.clone()));
             }
-            let hand = Hand { session: self.session, base: &self.shared.base, limit: ACTION };
+            let hand = Hand {
+                session: self.session,
+                base: &self.shared.base,
+                limit: deadline.saturating_duration_since(Instant::now()),
+            };
             action.run(&hand).await?;
             if action.verb == "open" {
                 self.arrived().await?;

@@ -1,0 +1,178 @@
+//! How the browser's processes end, as the kernel says it: a signal from outside or a crash of their own. Their parents
+//! collect them, so whoever wants to know must look in the moment between: a thread of its own waits for exactly that.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
+
+use super::procfs;
+
+/// How often new processes are looked for: a browser starts some for each page. A look costs a few milliseconds.
+const LOOK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
+/// A process that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// Its pid.
+    pub pid: u32,
+    /// What it was: "browser", "driver", "gpu-process", "renderer", "tab", ...
+    pub role: String,
+    /// How it ended; `None` if its parent collected it before we could look.
+    pub how: Option<How>,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// By itself, with this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl How {
+    /// From the status that `wait` gives.
+    pub fn from_status(status: i32) -> Self {
+        match status & 0x7f {
+            0 => How::Code(status >> 8 & 0xff),
+            signal => How::Signal(signal),
+        }
+    }
+
+    /// Whether this is a signal that others send and no program gets for what it did itself. A crash sent from outside
+    /// (`kill -SEGV`) cannot be told from a crash, and counts as one.
+    pub fn from_outside(self) -> bool {
+        let sent = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::KILL, Signal::TERM];
+        matches!(self, How::Signal(signal) if sent.iter().any(|s| s.as_raw() == signal))
+    }
+
+    /// Whether it was by a signal that a program gets for what it did itself.
+    pub fn crashed(self) -> bool {
+        matches!(self, How::Signal(_)) && !self.from_outside()
+    }
+
+    /// Whether the process was killed, by the kernel or by whoever may.
+    pub fn killed(self) -> bool {
+        self == How::Signal(Signal::KILL.as_raw())
+    }
+}
+
+impl std::fmt::Display for How {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            How::Code(code) => write!(f, "exit {code}"),
+            How::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// Watches every descendant of a process until dropped.
+#[derive(Debug)]
+pub struct Exits(Arc<Mutex<Vec<Exit>>>);
+
+impl Exits {
+    /// Begins to watch the descendants of `root`. `named`: processes whose role is known, by pid.
+    pub fn watch(root: u32, named: HashMap<u32, &'static str>) -> Self {
+        let found = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::downgrade(&found);
+        let _ = std::thread::Builder::new().name("exits".to_owned()).spawn(move || watch(root, &named, &told));
+        Self(found)
+    }
+
+    /// Every process that ended so far, in the order they were seen to.
+    pub fn so_far(&self) -> Vec<Exit> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn watch(root: u32, named: &HashMap<u32, &'static str>, told: &Weak<Mutex<Vec<Exit>>>) {
+    let mut watched: HashMap<u32, (OwnedFd, String)> = HashMap::new();
+    let mut rests = false;
+    // Everything on the leash is ended with the play, and the watcher with whoever asked for it.
+    while told.strong_count() > 0 {
+        if !rests {
+            for pid in procfs::descendants(root) {
+                if !watched.contains_key(&pid)
+                    && let Some(fd) = open(pid)
+                {
+                    watched.insert(pid, (fd, role(pid, named)));
+                }
+            }
+        }
+        let mut fds: Vec<PollFd<'_>> = watched.values().map(|(fd, _)| PollFd::new(fd, PollFlags::IN)).collect();
+        if fds.is_empty() {
+            std::thread::sleep(Duration::from_millis(50));
+            continue;
+        }
+        // What ends together is collected together: a new look has time until no more do.
+        rests = poll(&mut fds, Some(&LOOK)).is_ok_and(|ready| ready > 0);
+        let ended: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let ended: Vec<u32> = watched.keys().zip(ended).filter(|(_, e)| *e).map(|(pid, _)| *pid).collect();
+        let statuses: Vec<Option<i32>> = ended.iter().map(|pid| procfs::exit_status(*pid)).collect();
+        let Some(found) = told.upgrade() else { return };
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        for (pid, status) in ended.into_iter().zip(statuses) {
+            if let Some((_, role)) = watched.remove(&pid) {
+                found.push(Exit { pid, role, how: status.map(How::from_status) });
+            }
+        }
+    }
+}
+
+fn open(pid: u32) -> Option<OwnedFd> {
+    pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok()
+}
+
+/// What a process is: Chromium says it as `--type=`, Firefox as a content process's last argument.
+fn role(pid: u32, named: &HashMap<u32, &'static str>) -> String {
+    if let Some(name) = named.get(&pid) {
+        return (*name).to_owned();
+    }
+    let line = procfs::command_line(pid);
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let said = words.iter().find_map(|w| w.strip_prefix("--type="));
+    let last = words.contains(&"-contentproc").then(|| words.last().copied()).flatten();
+    let program = words.first().map(|p| p.rsplit('/').next().unwrap_or(p));
+    said.or(last).or(program).unwrap_or("gone").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_status_says_who_ended_it() {
+        assert_eq!(How::from_status(256), How::Code(1));
+        assert!(How::from_status(9).from_outside() && How::from_status(9).killed());
+        assert!(How::from_status(15).from_outside() && !How::from_status(15).killed());
+        // Core dumped, trapped, aborted: its own doing.
+        for own in [139, 5, 134, 6, 256, 0] {
+            assert!(!How::from_status(own).from_outside(), "{own}");
+            assert_eq!(How::from_status(own).crashed(), own & 0x7f != 0, "{own}");
+        }
+    }
+
+    #[test]
+    fn an_end_is_seen_with_its_signal() {
+        let mut child = Command::new("sleep").arg("60").spawn().expect("sleep runs");
+        let exits = Exits::watch(std::process::id(), HashMap::from([(child.id(), "sleeper")]));
+        std::thread::sleep(Duration::from_millis(300));
+        child.kill().expect("killed");
+        // Not collected yet: a zombie keeps its status.
+        let deadline = std::time::Instant::now() + Duration::from_secs(5);
+        let own = loop {
+            if let Some(own) = exits.so_far().into_iter().find(|e| e.pid == child.id()) {
+                break own;
+            }
+            assert!(std::time::Instant::now() < deadline, "never seen");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        child.wait().expect("collected");
+        assert_eq!(own, Exit { pid: child.id(), role: "sleeper".to_owned(), how: Some(How::Signal(9)) });
+    }
+}
