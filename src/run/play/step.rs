@@ -192,7 +192,11 @@ impl OnStage<'_> {
         let facts = self.session.facts();
         let script = format!("{}?.facts({})", probe::HANDLE, self.watch.renderer.is_none());
         let page = self.session.evaluate(&script, false, SHORT).await.map_err(Failed::from)?;
-        let page: Value = serde_json::from_str(page.as_str().unwrap_or("{}")).unwrap_or_default();
+        // Firefox says that a navigation went well that was a download: the tab is where it was, without the probe.
+        let Some(page) = page.as_str() else {
+            return Err(Stop::Failed("no page came: the address leads to a download, or nowhere".to_owned()));
+        };
+        let page: Value = serde_json::from_str(page).unwrap_or_default();
         let renderer = self.watch.renderer.clone().or_else(|| page["renderer"].as_str().map(str::to_owned));
         let window = format!("{} x {}", page["innerWidth"], page["innerHeight"]);
         let fields = json!({
