@@ -306,7 +306,9 @@ impl Play {
                 reason: event.text("reason").map(str::to_owned),
                 screenshot: None,
             }),
-            "loss_examined" if event.text("lost").is_some() => self.lost.clone_from(&event.ids.step),
+            "loss_examined" if event.text("lost").is_some() => {
+                self.lost = event.text("at_step").map(str::to_owned);
+            }
             "screenshot" => {
                 if let Some(step) = self.steps.last_mut() {
                     step.screenshot = event.text("file").map(str::to_owned);

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
@@ -23,6 +23,8 @@ pub struct Exit {
     pub role: String,
     /// How it ended; `None` if its parent collected it before we could look.
     pub how: Option<How>,
+    /// When that was seen, a millisecond or so later.
+    pub at: Instant,
 }
 
 /// How a process ended.
@@ -110,6 +112,7 @@ fn watch(root: u32, named: &HashMap<u32, &'static str>, told: &Weak<Mutex<Vec<Ex
         }
         // What ends together is collected together: a new look has time until no more do.
         rests = poll(&mut fds, Some(&LOOK)).is_ok_and(|ready| ready > 0);
+        let at = Instant::now();
         let ended: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         let ended: Vec<u32> = watched.keys().zip(ended).filter(|(_, e)| *e).map(|(pid, _)| *pid).collect();
         let statuses: Vec<Option<i32>> = ended.iter().map(|pid| procfs::exit_status(*pid)).collect();
@@ -117,7 +120,7 @@ fn watch(root: u32, named: &HashMap<u32, &'static str>, told: &Weak<Mutex<Vec<Ex
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         for (pid, status) in ended.into_iter().zip(statuses) {
             if let Some((_, role)) = watched.remove(&pid) {
-                found.push(Exit { pid, role, how: status.map(How::from_status) });
+                found.push(Exit { pid, role, how: status.map(How::from_status), at });
             }
         }
     }
@@ -164,15 +167,15 @@ mod tests {
         std::thread::sleep(Duration::from_millis(300));
         child.kill().expect("killed");
         // Not collected yet: a zombie keeps its status.
-        let deadline = std::time::Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(5);
         let own = loop {
             if let Some(own) = exits.so_far().into_iter().find(|e| e.pid == child.id()) {
                 break own;
             }
-            assert!(std::time::Instant::now() < deadline, "never seen");
+            assert!(Instant::now() < deadline, "never seen");
             std::thread::sleep(Duration::from_millis(10));
         };
         child.wait().expect("collected");
-        assert_eq!(own, Exit { pid: child.id(), role: "sleeper".to_owned(), how: Some(How::Signal(9)) });
+        assert_eq!((own.role.as_str(), own.how), ("sleeper", Some(How::Signal(9))));
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Watch {
     last_exception: (f64, String),
     /// The media element that the present step is about.
     pub media: Watched,
+    /// When each step began.
+    steps: Vec<(f64, String)>,
     /// Dialogs that the page opened in the present step, and the last of them.
     asked: u32,
     question: Option<String>,
@@ -72,6 +74,7 @@ impl Watch {
             playback: Playback::default(),
             last_exception: (f64::NEG_INFINITY, String::new()),
             media: Watched::default(),
+            steps: Vec::new(),
             asked: 0,
             question: None,
         }
@@ -88,6 +91,7 @@ impl Watch {
         self.ids.span_id = Some(random_hex::<8>());
         self.media = Watched::default();
         (self.asked, self.question) = (0, None);
+        self.steps.push((self.log.now_ms(), name.to_owned()));
         self.now.set(&self.ids);
     }
 
@@ -345,6 +349,11 @@ impl Watch {
             _ => return,
         };
         self.write(name, Origin::Browser, t, json!({ "log": gl.log }));
+    }
+
+    /// The step that went on at this time.
+    pub(super) fn step_at(&self, t: f64) -> Option<&str> {
+        self.steps.iter().rev().find(|(began, _)| *began <= t).map(|(_, name)| name.as_str())
     }
 
     /// A step that failed while the page asked something: every dialog is answered at once, yet a page stands still behind it.

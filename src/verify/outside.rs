@@ -67,9 +67,12 @@ impl Outside {
         // Several are no page's: a spare one, the tab that speaks BiDi. The page's is the one that draws.
         let before: Vec<u64> = found.iter().map(|pid| procfs::cpu_ticks(*pid)).collect();
         if found.len() > 1 {
-            sleep(Duration::from_millis(150));
+            sleep(Duration::from_millis(400));
         }
-        let busy = |(pid, before): &(&u32, u64)| procfs::cpu_ticks(**pid).saturating_sub(*before);
+        let busy = |(pid, before): &(&u32, u64)| {
+            let ticks = procfs::cpu_ticks(**pid);
+            (ticks.saturating_sub(*before), ticks)
+        };
         let struck = found.iter().zip(before).max_by_key(busy).and_then(|(pid, _)| Pid::from_raw(pid.cast_signed()));
         if let Some(pid) = struck {
             // One that ended meanwhile is what was wanted.

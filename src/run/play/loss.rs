@@ -7,6 +7,7 @@ use crate::browser::exits::{Exit, How};
 use crate::browser::leash::{Life, tail};
 use crate::browser::{Kind, procfs};
 use crate::event::Origin;
+use crate::unit::ms;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -75,7 +76,7 @@ impl OomKills {
 
 impl OnStage<'_> {
     /// Looks for a cause outside the app, and records all that speaks for or against one. The cause in words, if any.
-    pub(super) async fn outside(&self, lost: Lost, reason: &str, driver: Option<&Driver>) -> Option<String> {
+    pub(super) async fn outside(&mut self, lost: Lost, reason: &str, driver: Option<&Driver>) -> Option<String> {
         let driver = driver?; // on another machine nothing of this can be seen
         if lost != Lost::Answers {
             self.last_words(lost, driver).await;
@@ -125,10 +126,16 @@ impl OnStage<'_> {
             .or(by_signal)
             .or_else(|| full.map(|dir| format!("the disk of {} is full", dir.display())))
             .or_else(|| stopped.first().map(|role| format!("the {role} was stopped by a signal and answers nobody")));
+        let now = self.shared.log.now_ms();
+        let ended_at = self.lost_at(&driver.log, &exits).map(|at| now - ms(at.elapsed()));
+        let at_step = self.watch.step_at(ended_at.unwrap_or(now)).map(str::to_owned);
+        if lost != Lost::Answers {
+            self.lost.clone_from(&at_step);
+        }
         let told = |how: &Option<How>| how.map(|how| how.to_string());
         let exits = exits.iter().map(|e| json!({ "pid": e.pid, "what": e.role, "how": told(&e.how) }));
         let fields = json!({
-            "lost": lost.name(), "reason": reason, "outside": cause,
+            "lost": lost.name(), "at_step": at_step, "reason": reason, "outside": cause,
             "page_process": told(&page), "gpu_process": told(&gpu), "browser_process": told(&browser.and_then(|b| b.how)),
             "driver": driver_ended.as_deref().unwrap_or("runs"),
             "driver_said": driver_ended.as_ref().map(|_| tail(&driver.log, 3)),
@@ -136,7 +143,7 @@ impl OnStage<'_> {
             "oom_kills": { "before": counts(self.oom_before), "after": counts(oom) },
             "disk_full": full.is_some(), "stopped": stopped, "exits": exits.collect::<Vec<Value>>(),
         });
-        self.watch.write("loss_examined", Origin::Monitor, self.shared.log.now_ms(), fields);
+        self.watch.write("loss_examined", Origin::Monitor, now, fields);
         cause
     }
 
@@ -157,6 +164,14 @@ impl OnStage<'_> {
             }
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// When the lost process ended, where that was seen before its loss was: Firefox takes half a second to tell, and the
+    /// next step may have begun.
+    fn lost_at(&self, log: &Path, exits: &[Exit]) -> Option<std::time::Instant> {
+        let said = firefox_said(&String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()));
+        let is_page = |e: &&Exit| e.role == "tab" && said.iter().any(|(pid, _)| *pid == e.pid);
+        exits.iter().find(|e| is_page(e) || e.role == "browser").map(|e| e.at)
     }
 
     /// How the page's process ended: Chromium tells it, Firefox writes it to its log before it ends itself.

@@ -262,9 +262,6 @@ impl OnStage<'_> {
             let t = self.shared.log.now_ms();
             self.watch.write("browser_crash", Origin::Monitor, t, json!({ "reason": why }));
         }
-        if lost != Lost::Answers {
-            self.lost.clone_from(&self.watch.ids.step);
-        }
         match self.outside(lost, &why, driver).await {
             Some(cause) => Err(Stop::Broken(format!("{cause}; so {why}"))),
             None => match done {
