@@ -1,18 +1,20 @@
 //! How the browser's processes end, as the kernel says it: a signal from outside or a crash of their own. Their parents
-//! collect them, so whoever wants to know must look in the moment between: a thread of its own waits for exactly that.
+//! collect them, so whoever wants to know must look in the moment between: a thread for each does nothing but wait for that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
 use super::procfs;
 
 /// How often new processes are looked for: a browser starts some for each page. A look costs a few milliseconds.
-const LOOK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+const LOOK: Duration = Duration::from_secs(1);
+/// A thread that only waits needs little.
+const STACK: usize = 64 << 10;
 
 /// A process that ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +83,7 @@ impl Exits {
     pub fn watch(root: u32, named: HashMap<u32, &'static str>) -> Self {
         let found = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::downgrade(&found);
-        let _ = std::thread::Builder::new().name("exits".to_owned()).spawn(move || watch(root, &named, &told));
+        start(move || look(root, &named, &told));
         Self(found)
     }
 
@@ -91,38 +93,38 @@ impl Exits {
     }
 }
 
-fn watch(root: u32, named: &HashMap<u32, &'static str>, told: &Weak<Mutex<Vec<Exit>>>) {
-    let mut watched: HashMap<u32, (OwnedFd, String)> = HashMap::new();
-    let mut rests = false;
-    // Everything on the leash is ended with the play, and the watcher with whoever asked for it.
+type Told = Weak<Mutex<Vec<Exit>>>;
+
+/// Without a thread nothing is seen, and nothing is said: what came from outside would be taken for the app's.
+fn start(work: impl FnOnce() + Send + 'static) {
+    if let Err(why) = std::thread::Builder::new().name("exits".to_owned()).stack_size(STACK).spawn(work) {
+        tracing::warn!("how the browser's processes end is not watched: {why}");
+    }
+}
+
+/// Looks for new processes until nobody asks any more, and has each watched by a thread of its own: one that did anything
+/// else meanwhile would come too late, and everything on the leash ends with the play.
+fn look(root: u32, named: &HashMap<u32, &'static str>, told: &Told) {
+    let mut watched = HashSet::new();
     while told.strong_count() > 0 {
-        if !rests {
-            for pid in procfs::descendants(root) {
-                if !watched.contains_key(&pid)
-                    && let Some(fd) = open(pid)
-                {
-                    watched.insert(pid, (fd, role(pid, named)));
-                }
+        for pid in procfs::descendants(root) {
+            if watched.insert(pid)
+                && let Some(fd) = open(pid)
+            {
+                let (role, told) = (role(pid, named), told.clone());
+                start(move || wait(pid, role, &fd, &told));
             }
         }
-        let mut fds: Vec<PollFd<'_>> = watched.values().map(|(fd, _)| PollFd::new(fd, PollFlags::IN)).collect();
-        if fds.is_empty() {
-            std::thread::sleep(Duration::from_millis(50));
-            continue;
-        }
-        // What ends together is collected together: a new look has time until no more do.
-        rests = poll(&mut fds, Some(&LOOK)).is_ok_and(|ready| ready > 0);
-        let at = Instant::now();
-        let ended: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        let ended: Vec<u32> = watched.keys().zip(ended).filter(|(_, e)| *e).map(|(pid, _)| *pid).collect();
-        let statuses: Vec<Option<i32>> = ended.iter().map(|pid| procfs::exit_status(*pid)).collect();
-        let Some(found) = told.upgrade() else { return };
-        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        for (pid, status) in ended.into_iter().zip(statuses) {
-            if let Some((_, role)) = watched.remove(&pid) {
-                found.push(Exit { pid, role, how: status.map(How::from_status), at });
-            }
-        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Waits for a process's end, and looks at once.
+fn wait(pid: u32, role: String, fd: &OwnedFd, told: &Told) {
+    while poll(&mut [PollFd::new(fd, PollFlags::IN)], None).is_err() {}
+    let (how, at) = (procfs::exit_status(pid).map(How::from_status), Instant::now());
+    if let Some(found) = told.upgrade() {
+        found.lock().unwrap_or_else(PoisonError::into_inner).push(Exit { pid, role, how, at });
     }
 }
 

@@ -113,13 +113,17 @@ impl OnStage<'_> {
                 .find(|e| self.session.fell_silent() && e.how.is_some_and(How::killed))
                 .map(|e| format!("a process of the browser ({}) was ended from outside (signal 9)", e.role)),
         };
-        // A browser that crashed by itself may take its driver with it (chromedriver follows by signal 11): that is no cause.
+        // A browser that ended may take its driver with it (chromedriver follows by signal 11): a driver that crashed is a
+        // cause only where the browser did not end before, and none where the browser crashed by itself.
         let crashed = browser.and_then(|b| b.how).is_some_and(How::crashed);
+        let place = |role| exits.iter().position(|e: &Exit| e.role == role);
+        let followed = place("browser").is_some_and(|b| place("driver").is_none_or(|d| b < d))
+            && exits.iter().any(|e| e.role == "driver" && e.how.is_none_or(How::crashed));
         // Memory that ran out ends a process by SIGKILL: one that crashed by itself did not die of it.
         let may_be_memory = lost != Lost::Answers && !crashed && page.or(gpu).is_none_or(How::killed);
         let cause = driver_ended
             .as_ref()
-            .filter(|_| !crashed)
+            .filter(|_| !crashed && !followed)
             .map(|how| format!("the driver ended ({how})"))
             .or_else(|| display_ended.as_ref().map(|how| format!("the display ended ({how})")))
             .or_else(|| (out_of_memory && may_be_memory).then(|| "the kernel killed for want of memory".to_owned()))
