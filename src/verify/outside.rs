@@ -67,7 +67,7 @@ impl Outside {
         // Several are no page's: a spare one, the tab that speaks BiDi. The page's is the one that draws.
         let before: Vec<u64> = found.iter().map(|pid| procfs::cpu_ticks(*pid)).collect();
         if found.len() > 1 {
-            sleep(Duration::from_millis(400));
+            sleep(CHOICE);
         }
         let busy = |(pid, before): &(&u32, u64)| {
             let ticks = procfs::cpu_ticks(**pid);
@@ -90,8 +90,10 @@ fn program(line: &str) -> &str {
 const FIRST: u32 = 3;
 /// Among so many steps the seed chooses.
 const STEPS: u64 = 4;
-/// Within so many milliseconds of the step. A step struck twice must still be the same one.
+/// Within so many milliseconds of the step. A step struck twice must still be the same one: it is struck at its begin.
 const WITHIN: u64 = 250;
+/// How long processes are watched to find the one that draws.
+const CHOICE: Duration = Duration::from_millis(200);
 
 /// Waits for the moment in a trial's play, and strikes. Says nothing: one line for each trial is enough.
 pub(super) struct Struck {
@@ -112,7 +114,7 @@ impl Struck {
             browser: trial.browser,
             again: trial.case.again,
             at: FIRST + (draw.bits(1) % STEPS) as u32,
-            after: Duration::from_millis(draw.bits(2) % WITHIN),
+            after: Duration::from_millis(if trial.case.again { 0 } else { draw.bits(2) % WITHIN }),
             steps: AtomicU32::new(0),
             plays: AtomicU32::new(0),
         }
