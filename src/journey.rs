@@ -49,7 +49,12 @@ pub struct Journey {
     pub question: String,
     /// What the viewer does, in order.
     pub steps: Vec<Step>,
+    /// How long a play may take from the browser's being up, where the file says so.
+    budget: Option<Duration>,
 }
+
+/// How long the actions of a word may take together: each one by itself at most as long.
+pub const ACTIONS: Duration = Duration::from_secs(30);
 
 /// One step of a journey.
 #[derive(Clone, Debug)]
@@ -70,10 +75,19 @@ pub struct Step {
     pub stay: Option<Duration>,
 }
 
+impl Step {
+    fn budget(&self) -> Duration {
+        let own = self.expect.and_then(|name| EXPECTATIONS.iter().find(|e| e.name() == name)).map(|e| e.give_up);
+        let fails = self.give_up.or(own).unwrap_or_default().max(ACTIONS);
+        (fails + self.stay.unwrap_or_default()) * self.times
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     question: String,
+    budget: Option<Time>,
     step: Vec<StepFile>,
 }
 
@@ -105,7 +119,13 @@ impl Journey {
             return Err(source.error(&problems));
         }
         let name = source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { name, question: file.question, steps })
+        Ok(Self { name, question: file.question, steps, budget: file.budget.map(|t| t.0) })
+    }
+
+    /// How long a play of it may take, from the browser's being up: a play that still goes on then is ended, and its step has
+    /// failed. Unless the file says it: every step's time to fail and to stay, as often as it is done.
+    pub fn budget(&self) -> Duration {
+        self.budget.unwrap_or_else(|| self.steps.iter().map(Step::budget).sum())
     }
 }
 

@@ -81,6 +81,9 @@ pub struct Play {
     pub evidence: Option<Evidence>,
     /// What the answers to its requests for media broke: each rule once for each URL.
     pub violations: Vec<Violation>,
+    /// The step in which its page, its browser or a WebGL context was lost.
+    #[serde(skip)]
+    pub lost: Option<String>,
     /// Milliseconds of the session.
     pub ms: f64,
     /// Renderer, versions, codecs.
@@ -137,6 +140,7 @@ impl Record {
             }
             record.feed(&event);
         }
+        record.lost_again();
         if record.run_id.is_empty() {
             return Err(Error::author("the record holds no event").remedy("give the folder of a run"));
         }
@@ -195,14 +199,25 @@ impl Record {
         }
     }
 
+    /// What was lost from outside is no sample; lost at the same step again, it is the app's, whatever came from outside:
+    /// an app that takes all memory is killed from outside each time.
+    fn lost_again(&mut self) {
+        for at in 1..self.plays.len() {
+            let (before, play) = self.plays.split_at_mut(at);
+            let play = &mut play[0];
+            let Some(step) = play.lost.clone().filter(|_| play.ending == Ending::Broken) else { continue };
+            let mut earlier = before.iter().filter(|p| p.same(play) && p.attempt < play.attempt);
+            if earlier.any(|p| p.lost.as_ref() == Some(&step)) {
+                play.ending = Ending::Failed;
+                let why = play.reason.take().unwrap_or_default();
+                play.reason = Some(format!("lost twice at the same step, {step}: {why}"));
+            }
+        }
+    }
+
     /// The plays that are no attempt replaced by a later one.
     pub fn final_plays(&self) -> impl Iterator<Item = &Play> {
-        self.plays.iter().filter(|p| {
-            let same = |q: &&Play| {
-                (&q.journey, &q.browser, &q.profile, q.number) == (&p.journey, &p.browser, &p.profile, p.number)
-            };
-            !self.plays.iter().filter(same).any(|q| q.attempt > p.attempt)
-        })
+        self.plays.iter().filter(|p| !self.plays.iter().any(|q| q.same(p) && q.attempt > p.attempt))
     }
 
     /// The whole run's answer. Breached outranks broken; without any sample there is not enough data.
@@ -272,6 +287,12 @@ fn objectives_of(event: &Event) -> Result<Vec<Objective>> {
 }
 
 impl Play {
+    /// Whether both are attempts at the same play.
+    fn same(&self, other: &Play) -> bool {
+        (&self.journey, &self.browser, &self.profile, self.number)
+            == (&other.journey, &other.browser, &other.profile, other.number)
+    }
+
     fn feed(&mut self, event: &Event) {
         if event.source == Origin::App {
             *self.app_events.entry(event.event.clone()).or_default() += 1;
@@ -294,6 +315,9 @@ impl Play {
                 reason: event.text("reason").map(str::to_owned),
                 screenshot: None,
             }),
+            "loss_examined" if event.text("lost").is_some() => {
+                self.lost = event.text("at_step").map(str::to_owned);
+            }
             "screenshot" => {
                 if let Some(step) = self.steps.last_mut() {
                     step.screenshot = event.text("file").map(str::to_owned);

@@ -11,7 +11,7 @@ fn floors(lib: &str) -> BTreeMap<String, u32> {
         let number = cells.next().and_then(|c| c.split_whitespace().next()?.parse().ok());
         if let (Some(number), Some(modules)) = (number, cells.next()) {
             let names = modules.split('`').skip(1).step_by(2);
-            // `mod@` tells a link from the attribute of the same name.
+            // A link to a module whose name is a function's or a type's too says which is meant: `mod@unit`.
             floors.extend(names.map(|name| (name.trim_start_matches("mod@").to_owned(), number)));
         }
     }

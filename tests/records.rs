@@ -27,7 +27,7 @@ fn judged(name: &str) -> (tempfile::TempDir, Output) {
 const REPORTS: [&str; 4] = ["verdict.json", "junit.xml", "summary.md", "report.html"];
 
 /// Exit code by record: what each is there to show.
-const RECORDS: [(&str, i32); 13] = [
+const RECORDS: [(&str, i32); 15] = [
     ("all-passed-refute", 0),
     ("all-passed-prove", 1),
     ("failed-play", 1),
@@ -41,6 +41,9 @@ const RECORDS: [(&str, i32); 13] = [
     ("objectives-by-browser", 1),
     ("stalls", 0),
     ("hostile-text", 1),
+    // Killed from outside each time: the app's only where it is the same step again.
+    ("lost-twice-at-one-step", 1),
+    ("lost-at-two-steps", 3),
 ];
 
 #[test]

@@ -218,6 +218,7 @@ impl Session {
             Ok(done) => done.map_err(|e| self.classic_error(what, &e)),
             Err(_) => {
                 self.poisoned.store(true, Ordering::Relaxed);
+                self.fate.silent.store(true, Ordering::Relaxed);
                 Err(ActionError::Timeout(limit))
             }
         }
@@ -266,8 +267,11 @@ impl Session {
         let begun = Instant::now();
         let answer = self.bidi.command(method, params, limit).await;
         tracing::debug!("{method}: {:?}", begun.elapsed());
-        if matches!(answer, Err(BidiError::Timeout(_))) && !self.is_poisoned() {
-            self.check(Duration::from_secs(1)).await;
+        if matches!(answer, Err(BidiError::Timeout(_))) {
+            self.fate.silent.store(true, Ordering::Relaxed);
+            if !self.is_poisoned() {
+                self.check(Duration::from_secs(1)).await;
+            }
         }
         answer
     }
@@ -304,7 +308,16 @@ fn is_left(said: &str) -> bool {
 
 /// Whether a driver's words say that its browser or tab is gone: there is no error code of its own for that.
 fn is_gone(said: &str) -> bool {
-    ["tab crashed", "not reachable", "disconnected", "target closed", "Target closed", "session deleted"]
-        .iter()
-        .any(|word| said.contains(word))
+    [
+        "tab crashed",
+        "not reachable",
+        "disconnected",
+        "target closed",
+        "Target closed",
+        "session deleted",
+        // geckodriver's, when Firefox ended under a command.
+        "Failed to decode response from marionette",
+    ]
+    .iter()
+    .any(|word| said.contains(word))
 }

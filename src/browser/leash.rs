@@ -18,7 +18,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-pub use super::procfs::{cpu_ticks, memory_pss};
+pub use super::procfs::{memory_pss, tree_ticks};
 pub use super::reaper::{leash_exec_main, leash_main};
 use super::{procfs, reaper};
 use crate::error::{Error, Operator, Result};
@@ -123,6 +123,11 @@ impl Leash {
     /// The pids of everything on the leash, for [`memory_pss`] and for tests.
     pub fn pids(&self) -> Vec<u32> {
         procfs::descendants(self.reaper_pid)
+    }
+
+    /// The process that everything on the leash descends from.
+    pub fn reaper_pid(&self) -> u32 {
+        self.reaper_pid
     }
 
     /// Ends everything and waits until it is gone, 2 s at most; then the reaper goes on alone. Dropping the leash

@@ -2,7 +2,7 @@
 //!
 //! Everything with a side effect on the machine is in this folder. From below: [`leash`] (processes that end with
 //! the monitor), [`display`] and [`sound`] (what a browser without a screen and a microphone needs), [`driver`],
-//! [`trust`] (one more authority), [`options`] (capabilities, pure), [`bidi`] (the socket), [`notice`] (events in our words, pure), [`session`].
+//! [`exits`] (how processes ended), [`trust`] (one more authority), [`options`] (capabilities, pure), [`bidi`] (the socket), [`notice`] (events in our words, pure), [`session`].
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,11 +13,12 @@ pub mod action;
 pub mod bidi;
 pub mod display;
 pub mod driver;
+pub mod exits;
 pub mod leash;
 pub mod notice;
 pub mod options;
 pub mod probe;
-mod procfs;
+pub(crate) mod procfs;
 mod reaper;
 pub mod remote_value;
 pub mod session;

@@ -38,6 +38,31 @@ pub fn runs(pid: u32) -> bool {
     stat(pid).is_some_and(|s| !matches!(s.state, 'Z' | 'X'))
 }
 
+/// Whether the process was stopped by a signal: it lives, and answers nobody.
+pub fn is_stopped(pid: u32) -> bool {
+    stat(pid).is_some_and(|s| matches!(s.state, 'T' | 't'))
+}
+
+/// The status that `wait` will give for a process that ended and was not collected yet; `None` for any other.
+pub fn exit_status(pid: u32) -> Option<i32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = text.get(text.rfind(')')? + 2..)?.split_ascii_whitespace();
+    let state = fields.next()?;
+    // Field 52 of proc(5); the state is field 3.
+    fields.nth(48)?.parse().ok().filter(|_| state == "Z")
+}
+
+/// The program and its arguments, with blanks between; empty for a process that is gone.
+pub fn command_line(pid: u32) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ")
+}
+
+/// The processor time it has had, and its children that ended, in clock ticks.
+pub fn cpu_ticks(pid: u32) -> u64 {
+    stat(pid).map_or(0, |s| s.cpu)
+}
+
 /// Every pid in `/proc`.
 pub fn pids() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
@@ -53,9 +78,9 @@ pub fn descendants(root: u32) -> Vec<u32> {
 
 /// Processor time of `root` and all below it since they started, those that ended included, in clock ticks; without the
 /// trees below `except`.
-pub fn cpu_ticks(root: u32, except: &[u32]) -> u64 {
+pub fn tree_ticks(root: u32, except: &[u32]) -> u64 {
     let below: u64 = tree(root, except).into_iter().map(|(_, cpu)| cpu).sum();
-    below + stat(root).map_or(0, |s| s.cpu)
+    below + cpu_ticks(root)
 }
 
 fn tree(root: u32, except: &[u32]) -> Vec<(u32, u64)> {

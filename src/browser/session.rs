@@ -16,7 +16,9 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::Kind;
 use super::bidi::{Bidi, BidiError, Event, WeakBidi};
+use super::exits::How;
 use super::notice::{CHANNEL, Notice, SUBSCRIBED, translate};
 use super::options::{BasicAuth, Options, capabilities};
 use super::out_of_band;
@@ -27,6 +29,9 @@ const OPEN: Duration = Duration::from_secs(30);
 const OPEN_REMOTE: Duration = Duration::from_secs(120);
 /// The limit of the short BiDi commands that every session begins with.
 const SHORT: Duration = Duration::from_secs(10);
+
+/// Chromium's event for a page whose process ended.
+const CRASHED: &str = "goog:cdp.Target.targetCrashed";
 
 /// What runs, for the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +66,10 @@ pub struct Session {
 #[derive(Debug)]
 pub(super) struct Fate {
     cause: Mutex<Option<String>>,
+    /// How the page's process ended, where the browser told.
+    page: Mutex<Option<How>>,
+    /// A BiDi command was not answered in time.
+    pub(super) silent: AtomicBool,
     notices: mpsc::UnboundedSender<Notice>,
 }
 
@@ -119,7 +128,15 @@ impl Session {
         };
         let facts = facts(&given, session_id, options);
         let (notices, receiver) = mpsc::unbounded_channel();
-        let fate = Arc::new(Fate { cause: Mutex::new(None), notices: notices.clone() });
+        if options.kind == Kind::Chromium {
+            tell_crashes(&bidi, &context).await;
+        }
+        let fate = Arc::new(Fate {
+            cause: Mutex::new(None),
+            page: Mutex::new(None),
+            silent: AtomicBool::new(false),
+            notices: notices.clone(),
+        });
         tokio::spawn(watch(Watch {
             events,
             // Weak, or the task would keep the socket open whose end is its own.
@@ -158,6 +175,16 @@ impl Session {
     /// Why the browser or the page is gone, once it is.
     pub fn gone(&self) -> Option<String> {
         self.fate.cause.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How the page's process ended, where the browser told: Chromium does.
+    pub fn page_ended(&self) -> Option<How> {
+        *self.fate.page.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the browser once left a command without an answer.
+    pub fn fell_silent(&self) -> bool {
+        self.fate.silent.load(Ordering::Relaxed)
     }
 
     /// Whether a classic command overran its limit: then only BiDi and closing still work.
@@ -199,12 +226,27 @@ impl Session {
     }
 }
 
+/// Has Chromium tell when the page's process ends, and how: unasked it tells nobody, and the page is only silent. A
+/// browser that cannot is watched all the same, by what stays unanswered.
+async fn tell_crashes(bidi: &Bidi, context: &str) {
+    let told = async {
+        bidi.command("session.subscribe", json!({"events": [CRASHED]}), SHORT).await?;
+        let session = bidi.command("goog:cdp.getSession", json!({"context": context}), SHORT).await?;
+        let params = json!({"discover": true, "filter": [{"type": "page"}]});
+        let params = json!({"method": "Target.setDiscoverTargets", "params": params, "session": session["session"]});
+        bidi.command("goog:cdp.sendCommand", params, SHORT).await
+    };
+    if let Err(why) = told.await {
+        tracing::debug!("Chromium will not tell how a page's process ended: {why}");
+    }
+}
+
 fn no_session(options: &Options, why: &str) -> Error {
     let error = Error::operator(format!("{} did not start: {why}", options.kind));
     match (options.remote, options.kind) {
         (true, _) => error.remedy("look at the Grid's own page: is a node with this browser free?"),
-        (_, super::Kind::Chromium) => error.remedy("apt-get install chromium chromium-driver, of one version"),
-        (_, super::Kind::Firefox) => error.remedy("apt-get install firefox-esr; give it 1 GB of free memory"),
+        (_, Kind::Chromium) => error.remedy("apt-get install chromium chromium-driver, of one version"),
+        (_, Kind::Firefox) => error.remedy("apt-get install firefox-esr; give it 1 GB of free memory"),
     }
 }
 
@@ -241,6 +283,13 @@ async fn watch(mut w: Watch) {
             "browsingContext.userPromptOpened" => w.answer_prompt(&event.params),
             "browsingContext.contextDestroyed" if event.params["context"] == w.context.as_str() => {
                 w.fate.end("the page's tab was closed or its process crashed");
+            }
+            CRASHED if event.params["params"]["targetId"] == w.context.as_str() => {
+                let said = &event.params["params"];
+                let how = said["errorCode"].as_i64().and_then(|s| i32::try_from(s).ok()).map(How::from_status);
+                *w.fate.page.lock().unwrap_or_else(PoisonError::into_inner) = how;
+                let how = how.map_or_else(String::new, |how| format!(" ({how})"));
+                w.fate.end(&format!("the page's process {}{how}", said["status"].as_str().unwrap_or("ended")));
             }
             _ => {
                 if let Some(notice) = translate(&event) {

@@ -1,7 +1,7 @@
 //! How busy the machine is with what is none of the run's. What did not come in time while others held the processors says
 //! nothing of the app: such a failure is *not enough data*, and such a time no sample.
 
-use crate::browser::leash::cpu_ticks;
+use crate::browser::leash::tree_ticks;
 use crate::event::Log;
 use serde_json::{Value, json};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -101,7 +101,7 @@ fn load(looks: &[Look], from: f64, to: f64) -> Option<Load> {
 }
 
 fn look(t: f64, except: &[u32]) -> Option<Look> {
-    let own = cpu_ticks(std::process::id(), except);
+    let own = tree_ticks(std::process::id(), except);
     let (all, idle) = processors(&std::fs::read_to_string("/proc/stat").ok()?)?;
     Some(Look { t, all, idle, own })
 }

@@ -74,6 +74,8 @@ struct Shared<'a> {
     base: String,
     version: Option<String>,
     display: Option<String>,
+    /// The display that this run started, and what holds it.
+    own_display: Option<(&'a Leash, Display)>,
     pulse: Option<String>,
     /// What goes on, for the proxies' events.
     now: Now,
@@ -240,6 +242,7 @@ async fn everything(plan: &Plan, settings: &Settings, progress: &dyn Progress, l
         base: launched.base.clone(),
         version: launched.version.clone(),
         display: display.as_ref().map(|d| d.name().to_owned()).or(own_display),
+        own_display: display.map(|d| (leash, d)),
         pulse: pulse.as_ref().map(|p| p.server().to_owned()),
         now,
         // A browser on another machine is held up by what runs there.
@@ -269,6 +272,7 @@ fn turns(plan: &Plan) -> Vec<Turn<'_>> {
 }
 
 async fn play_with_retries(shared: &Shared<'_>, turn: &Turn<'_>, (number, of): (usize, usize)) -> Result<()> {
+    let mut lost_before = None;
     for attempt in 1..=shared.settings.retries + 1 {
         let turn = Turn { attempt, ..*turn };
         let title = format!("{} in {} on {}", turn.journey.name, turn.kind, turn.profile.name);
@@ -278,10 +282,13 @@ async fn play_with_retries(shared: &Shared<'_>, turn: &Turn<'_>, (number, of): (
         if shared.log.dropped() > 0 {
             return Err(Error::operator("events could not be written").remedy("free space on the disk"));
         }
-        // Only a broken play is played again: what failed is data, and stays.
-        if ended.ending != Ending::Broken {
+        // Only a broken play is played again: what failed is data, and stays. What is lost at the same step again is the
+        // app's, whatever came from outside: the record says so.
+        let again = ended.lost.is_some() && ended.lost == lost_before;
+        if ended.ending != Ending::Broken || again {
             break;
         }
+        lost_before = ended.lost;
     }
     Ok(())
 }

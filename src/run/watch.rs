@@ -19,6 +19,8 @@ use tokio::time::{Instant, timeout_at};
 const FRAMES: usize = 30;
 /// An exception is told by BiDi and by the probe: the same text within this time is one, milliseconds.
 const SAME_MS: f64 = 1000.0;
+/// Dialogs of one step that are told one by one.
+const QUESTIONS: u32 = 20;
 
 /// Listens to one play's browser.
 pub(super) struct Watch {
@@ -38,6 +40,8 @@ pub(super) struct Watch {
     pub renderer: Option<String>,
     /// The browser, or its tab, is gone.
     pub gone: Option<String>,
+    /// WebGL contexts that were lost.
+    pub contexts_lost: u32,
     /// The probe reported from the page.
     pub probed: bool,
     /// How the page's videos play.
@@ -46,6 +50,11 @@ pub(super) struct Watch {
     last_exception: (f64, String),
     /// The media element that the present step is about.
     pub media: Watched,
+    /// When each step began.
+    steps: Vec<(f64, String)>,
+    /// Dialogs that the page opened in the present step, and the last of them.
+    asked: u32,
+    question: Option<String>,
 }
 
 impl Watch {
@@ -64,11 +73,15 @@ impl Watch {
             frames: VecDeque::new(),
             renderer: None,
             gone: None,
+            contexts_lost: 0,
             probed: false,
             playback: Playback::default(),
             host: shared.host.clone(),
             last_exception: (f64::NEG_INFINITY, String::new()),
             media: Watched::default(),
+            steps: Vec::new(),
+            asked: 0,
+            question: None,
         }
     }
 
@@ -82,6 +95,8 @@ impl Watch {
         self.ids.step = Some(name.to_owned());
         self.ids.span_id = Some(random_hex::<8>());
         self.media = Watched::default();
+        (self.asked, self.question) = (0, None);
+        self.steps.push((self.log.now_ms(), name.to_owned()));
         self.now.set(&self.ids);
     }
 
@@ -197,6 +212,12 @@ impl Watch {
                 );
             }
             Notice::Prompt { kind, message, accepted } => {
+                self.asked += 1;
+                self.question = Some(format!("{kind} \"{message}\""));
+                // A page that asks for ever would fill the disk with its questions.
+                if self.asked > QUESTIONS {
+                    return;
+                }
                 let fields = json!({ "kind": kind, "message": message, "accepted": accepted });
                 self.write("prompt", Origin::Browser, self.log.now_ms(), fields);
             }
@@ -337,11 +358,28 @@ impl Watch {
                 return;
             }
             "compile_error" | "link_error" => "shader_error",
-            "lost" => "webgl_context_lost",
+            "lost" => {
+                self.contexts_lost += 1;
+                "webgl_context_lost"
+            }
             "restored" => "webgl_context_restored",
             _ => return,
         };
         self.write(name, Origin::Browser, t, json!({ "log": gl.log }));
+    }
+
+    /// The step that went on at this time.
+    pub(super) fn step_at(&self, t: f64) -> Option<&str> {
+        self.steps.iter().rev().find(|(began, _)| *began <= t).map(|(_, name)| name.as_str())
+    }
+
+    /// A step that failed while the page asked something: every dialog is answered at once, yet a page stands still behind it.
+    pub(super) fn with_dialogs(&self, why: String) -> String {
+        match (&self.question, self.asked) {
+            (None, _) => why,
+            (Some(question), 1) => format!("{why}; the page opened a dialog: {question}"),
+            (Some(question), n) => format!("{why}; the page opened {n} dialogs, the last: {question}"),
+        }
     }
 
     /// The page's ids from now on; an empty one is none.

@@ -1,6 +1,7 @@
 //! The catalogue's file.
 
-use super::trial::PLAY;
+use super::outside::Outside;
+use super::trial::{CRASH_FREE, PLAY};
 use crate::app::App;
 use crate::browser::Kind;
 use crate::error::Result;
@@ -51,6 +52,17 @@ pub struct Case {
     pub times: u32,
     /// Processes that keep the processors busy meanwhile.
     pub hogs: u32,
+    /// What is done to the play from outside, at a moment that the seed decides.
+    pub outside: Option<Outside>,
+    /// It is done to the second attempt too, at the same step.
+    pub again: bool,
+}
+
+impl Case {
+    /// Whether a page or a context is lost in it: what is asked is whose fault that is.
+    pub fn loses(&self) -> bool {
+        matches!(&self.rings, Rings::Objective(id, _) if id == CRASH_FREE) || self.rings == Rings::Broken
+    }
 }
 
 /// What must come of a case.
@@ -58,6 +70,8 @@ pub struct Case {
 pub enum Rings {
     /// Nothing may ring.
     Nothing,
+    /// The play must be *broken*: no sample, and nothing rings.
+    Broken,
     /// This objective, by its requirement, or [`PLAY`], with these failure classes in Chromium and Firefox, where it has one.
     Objective(String, [Option<String>; 2]),
 }
@@ -90,6 +104,9 @@ struct CaseFile {
     times: u32,
     #[serde(default)]
     hogs: u32,
+    outside: Option<Outside>,
+    #[serde(default)]
+    again: bool,
     #[serde(default)]
     fault: Faults,
 }
@@ -108,6 +125,8 @@ enum Class {
 
 /// What a case says where nothing may ring.
 const NOTHING: &str = "nothing";
+/// What a case says where the play must come out broken.
+const BROKEN: &str = "broken";
 
 impl Catalogue {
     /// Reads a catalogue and every file it names, and checks all.
@@ -192,9 +211,10 @@ impl CaseFile {
         let is_known = objectives.iter().any(|o| o.id == *self.rings.get_ref());
         let rings = match self.rings.get_ref().as_str() {
             NOTHING => Rings::Nothing,
+            BROKEN => Rings::Broken,
             said => {
                 if !is_known && said != PLAY {
-                    let ids = objectives.iter().map(|o| o.id.as_str()).chain([PLAY, NOTHING]);
+                    let ids = objectives.iter().map(|o| o.id.as_str()).chain([PLAY, NOTHING, BROKEN]);
                     let what = format!("no objective has the id `{said}`");
                     problems.push(Problem::at(self.rings.span(), what, did_you_mean(said, ids)));
                 }
@@ -219,6 +239,8 @@ impl CaseFile {
             rings,
             times: self.times.max(1),
             hogs: self.hogs,
+            outside: self.outside,
+            again: self.again,
             id,
         })
     }

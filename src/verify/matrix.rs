@@ -33,6 +33,8 @@ pub struct Matrix {
     pub false_alarms: (u64, u64),
     /// Noticed with the right class, of how many that have one.
     pub classes: (u64, u64),
+    /// Lost pages and contexts whose cause was told, the app or what came from outside, of how many.
+    pub causes: (u64, u64),
     /// Trials that say nothing: broken, or the fault never came.
     pub void: Vec<String>,
     /// Trials that are not in the record.
@@ -65,7 +67,7 @@ impl Matrix {
     fn row(&mut self, case: &Case, done: &[&Done]) -> Row {
         let mut row = Row::default();
         for one in done {
-            if !one.counts() {
+            if !one.counts(&case.rings) {
                 row.void += 1;
                 let why = one.reason.as_deref().unwrap_or("no reason recorded");
                 self.void.push(format!("{}: {why} ({})", one.key(), one.folder.display()));
@@ -85,7 +87,9 @@ impl Matrix {
                 }
                 continue;
             }
+            let causes = case.loses();
             self.noticed.1 += 1;
+            self.causes.1 += u64::from(causes);
             if !one.noticed(&case.rings) {
                 let what = match one.rang.as_slice() {
                     [] => "missed".to_owned(),
@@ -96,6 +100,7 @@ impl Matrix {
             }
             row.rang += 1;
             self.noticed.0 += 1;
+            self.causes.0 += u64::from(causes);
             row.notice_ms.extend(one.notice_ms);
             if let Rings::Objective(_, [Some(_), _] | [_, Some(_)]) = &case.rings {
                 self.classes.1 += 1;
@@ -141,6 +146,7 @@ impl Matrix {
         let _ = writeln!(out, "\ndefects noticed   {}", share(self.noticed));
         let _ = writeln!(out, "false alarms      {}", share(self.false_alarms));
         let _ = writeln!(out, "right class       {}", share(self.classes));
+        let _ = writeln!(out, "app or outside    {}", share(self.causes));
         for (title, lines) in [("\nwrong:", &self.wrong), ("\nsays nothing:", &self.void)] {
             if !lines.is_empty() {
                 let _ = writeln!(out, "{title}\n  {}", lines.join("\n  "));

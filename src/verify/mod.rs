@@ -4,10 +4,12 @@
 
 mod catalogue;
 mod matrix;
+mod outside;
 mod trial;
 
 pub use catalogue::{Case, Catalogue, Rings};
 pub use matrix::{Matrix, Row};
+pub use outside::Outside;
 pub use trial::{Done, PLAY, Setting, record, trial};
 
 use crate::browser::Kind;

@@ -1,5 +1,6 @@
 //! One trial: a run of its own, and what came of it as a line of the record.
 
+use super::outside::Struck;
 use super::{Catalogue, Rings, Trial};
 use crate::browser::Kind;
 use crate::browser::leash::{Leash, Program};
@@ -7,7 +8,7 @@ use crate::error::{Error, Operator, Result};
 use crate::event::Event;
 use crate::plan::{Judge, Plan};
 use crate::record::Ending;
-use crate::run::{Progress, Settings, run};
+use crate::run::{Settings, run};
 use crate::secret::Secrets;
 use crate::slo::{Judging, Objective, Verdict};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ use std::path::PathBuf;
 
 /// What rings where a failure is no sample of any objective: the expectation of a step itself.
 pub const PLAY: &str = "the play";
+
+/// The requirement that a lost page or context breaches.
+pub const CRASH_FREE: &str = "P1.3";
 
 /// What came of a trial: a line of the record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,14 +60,20 @@ impl Done {
     }
 
     /// Whether anything can be said of it: a broken play is none, nor is one whose fault never came.
-    pub fn counts(&self) -> bool {
-        matches!(self.ending, Ending::Passed | Ending::Failed)
+    pub fn counts(&self, rings: &Rings) -> bool {
+        // A broken play is an answer where one must come of it, and a wrong one where the app's own loss is planted.
+        let answers = matches!(rings, Rings::Broken) || matches!(rings, Rings::Objective(id, _) if id == CRASH_FREE);
+        matches!(self.ending, Ending::Passed | Ending::Failed) || answers && self.ending == Ending::Broken
     }
 
     /// Whether it was noticed by what must ring. One slow value that the journey waited for rings as well: the play passes,
     /// and its objective has seen it.
     pub fn noticed(&self, rings: &Rings) -> bool {
-        matches!(rings, Rings::Objective(id, _) if self.rang.contains(id))
+        match rings {
+            Rings::Nothing => false,
+            Rings::Broken => self.ending == Ending::Broken && !self.breached,
+            Rings::Objective(id, _) => self.ending != Ending::Broken && self.rang.contains(id),
+        }
     }
 
     /// Whether its class is the wrong one.
@@ -135,8 +145,12 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
     std::fs::create_dir_all(&folder).operator(format!("making {}", folder.display()))?;
     let leash = Leash::start(&setting.run.exe, "hogs").await?;
     let strangers = hogs(&leash, case.hogs).await?;
-    let settings = Settings { out: folder.clone(), strangers, ..setting.run.clone() };
-    let played = run(&plan, &settings, secrets, &Silent).await;
+    let mut settings = Settings { out: folder.clone(), strangers, ..setting.run.clone() };
+    if case.outside.is_some() {
+        // What a retry makes of it says nothing about the play that was struck.
+        settings.retries = u32::from(case.again);
+    }
+    let played = run(&plan, &settings, secrets, &Struck::new(trial)).await;
     leash.end().await?;
     let record = played?;
     let Some(play) = record.final_plays().last() else {
@@ -188,6 +202,9 @@ fn rang(objectives: &[Objective], events: &[&Event], ending: Ending) -> Vec<Stri
         })
         .collect();
     rang.dedup();
+    if ending == Ending::Broken {
+        rang.clear(); // no sample of anything
+    }
     rang.extend((ending == Ending::Failed).then(|| PLAY.to_owned()));
     rang
 }
@@ -214,14 +231,4 @@ async fn hogs(leash: &Leash, count: u32) -> Result<Vec<u32>> {
         );
     }
     Ok(pids)
-}
-
-/// Says nothing: one line for each trial is enough.
-struct Silent;
-
-impl Progress for Silent {
-    fn play_starts(&self, _: usize, _: usize, _: &str) {}
-    fn step_starts(&self, _: &str) {}
-    fn play_ends(&self, _: &str, _: Ending, _: f64, _: Option<&str>) {}
-    fn note(&self, _: &str) {}
 }

@@ -12,6 +12,7 @@
 //! | [`media`] | ranged files, both origins |
 //! | [`proxy`] | `/api/video-proxy` |
 //! | [`users`] | login, logout, who am I |
+//! | [`stuck`] | pages that never come, never end, or ask who is there |
 //! | [`telemetry`] | the app's own events, its metrics |
 //! | [`pages`] | pages, scripts, config, health |
 
@@ -22,6 +23,7 @@ mod defect;
 mod media;
 mod pages;
 mod proxy;
+mod stuck;
 mod telemetry;
 mod users;
 

@@ -9,7 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::{Stage, clips};
+use crate::{Stage, clips, stuck};
 
 /// What the pages load: name, MIME type, content.
 const ASSETS: &[(&str, &str, &str)] = &[
@@ -41,11 +41,15 @@ pub fn routes() -> Router<Arc<Stage>> {
         .route("/hydra-synth.js", get(hydra))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route("/healthz", get(health))
+        .route("/api/private", get(|| async { stuck::challenge() }))
         .route("/api/config", get(api_config))
         .route("/api/clips", get(|| async { Json(clips::describe()) }))
 }
 
 async fn player(State(stage): State<Arc<Stage>>, headers: HeaderMap) -> Response {
+    if let Some(answer) = stuck::player(&stage.defects).await {
+        return answer;
+    }
     if stage.defects.on("page-500") {
         return (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error\n").into_response();
     }
@@ -78,6 +82,9 @@ async fn asset(Path(name): Path<String>) -> Response {
 }
 
 async fn hydra(State(stage): State<Arc<Stage>>) -> Response {
+    if stage.defects.on("script-silent") {
+        std::future::pending::<()>().await;
+    }
     match tokio::fs::read(&stage.hydra).await {
         Ok(script) => {
             ([(header::CONTENT_TYPE, "text/javascript"), (header::CACHE_CONTROL, "no-cache")], script).into_response()

@@ -2,6 +2,7 @@
 //! environment's.
 
 mod expect;
+mod loss;
 mod media;
 mod playback;
 mod step;
@@ -13,24 +14,34 @@ use super::watch::{Watch, round};
 use super::{Shared, Turn};
 use crate::app::App;
 use crate::browser::driver::Driver;
-use crate::browser::leash::{self, Leash, Life};
+use crate::browser::exits::Exits;
+use crate::browser::leash::Leash;
 use crate::browser::session::Session;
 use crate::error::{Error, Result};
 use crate::event::{Ids, Origin, random_hex};
 use crate::profile::Facts;
 use crate::record::Ending;
 use crate::step::Failed;
+use crate::unit::ms;
+use loss::{Lost, OomKills};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 const SHORT: Duration = Duration::from_secs(5);
+/// A browser that is not up after this long will not come: driver, session, probe, proof of the proxy, and the session's
+/// cookies. The journey's own budget begins when it is up.
+const START_UP: Duration = Duration::from_secs(90);
 
 /// How a play came out.
 pub(super) struct Ended {
     pub ending: Ending,
     pub reason: Option<String>,
     pub ms: f64,
+    /// The step in which the page, the browser or a WebGL context was lost.
+    pub lost: Option<String>,
 }
 
 /// Why a play stopped before its last step.
@@ -69,6 +80,7 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     let faulted = !turn.profile.rules.is_empty();
     let fields = json!({
         "profile": turn.profile.name, "faulted": faulted, "number": turn.number, "attempt": turn.attempt,
+        "budget_ms": ms(turn.journey.budget()),
     });
     shared.log.write("journey_start", Origin::Monitor, start, &ids, fields);
     let mut up = None;
@@ -113,14 +125,14 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     };
     let now = shared.log.now_ms();
     // The session's length is exposure of the app: it begins when the browser is up.
-    let ms = up.map_or(0.0, |up| now - up);
+    let took = up.map_or(0.0, |up| now - up);
     let mut fields =
-        json!({ "ending": ending, "reason": reason, "ms": round(ms), "start_up_ms": up.map(|up| round(up - start)) });
+        json!({ "ending": ending, "reason": reason, "ms": round(took), "start_up_ms": up.map(|up| round(up - start)) });
     if let Some(classed) = classed {
         (fields["class"], fields["evidence"]) = (json!(classed.class), json!(classed.evidence));
     }
     shared.log.write("journey_end", Origin::Monitor, now, &ids, fields);
-    Ended { ending, reason, ms }
+    Ended { ending, reason, ms: took, lost: came.lost.take() }
 }
 
 async fn with_leash(
@@ -136,7 +148,13 @@ async fn with_leash(
         // A browser on another machine cannot reach a listener of this one's loopback.
         Some(_) => None,
     };
-    let (driver, session, watch) = open(shared, turn, leash, ids, net.as_ref()).await?;
+    let oom_before = OomKills::now();
+    let opened = timeout(START_UP, open(shared, turn, leash, ids, net.as_ref())).await;
+    let (driver, session, watch) =
+        opened.map_err(|_| Stop::Broken(format!("the browser was not up in {START_UP:?}")))??;
+    let driver_pid = driver.as_ref().map(|d| d.pid);
+    let named = [(driver_pid, "driver"), (session.facts().browser_pid, "browser")];
+    let named: HashMap<u32, &str> = named.into_iter().filter_map(|(pid, name)| Some((pid?, name))).collect();
     *up = Some(shared.log.now_ms());
     if let Some(net) = &net {
         net.arm(shared, turn);
@@ -149,7 +167,9 @@ async fn with_leash(
         session: &session,
         watch,
         leash,
-        driver: driver.as_ref().map(|d| d.pid),
+        driver: driver_pid,
+        exits: Exits::watch(leash.reaper_pid(), named),
+        oom_before,
         switches: 0,
         opened: false,
         shots: 0,
@@ -159,14 +179,17 @@ async fn with_leash(
         undecided: None,
         late: None,
         held: None,
+        lost: None,
     };
-    let mut done = stage.steps().await;
-    if let Err(Stop::Gone(why)) = &done {
-        done = Err(stage.gone(why, driver.as_ref()).await);
-    }
+    let done = match timeout(turn.journey.budget(), stage.steps()).await {
+        Ok(done) => done,
+        Err(_) => Err(stage.overran(turn.journey.budget())),
+    };
+    let mut done = stage.whose(done, driver.as_ref()).await;
     stage.watch.catch_up();
     stage.watch.end_playback();
     came.slowest = stage.slowest;
+    came.lost = stage.lost.take();
     came.undecided = stage.undecided.take();
     came.late = stage.late.take();
     came.held = stage.held.take();
@@ -191,6 +214,8 @@ struct Came {
     late: Option<Value>,
     /// See [`OnStage::held`].
     held: Option<(f64, Ids, Value)>,
+    /// See [`Ended::lost`].
+    lost: Option<String>,
 }
 
 /// A play with its browser up.
@@ -202,6 +227,12 @@ struct OnStage<'a> {
     watch: Watch,
     leash: &'a Leash,
     driver: Option<u32>,
+    /// How the browser's processes end.
+    exits: Exits,
+    /// What the kernel had killed for want of memory before the play.
+    oom_before: OomKills,
+    /// See [`Ended::lost`].
+    lost: Option<String>,
     switches: u32,
     /// A page of the app is open: ids can be read, pictures taken.
     opened: bool,
@@ -219,15 +250,37 @@ struct OnStage<'a> {
 }
 
 impl OnStage<'_> {
-    /// The browser or its tab is gone: the app's crash, unless the driver went first or was taken from outside.
-    async fn gone(&self, why: &str, driver: Option<&Driver>) -> Stop {
-        if let Some(driver) = driver
-            && let Ok(Life::Ended(how)) = self.leash.alive(driver.pid).await
-        {
-            return Stop::Broken(format!("the driver ended ({how}): {}", leash::tail(&driver.log, 3)));
+    /// The budget is over: the step that goes on is the one that failed.
+    fn overran(&mut self, budget: Duration) -> Stop {
+        self.watch.catch_up();
+        let why = format!("it was still going on when the journey's budget of {budget:?} was over");
+        let why = self.watch.with_dialogs(why);
+        let fields = json!({ "ok": false, "ms": null, "slow": false, "reason": why });
+        self.watch.write("step_end", Origin::Monitor, self.shared.log.now_ms(), fields);
+        Stop::Failed(format!("{}: {why}", self.watch.ids.step.as_deref().unwrap_or("before the first step")))
+    }
+
+    /// Whose fault it is that a play did not go well: the app's, unless a cause outside it is recorded.
+    async fn whose(&mut self, done: Result<(), Stop>, driver: Option<&Driver>) -> Result<(), Stop> {
+        self.watch.catch_up();
+        let context = self.watch.contexts_lost > 0;
+        let (lost, why) = match &done {
+            Err(Stop::Gone(why)) => (Lost::Page, why.clone()),
+            Err(Stop::Failed(why) | Stop::Broken(why)) if self.watch.gone.is_some() => (Lost::Page, why.clone()),
+            _ if context => (Lost::Context, "a WebGL context was lost".to_owned()),
+            Err(Stop::Failed(why)) => (Lost::Answers, why.clone()),
+            _ => return done,
+        };
+        if lost == Lost::Page {
+            let t = self.shared.log.now_ms();
+            self.watch.write("browser_crash", Origin::Monitor, t, json!({ "reason": why }));
         }
-        let t = self.shared.log.now_ms();
-        self.watch.write("browser_crash", Origin::Monitor, t, json!({ "reason": why }));
-        Stop::Failed(format!("the browser or its tab crashed: {why}"))
+        match self.outside(lost, &why, driver).await {
+            Some(cause) => Err(Stop::Broken(format!("{cause}; so {why}"))),
+            None => match done {
+                Err(Stop::Gone(why)) => Err(Stop::Failed(format!("the browser or its tab crashed: {why}"))),
+                done => done,
+            },
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::{OnStage, SHORT, Stop};
 use crate::browser::leash::memory_pss;
 use crate::browser::probe;
 use crate::event::{Origin, url_hash};
-use crate::journey::Step;
+use crate::journey::{ACTIONS, Step};
 use crate::oracle::screen::Screen;
 use crate::oracle::{Before, EXPECTATIONS, Expectation, Outcome, Picture};
 use crate::step::{Failed, Hand};
@@ -16,8 +16,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long one action of a word may take.
-const ACTION: Duration = Duration::from_secs(30);
 /// Memory is sampled every so many switches: a sample costs 50 ms of CPU.
 const MEMORY_EVERY: u32 = 10;
 /// A step done more often than this has a picture of every tenth time only, and of a failure.
@@ -96,6 +94,8 @@ impl OnStage<'_> {
             busy = wrong.stood.and_then(|(from, ms)| self.shared.host.busy(from, from + ms));
         }
         self.late = busy.filter(|_| outcome.failed.is_some() && outcome.late);
+        self.watch.catch_up();
+        outcome.failed = outcome.failed.map(|why| self.watch.with_dialogs(why));
         self.slowest = outcome.ms.into_iter().chain(self.slowest).reduce(f64::max);
         self.end_step(step, outcome.failed.is_none(), outcome.ms, outcome.failed.as_deref(), start);
         // A long series is pictured now and then: a hundred captures would be a good part of the memory it is to measure.
@@ -174,11 +174,16 @@ impl OnStage<'_> {
     /// Does a word's actions, one after the other.
     pub(super) async fn act(&mut self, step: &Step) -> Result<(), Stop> {
         let actions = self.app.words.get(&step.word).map(Vec::as_slice).unwrap_or_default();
+        let deadline = Instant::now() + ACTIONS;
         for action in actions {
             if let Some(why) = &self.watch.gone {
                 return Err(Stop::Gone(why.clone()));
             }
-            let hand = Hand { session: self.session, base: &self.shared.base, limit: ACTION };
+            let hand = Hand {
+                session: self.session,
+                base: &self.shared.base,
+                limit: deadline.saturating_duration_since(Instant::now()),
+            };
             action.run(&hand).await?;
             if action.verb == "open" {
                 self.arrived().await?;
@@ -202,7 +207,11 @@ impl OnStage<'_> {
         let facts = self.session.facts();
         let script = format!("{}?.facts({})", probe::HANDLE, self.watch.renderer.is_none());
         let page = self.session.evaluate(&script, false, SHORT).await.map_err(Failed::from)?;
-        let page: Value = serde_json::from_str(page.as_str().unwrap_or("{}")).unwrap_or_default();
+        // Firefox says that a navigation went well that was a download: the tab is where it was, without the probe.
+        let Some(page) = page.as_str() else {
+            return Err(Stop::Failed("no page came: the address leads to a download, or nowhere".to_owned()));
+        };
+        let page: Value = serde_json::from_str(page).unwrap_or_default();
         let renderer = self.watch.renderer.clone().or_else(|| page["renderer"].as_str().map(str::to_owned));
         let window = format!("{} x {}", page["innerWidth"], page["innerHeight"]);
         let fields = json!({

@@ -54,6 +54,12 @@ export function beside(press, hydra) {
   // Filled with a number other than zero: untouched pages cost no memory and would be no leak.
   if (on('leak')) kept.push(new Uint8Array(LEAK_BYTES).fill(1 + Math.floor(Math.random() * 255)));
   if (strikes('context-lost', press)) hydra.regl._gl.getExtension('WEBGL_lose_context')?.loseContext();
+  // A string's letters are one array, and none may be that long: V8 ends the process, Firefox throws.
+  if (strikes('tab-crash', press)) 'a'.repeat(2 ** 28).split('');
+  if (strikes('tab-closes', press)) open('', '_self').close();
+  if (strikes('busy-loop', press)) for (;;);
+  if (strikes('dialog-loop', press)) for (;;) alert('Are you still there?');
+  if (on('dialog-step')) prompt(`Preset ${confirm('Switch?')}?`);
   if (strikes('overlay', press)) {
     const layer = document.createElement('div');
     layer.style.cssText = 'position: fixed; inset: 0; z-index: 1000';
@@ -67,3 +73,11 @@ export function afterStart() {
 }
 
 if (on('console-noise')) setInterval(() => console.error('could not save the play count'), 5000);
+if (on('dialog-load')) prompt(`Name ${confirm('Cookies?')}?`, alert('Welcome'));
+if (on('fetch-auth')) fetch('/api/private');
+if (on('dialog-leave')) {
+  addEventListener('beforeunload', (event) => {
+    event.preventDefault();
+    event.returnValue = 'stay';
+  });
+}
