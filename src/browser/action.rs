@@ -231,6 +231,10 @@ impl Session {
         {
             return ActionError::Gone("the page's process crashed (tab crashed)".into());
         }
+        // Its answer where dialog follows dialog: the page lives.
+        if let (CmdError::NotW3C(Value::Null), None) = (e, self.gone()) {
+            return ActionError::Refused(format!("{what}: the driver's answer was empty"));
+        }
         let CmdError::Standard(error) = e else {
             return ActionError::Gone(self.gone().unwrap_or_else(|| e.to_string()));
         };

@@ -161,7 +161,9 @@ impl Story {
 
     /// Why the video of a play that failed did; `None` where no step failed that was about one, and none stopped.
     pub fn class(&self) -> Option<Classed> {
-        let mut failure = self.failure.clone().or_else(|| self.stopped.clone())?;
+        // A step that gave no video a source may still have seen one stop.
+        let failed = self.failure.as_ref().filter(|f| f.element.url.is_some());
+        let mut failure = failed.or(self.stopped.as_ref()).or(self.failure.as_ref())?.clone();
         if let Some(stopped) = self.stopped.as_ref().filter(|s| s.element.url == failure.element.url) {
             failure.ending = stopped.ending;
         }

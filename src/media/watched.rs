@@ -3,7 +3,8 @@
 use super::class::Element;
 use crate::browser::probe::Video;
 
-/// Follows the element that was given a source last since it began to watch: of an earlier one, only samples come.
+/// Follows the element that was given a source last since it began to watch, or else was asked to play: of an earlier one,
+/// only samples come.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
     id: Option<u64>,
@@ -16,7 +17,13 @@ impl Watched {
         if video.audio {
             return;
         }
-        let renewed = video.ev == "src" || video.ev == "loadstart" && self.id != Some(video.id);
+        let renewed = match video.ev.as_str() {
+            "src" => true,
+            "loadstart" => self.id != Some(video.id),
+            // One that had its source before is asked to play.
+            "play" => self.id.is_none(),
+            _ => false,
+        };
         if renewed {
             // What may not be drawn stays so: a texture does not say whose it was.
             let undrawable = self.element.undrawable.take();

@@ -190,12 +190,21 @@ impl Playback {
         stalls.chain(self.interrupted.values().map(|i| i.standing(t))).reduce(f64::max)
     }
 
+    /// Whether [`Playback::verdict`] would say anything by `t`.
+    pub fn is_wrong(&self, t: f64, allowed: f64) -> bool {
+        self.wrongs.iter().any(|w| w.longer(allowed)) || self.open(t).any(|w| w.longer(allowed))
+    }
+
+    /// What is wrong, and not over by `t`.
+    fn open(&self, t: f64) -> impl Iterator<Item = Wrong> {
+        let stands = self.showings.values().filter_map(move |s| s.open_wrong().or_else(|| s.is_paused(t)));
+        self.interrupted.values().map(move |i| i.told(t, "").1).chain(stands)
+    }
+
     /// What was wrong by `t` since the last time it was asked; stalls only if longer than `allowed` milliseconds.
     pub fn verdict(&mut self, t: f64, allowed: f64) -> Option<Wrong> {
         let closed = std::mem::take(&mut self.wrongs);
-        let stands = self.showings.values().filter_map(|s| s.open_wrong().or_else(|| s.is_paused(t)));
-        let between = self.interrupted.values().map(|i| i.told(t, "").1);
-        closed.into_iter().chain(between).chain(stands).find(|w| w.longer(allowed))
+        closed.into_iter().chain(self.open(t)).find(|w| w.longer(allowed))
     }
 }
 

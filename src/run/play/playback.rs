@@ -28,6 +28,11 @@ impl OnStage<'_> {
         self.watch.playback.verdict(self.shared.log.now_ms(), allowed)
     }
 
+    /// Whether there is nothing left to wait for.
+    pub(super) fn is_wrong(&self) -> bool {
+        self.watch.playback.is_wrong(self.shared.log.now_ms(), self.allowed())
+    }
+
     /// A video that stands still is waited for, until it goes on or has stood for too long.
     pub(super) async fn goes_on(&mut self) -> Result<(), Stop> {
         let allowed = self.allowed();

@@ -18,6 +18,8 @@ use tokio::time::Instant;
 
 /// Memory is sampled every so many switches: a sample costs 50 ms of CPU.
 const MEMORY_EVERY: u32 = 10;
+/// How often it is looked whether a video still plays, while nothing is told.
+const LOOK: Duration = Duration::from_millis(250);
 /// A step done more often than this has a picture of every tenth time only, and of a failure.
 const PICTURE_ALL: u32 = 20;
 
@@ -233,14 +235,17 @@ impl OnStage<'_> {
         Ok(())
     }
 
-    /// Stays on the page and looks on: what is wrong with the visualizer's picture meanwhile. A lost browser ends it early.
+    /// Stays on the page and looks on: what is wrong with the visualizer's picture meanwhile. A lost browser ends it early, and
+    /// so does a video that fails.
     async fn stay(&mut self, stay: Duration, expect: Option<&'static str>) -> Result<Option<(String, bool)>, Stop> {
         let deadline = Instant::now() + stay;
         let video = expect == Some("first video frame");
         let mut screen = Screen::new(self.shared.log.now_ms());
         let mut shown = None;
         self.watch.playback.looks_on(Some(self.shared.log.now_ms()));
-        while let Some((t, seen)) = self.watch.next(deadline).await {
+        // What is wrong with a video ends it: waiting longer would show no more.
+        while Instant::now() < deadline && self.watch.gone.is_none() && !self.is_wrong() {
+            let Some((t, seen)) = self.watch.next(deadline.min(Instant::now() + LOOK)).await else { continue };
             let preset = self.watch.ids.preset_id.clone();
             if shown.as_ref() != Some(&preset) {
                 let mut declared = self.declared();
