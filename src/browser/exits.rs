@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
+use super::pidfd::collected_status;
 use super::procfs;
 
 /// How often new processes are looked for: a browser starts some for each page. A look costs a few milliseconds.
@@ -122,7 +123,9 @@ fn look(root: u32, named: &HashMap<u32, &'static str>, told: &Told) {
 /// Waits for a process's end, and looks at once.
 fn wait(pid: u32, role: String, fd: &OwnedFd, told: &Told) {
     while poll(&mut [PollFd::new(fd, PollFlags::IN)], None).is_err() {}
-    let (how, at) = (procfs::exit_status(pid).map(How::from_status), Instant::now());
+    let at = Instant::now();
+    // Before its parent collects it, from /proc; afterwards from the kernel's memory of it, if it has one.
+    let how = procfs::exit_status(pid).or_else(|| collected_status(fd)).map(How::from_status);
     if let Some(found) = told.upgrade() {
         found.lock().unwrap_or_else(PoisonError::into_inner).push(Exit { pid, role, how, at });
     }

@@ -17,6 +17,7 @@ pub mod exits;
 pub mod leash;
 pub mod notice;
 pub mod options;
+mod pidfd;
 pub mod probe;
 pub(crate) mod procfs;
 mod reaper;
