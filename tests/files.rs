@@ -119,8 +119,8 @@ fn a_checked_profile_is_told_in_words() {
         [
             "status code = 413; every request for media",
             "content_length off = 600000000; every request for media; between the app and its upstream",
-            "expects: video in firefox fails with \"413\", class `refused by status`",
-            "expects: video in chromium fails with \"MediaError 4\", class `refused by status`",
+            "expects: video, watch, film in firefox fails with \"413\", class `refused by status`",
+            "expects: video, watch, film in chromium fails with \"MediaError 4\", class `refused by status`",
             "expects: preset* in both browsers fails",
             "expects: every other play plays",
         ]
@@ -136,14 +136,15 @@ fn three_shipped_profiles_are_told_as_they_are() {
                 "bandwidth down = \"20 Mbit/s\", up = \"5 Mbit/s\"; the whole link",
                 "latency rtt = \"40 ms\"; the whole link",
                 "outage at = \"15s\", lasts = \"11s\"; the whole link",
-                "expects: every play plays, each expectation within 20s, no stall longer than 20s",
+                "expects: preset* in both browsers plays or fails",
+                "expects: every other play plays, each expectation within 20s, no stall longer than 20s",
             ][..],
         ),
         (
             "range/wrong-total",
             &[
                 "total off = 1000000; every request for media",
-                "expects: video in firefox plays or fails",
+                "expects: video, watch, film in firefox plays or fails",
                 "expects: preset* in firefox plays or fails",
                 "expects: every other play plays",
             ],

@@ -121,7 +121,10 @@ impl Profile {
 
     /// What it does and what must hold under it, a line each, for people.
     pub fn words(&self) -> Vec<String> {
-        let expect = self.expect.iter().enumerate().map(|(n, e)| words::expect(e, &self.expect[..n]));
+        // Journeys that one [[expect]] names are one line.
+        let told: Vec<Expect> =
+            self.expect.chunk_by(|a, b| a.span == b.span && a.journey.is_some()).map(joined).collect();
+        let expect = told.iter().enumerate().map(|(n, e)| words::expect(e, &told[..n]));
         let unjudged = !self.rules.is_empty() && self.expect.is_empty();
         let proxy_only = unjudged.then(|| "expects: nothing, so it is for `soundcheck proxy` only".to_owned());
         self.says.iter().cloned().chain(expect).chain(proxy_only).collect()
@@ -162,6 +165,12 @@ fn name(path: &Path) -> String {
     let parts: Vec<_> = bare.iter().map(|p| p.to_string_lossy()).collect();
     let below = parts.iter().rposition(|p| p == "proxies").map_or(parts.len().saturating_sub(1), |n| n + 1);
     parts[below..].join("/")
+}
+
+/// Expectations of one table, as one of all their journeys.
+fn joined(alike: &[Expect]) -> Expect {
+    let names: Vec<&str> = alike.iter().filter_map(|e| e.journey.as_deref()).collect();
+    Expect { journey: (!names.is_empty()).then(|| names.join(", ")), ..alike[0].clone() }
 }
 
 #[cfg(test)]

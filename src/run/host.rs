@@ -106,12 +106,13 @@ fn look(t: f64, except: &[u32]) -> Option<Look> {
     Some(Look { t, all, idle, own })
 }
 
-/// Ticks of all processors together, and those of them in which nothing ran (proc(5)).
+/// Ticks of all processors together, and those of them in which nothing ran, or only what gives way to everything else
+/// (proc(5)).
 fn processors(stat: &str) -> Option<(u64, u64)> {
     // user nice system idle iowait irq softirq steal; what guests take is within user and nice.
     let line = stat.lines().find_map(|l| l.strip_prefix("cpu "))?;
     let ticks: Vec<u64> = line.split_whitespace().take(8).filter_map(|t| t.parse().ok()).collect();
-    Some((ticks.iter().sum(), ticks.get(3)? + ticks.get(4)?))
+    Some((ticks.iter().sum(), ticks.get(1)? + ticks.get(3)? + ticks.get(4)?))
 }
 
 fn share(of_one: f64) -> f64 {
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn the_processors_are_read_as_proc_tells_them() {
         let stat = "cpu  100 1 50 800 20 3 4 22 0 0\ncpu0 1 2 3 4\n";
-        assert_eq!(processors(stat), Some((1000, 820)));
+        assert_eq!(processors(stat), Some((1000, 821)));
         assert_eq!(processors("intr 1 2\n"), None);
     }
 
