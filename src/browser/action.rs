@@ -19,6 +19,7 @@ use super::bidi::BidiError;
 use super::remote_value::to_json;
 use super::session::Session;
 use crate::error::Error;
+use crate::unit::{ms, show_ms};
 
 /// Why an action did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl fmt::Display for ActionError {
             Thrown(what) => write!(f, "the page's script threw: {what}"),
             Navigation(what) => write!(f, "the navigation failed: {what}"),
             Left => write!(f, "the page was left meanwhile"),
-            Timeout(limit) => write!(f, "not done in {limit:?}"),
+            Timeout(limit) => write!(f, "not done in {}", show_ms(ms(*limit))),
             Unsupported(what) => write!(f, "this browser cannot do that: {what}"),
             Gone(what) => write!(f, "the browser is gone: {what}"),
             Refused(what) => write!(f, "the driver refused: {what}"),
