@@ -8,6 +8,7 @@ use crate::event::{Event, Origin};
 use crate::media::class::{Class, Evidence};
 use crate::media::{Story, Violation};
 use crate::slo::{Judged, Judging, Objective, Verdict};
+use crate::table::Row as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 pub use stall::{Cause, Stall};
@@ -264,12 +265,13 @@ impl Record {
         let play = self.first_failed()?;
         let reason = play.reason.as_deref().unwrap_or("no reason recorded");
         let who = format!("{} in {}", play.journey, play.browser);
+        let class = play.class.as_ref().map_or(String::new(), |class| format!(" (class: {})", class.name()));
         let Some(step) = play.steps.iter().find(|s| !s.ok).map(|s| s.name.as_str()) else {
-            return Some(format!("{who}: {reason}"));
+            return Some(format!("{who}: {reason}{class}"));
         };
         // A failed step's reason begins with its name, also within what a profile wanted of it: once is enough.
         let bare = format!(": {reason}").replacen(&format!(": {step}: "), ": ", 1);
-        Some(format!("{who}, step \"{step}\"{bare}"))
+        Some(format!("{who}, step \"{step}\"{bare}{class}"))
     }
 }
 

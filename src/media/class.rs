@@ -469,7 +469,7 @@ fn told(facts: &Facts, class: Class, says: String, looked: Option<&Looked>, brok
         bytes_sent: x.map(|x| x.sent),
         bytes_received: x.map(|x| x.received),
         rule: broken.map(|f| f.rule.name().to_owned()),
-        consumed_s: facts.element.position,
+        consumed_s: facts.element.position.map(|s| (s * 100.0).round() / 100.0),
         ours: x.is_some_and(|x| x.ours),
     };
     Classed { class, evidence }
