@@ -5,8 +5,8 @@ use super::showing::Showing;
 use super::{Told, Wrong, position, round};
 use serde_json::json;
 
-/// A source that plays for so long plays on, milliseconds.
-const PLAYS_MS: f64 = 1000.0;
+/// A source of which so much is played plays on, seconds. After an error an element goes on to say that it plays.
+const PLAYS_S: f64 = 1.0;
 
 /// A picture that stands from one source to the next.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl Interrupted {
 
     /// Its end, if the source that followed plays on.
     pub(super) fn end(&self, showing: &Showing) -> Option<f64> {
-        showing.first.filter(|_| showing.played_ms() >= PLAYS_MS)
+        showing.first.filter(|_| showing.ran >= PLAYS_S)
     }
 
     pub(super) fn standing(&self, t: f64) -> f64 {

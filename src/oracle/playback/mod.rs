@@ -170,6 +170,9 @@ impl Playback {
                     (None, None) => {}
                 }
             }
+            if self.interrupted.contains_key(&id) {
+                showing.open = None; // it is one with what went before
+            }
             showing.close(t, why, &mut Out { told: &mut self.told, wrongs: &mut self.wrongs });
         }
         if why != REPLACED

@@ -2,7 +2,7 @@
 
 use super::stall::Stall;
 use super::unasked::{Unasked, Viewer};
-use super::{ELSEWHERE_S, MISSING_S, NO_PICTURE_S, Out, REPLACED, Told, Wrong, position, round};
+use super::{ELSEWHERE_S, MISSING_S, NO_PICTURE_S, Out, Told, Wrong, position, round};
 use crate::browser::probe::Video;
 use serde_json::{Value, json};
 
@@ -67,6 +67,8 @@ pub(super) struct Showing {
     pub(super) waiting: Option<f64>,
     pub(super) stalled: Option<f64>,
     pub(super) error: Option<String>,
+    /// Seconds of the media that went by while frames were due.
+    pub(super) ran: f64,
     /// When the error came, and where.
     failed: Option<(f64, f64)>,
     pub(super) own: Unasked,
@@ -127,6 +129,9 @@ impl Showing {
             let at = self.first.unwrap_or(t);
             let fields = json!({ "ms": round((at - self.since).max(0.0)), "duration_s": self.known_duration() });
             self.tell(out, "playback_start", at, fields);
+        }
+        if self.due && clock > self.clock {
+            self.ran += (clock - self.clock).min(dt / 1000.0 * self.rate.abs() + 0.25);
         }
         self.unasked(t, clock, v, viewer, out);
         self.gap(t, clock, v, due, out);
@@ -309,9 +314,6 @@ impl Showing {
         if self.due {
             // What was not told any more is not known for long.
             self.watched += (t - self.last).clamp(0.0, 1500.0);
-        }
-        if why == REPLACED && self.broke_off().is_some() {
-            self.open = None; // it goes on, from one source to the next
         }
         if let Some(stall) = &self.open {
             let end = t.min(stall.end + 1500.0);

@@ -383,6 +383,9 @@ fn a_source_tried_again_in_vain_stands_all_the_while() {
     let mut film = breaks_off(film(false).plays(7000.0));
     for _ in 0..4 {
         film = breaks_off(again(film, 200.0));
+        // After the error: it says that it plays, and its clock stands.
+        film.wait(3000.0);
+        film.say("sample");
     }
     assert!(film.oracle.standing(film.t).is_some_and(|ms| ms > 7000.0));
     let why = film.oracle.verdict(film.t, LONG_STALL_MS).expect("noticed");
