@@ -8,6 +8,8 @@ mod memory;
 mod single;
 mod stalls;
 
+pub use stalls::LONG_STALL_MS;
+
 /// A measure an objective may name.
 pub struct Measure {
     name: &'static str,
