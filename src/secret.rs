@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use base64::Engine as _;
+use memchr::{memchr_iter, memchr2, memmem};
 use serde_json::Value;
 use std::sync::{Arc, RwLock};
 
@@ -69,11 +70,15 @@ impl Secrets {
     }
 
     /// Whether there may be something to hide in a text. It says no only where [`Secrets::hide`] would find nothing.
-    pub fn may_be_in(&self, text: &str) -> bool {
-        let known = self.0.read().map_or(true, |known| known.iter().any(|secret| text.contains(secret.as_str())));
-        let bearer = |at: usize| at >= 6 && text.as_bytes()[at - 6..at].eq_ignore_ascii_case(b"bearer");
+    pub fn may_be_in(&self, text: &[u8]) -> bool {
+        let is_in = |secret: &String| memmem::find(text, secret.as_bytes()).is_some();
+        let known = self.0.read().map_or(true, |known| known.iter().any(is_in));
+        let bearer = |at: usize| at >= 6 && text[at - 6..at].eq_ignore_ascii_case(b"bearer");
         // An e-mail address or a URL's credentials; a URL's query; a JWT; a bearer token.
-        known || text.contains(['@', '?']) || text.contains("eyJ") || text.match_indices(' ').any(|(at, _)| bearer(at))
+        known
+            || memchr2(b'@', b'?', text).is_some()
+            || memmem::find(text, b"eyJ").is_some()
+            || memchr_iter(b' ', text).any(bearer)
     }
 
     /// Hides secrets in every string of a value.

@@ -6,7 +6,6 @@ use crate::secret::Secrets;
 use crate::unit::thousandths;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -50,7 +49,7 @@ struct Queue {
 
 #[derive(Default)]
 struct Waiting {
-    text: String,
+    text: Vec<u8>,
     lines: usize,
     /// Who waits for all before to be durable.
     syncs: Vec<SyncSender<std::io::Result<()>>>,
@@ -73,11 +72,11 @@ impl Queue {
     }
 
     /// Adds a line, unless there is no room.
-    fn add(&self, line: &str) {
+    fn add(&self, line: &[u8]) {
         let added = self.change(|waiting| {
             let fits = !waiting.failed && waiting.lines < QUEUE;
             if fits {
-                waiting.text.push_str(line);
+                waiting.text.extend_from_slice(line);
                 waiting.lines += 1;
             }
             fits
@@ -88,7 +87,7 @@ impl Queue {
     }
 
     /// Waits for something: moves it to `batch`, with the number of its lines and who waits. `None` at the end.
-    fn take(&self, batch: &mut String) -> Option<(usize, Vec<SyncSender<std::io::Result<()>>>)> {
+    fn take(&self, batch: &mut Vec<u8>) -> Option<(usize, Vec<SyncSender<std::io::Result<()>>>)> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         while waiting.text.is_empty() && waiting.syncs.is_empty() {
             if waiting.closed {
@@ -184,13 +183,11 @@ impl Log {
     pub fn tell(&self, event: &str, source: Origin, ids: &Arc<Ids>, hash: Option<&str>, fields: &impl Serialize) {
         let t_ms = thousandths(self.now_ms());
         thread_local! {
-            static SCRATCH: std::cell::RefCell<(Vec<u8>, String)> = const { std::cell::RefCell::new((Vec::new(), String::new())) };
+            static SCRATCH: std::cell::RefCell<(Vec<u8>, Vec<u8>)> = const { std::cell::RefCell::new((Vec::new(), Vec::new())) };
         }
         SCRATCH.with_borrow_mut(|(text, line)| {
             text.clear();
-            // Strings, numbers and maps only: nothing here can fail to serialise.
-            let written = serde_json::to_writer(&mut *text, fields).is_ok();
-            let text = std::str::from_utf8(text).ok().filter(|_| written).unwrap_or("{}");
+            add_json(text, fields);
             if self.0.secrets.may_be_in(text) {
                 // Looked at piece by piece.
                 let ids = Ids { media_url_hash: hash.map(str::to_owned), ..Ids::clone(ids) };
@@ -199,23 +196,34 @@ impl Log {
             }
             let seq = self.0.seq.fetch_add(1, Ordering::Relaxed);
             let micros = self.0.wall.as_microsecond() + (t_ms * 1000.0) as i64;
-            let millis = micros.rem_euclid(1_000_000) / 1000;
-            let (source, t_ms, hash) = (json_text(&source), json_text(&t_ms), json_text(&hash));
+            let millis = (micros.rem_euclid(1_000_000) / 1000) as u16;
             line.clear();
+            let add = |line: &mut Vec<u8>, text: &str| line.extend_from_slice(text.as_bytes());
+            // Without `write!`, which takes as long as all the rest.
+            add(line, r#"{"v":"#);
+            add_json(line, &VERSION);
+            add(line, r#","event":""#);
+            add(line, event);
+            add(line, r#"","source":"#);
+            add_json(line, &source);
+            add(line, r#","timestamp":""#);
             {
                 let mut same = self.0.same.lock().unwrap_or_else(PoisonError::into_inner);
-                let second = same.second(micros.div_euclid(1_000_000));
-                // Writing to memory cannot fail.
-                let _ = write!(
-                    line,
-                    r#"{{"v":{VERSION},"event":"{event}","source":{source},"timestamp":"{second}.{millis:03}Z","t_ms":{t_ms},"seq":{seq},"#
-                );
+                add(line, same.second(micros.div_euclid(1_000_000)));
+                line.push(b'.');
+                line.extend([100, 10, 1].map(|place| b'0' + (millis / place % 10) as u8));
+                add(line, r#"Z","t_ms":"#);
+                add_json(line, &t_ms);
+                add(line, r#","seq":"#);
+                add_json(line, &seq);
+                line.push(b',');
                 let (before, after) = same.ids(ids, &self.0.run_id);
-                for part in [before, &hash, after, ","] {
-                    line.push_str(part);
-                }
+                add(line, before);
+                add_json(line, &hash);
+                add(line, after);
+                line.push(b',');
             }
-            line.push_str(bare(text));
+            line.extend_from_slice(text.get(1..text.len().saturating_sub(1)).unwrap_or_default());
             seal_open(line);
             self.0.queue.add(line);
         });
@@ -239,7 +247,7 @@ impl Log {
                 _ => Map::new(),
             },
         };
-        self.0.queue.add(&event.line());
+        self.0.queue.add(event.line().as_bytes());
         event
     }
 
@@ -260,6 +268,11 @@ impl Log {
     }
 }
 
+/// Adds JSON to a text. Strings, numbers and maps only: nothing here can fail to serialise, nor writing to memory.
+fn add_json(text: &mut Vec<u8>, value: &impl Serialize) {
+    let _ = serde_json::to_writer(text, value);
+}
+
 /// Drains whatever is queued into one write: a line when idle, many under load. Ends at the first failed write, so
 /// that later events count as dropped.
 fn write_all(queue: &Queue, mut file: File) {
@@ -268,9 +281,9 @@ fn write_all(queue: &Queue, mut file: File) {
     const REST: Duration = Duration::from_millis(2);
     /// What is kept of the memory that a great many took.
     const USUAL: usize = 1 << 20;
-    let mut batch = String::new();
+    let mut batch = Vec::new();
     while let Some((lines, syncs)) = queue.take(&mut batch) {
-        let mut done = file.write_all(batch.as_bytes());
+        let mut done = file.write_all(&batch);
         batch.clear();
         batch.shrink_to(USUAL);
         let rest = syncs.is_empty();

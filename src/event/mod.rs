@@ -13,7 +13,6 @@ use crate::error::{Error, Operator, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::Path;
@@ -147,16 +146,18 @@ impl Event {
 
 /// Ends an object's text with its check sum.
 fn seal(object: &str) -> String {
-    let mut body = object.strip_suffix('}').unwrap_or(object).to_owned();
+    let mut body = object.strip_suffix('}').unwrap_or(object).as_bytes().to_vec();
     seal_open(&mut body);
-    body
+    String::from_utf8(body).unwrap_or_default() // it was text, and stays one
 }
 
 /// The same for an object whose end is not written yet.
-fn seal_open(body: &mut String) {
-    let crc = crc32c::crc32c(body.as_bytes());
-    // Writing to memory cannot fail.
-    let _ = writeln!(body, ",\"crc\":\"{crc:08x}\"}}");
+fn seal_open(body: &mut Vec<u8>) {
+    let crc = crc32c::crc32c(body);
+    body.extend_from_slice(br#","crc":""#);
+    // Without `format!`: thousands of times a second.
+    body.extend((0..8).rev().map(|digit| b"0123456789abcdef"[(crc >> (digit * 4)) as usize & 15]));
+    body.extend_from_slice(b"\"}\n");
 }
 
 /// JSON of what cannot fail to be JSON.

@@ -2,11 +2,15 @@
 //! known to frame a body is read out of it, strictly.
 
 use super::Edit;
+use memchr::{memchr, memchr_iter, memmem};
+use std::mem::MaybeUninit;
 
 /// The longest head that is read, octets.
 pub const LONGEST: usize = 256 * 1024;
 /// The most fields a head may have.
 pub const MOST_FIELDS: usize = 256;
+/// Room for what a browser or a server mostly sends.
+const USUAL_FIELDS: usize = 20;
 
 /// A head: its start line and its fields in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,9 +66,9 @@ impl Head {
     /// Bare LF, folded lines, and whitespace before a colon are refused: two readers could take them differently.
     pub fn request(bytes: &[u8]) -> Result<Option<(Self, usize)>, Bad> {
         let Some(length) = end_of(bytes)? else { return Ok(None) };
-        let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
-        let mut request = httparse::Request::new(&mut fields);
-        match request.parse(&bytes[..length]) {
+        let mut fields = [MaybeUninit::uninit(); MOST_FIELDS];
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(&bytes[..length], &mut fields) {
             Ok(httparse::Status::Complete(n)) if n == length => Ok(Some((Self::keep(&bytes[..length]), length))),
             Ok(_) => Err(Bad::Malformed("the head ends before its empty line")),
             Err(e) => Err(refused(e)),
@@ -77,9 +81,10 @@ impl Head {
             return Err(Bad::Malformed("no HTTP/1.x status line"));
         }
         let Some(length) = end_of(bytes)? else { return Ok(None) };
-        let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
-        let mut response = httparse::Response::new(&mut fields);
-        match response.parse(&bytes[..length]) {
+        let mut fields = [MaybeUninit::uninit(); MOST_FIELDS];
+        let mut response = httparse::Response::new(&mut []);
+        let config = httparse::ParserConfig::default();
+        match config.parse_response_with_uninit_headers(&mut response, &bytes[..length], &mut fields) {
             Ok(httparse::Status::Complete(n)) if n == length => Ok(Some((Self::keep(&bytes[..length]), length))),
             Ok(_) => Err(Bad::Malformed("the head ends before its empty line")),
             Err(e) => Err(refused(e)),
@@ -95,18 +100,20 @@ impl Head {
 
     /// Splits checked text into lines.
     fn keep(bytes: &[u8]) -> Self {
-        let mut head = Head { text: bytes.to_vec(), ..Head::default() };
+        let mut head = Head { text: bytes.to_vec(), start: (0, 0), lines: Vec::with_capacity(USUAL_FIELDS) };
         let mut from = 0;
-        for to in memchr_crlf(bytes) {
+        // Every LF of a checked head has its CR.
+        for end in memchr_iter(b'\n', bytes) {
+            let to = end - 1;
             match (from, to - from) {
                 (0, _) => head.start = (0, to),
                 (_, 0) => break,
                 _ => {
-                    let name = bytes[from..to].iter().position(|b| *b == b':').unwrap_or(to - from);
+                    let name = memchr(b':', &bytes[from..to]).unwrap_or(to - from);
                     head.lines.push(Line { from, name: from + name, to });
                 }
             }
-            from = to + 2;
+            from = end + 1;
         }
         head
     }
@@ -280,9 +287,9 @@ impl Head {
 
 /// Where the head ends, its empty line included. A bare LF is refused.
 fn end_of(bytes: &[u8]) -> Result<Option<usize>, Bad> {
-    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4);
+    let end = memmem::find(bytes, b"\r\n\r\n").map(|at| at + 4);
     let head = &bytes[..end.unwrap_or(bytes.len())];
-    let bare = head.iter().enumerate().any(|(at, b)| *b == b'\n' && (at == 0 || head[at - 1] != b'\r'));
+    let bare = memchr_iter(b'\n', head).any(|at| at == 0 || head[at - 1] != b'\r');
     match end {
         // Who wants to pass over empty lines before a request does so himself.
         _ if bytes.starts_with(b"\r") => Err(Bad::Malformed("an empty line instead of a start line")),
@@ -291,10 +298,6 @@ fn end_of(bytes: &[u8]) -> Result<Option<usize>, Bad> {
         None if bytes.len() > LONGEST => Err(Bad::TooLarge),
         end => Ok(end),
     }
-}
-
-fn memchr_crlf(bytes: &[u8]) -> impl Iterator<Item = usize> {
-    bytes.windows(2).enumerate().filter(|(_, w)| *w == b"\r\n").map(|(at, _)| at)
 }
 
 fn refused(e: httparse::Error) -> Bad {

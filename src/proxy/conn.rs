@@ -338,5 +338,5 @@ impl Conn {
 pub(super) fn is_worth_reading(data: &[u8], searched: &mut usize) -> bool {
     let from = std::mem::replace(searched, data.len());
     let ends = |at: usize| at == 0 || data[at - 1] != b'\r' || data[..=at].ends_with(b"\r\n\r\n");
-    data[from..].iter().enumerate().any(|(at, b)| *b == b'\n' && ends(from + at))
+    memchr::memchr_iter(b'\n', &data[from..]).any(|at| ends(from + at))
 }

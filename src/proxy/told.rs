@@ -56,18 +56,10 @@ pub(super) struct Told {
 
 /// The response's head as it was sent, and how long that took.
 struct Answered {
+    status: u16,
+    promised: Option<u64>,
     head: Head,
     after: Duration,
-}
-
-impl Answered {
-    fn status(&self) -> u16 {
-        self.head.status().map_or(0, |(status, _)| status)
-    }
-
-    fn promised(&self) -> Option<u64> {
-        self.head.content_length().ok().flatten()
-    }
 }
 
 impl Told {
@@ -138,15 +130,20 @@ impl Told {
 
     /// The response's head was sent to the client, as it is here.
     pub(super) fn answered(&mut self, head: Head) {
-        let answered = Answered { head, after: self.started.elapsed() };
+        let answered = Answered {
+            status: head.status().map_or(0, |(status, _)| status),
+            promised: head.content_length().ok().flatten(),
+            head,
+            after: self.started.elapsed(),
+        };
         self.live.head(|e| {
             let field = |name| answered.head.get(name).map(str::to_owned);
-            (e.status, e.promised) = (Some(answered.status()), answered.promised());
+            (e.status, e.promised) = (Some(answered.status), answered.promised);
             e.content_range = field("content-range");
             e.content_length = field("content-length");
             e.content_type = field("content-type");
         });
-        let first = match answered.status() {
+        let first = match answered.status {
             200 => true,
             206 => answered.head.get("content-range").is_some_and(|range| range.trim_start().starts_with("bytes 0-")),
             _ => false,
@@ -253,7 +250,7 @@ impl Told {
             method: &asked.method,
             url: &url,
             host: &asked.to.name,
-            status: response.map(Answered::status),
+            status: response.map(|r| r.status),
             range: asked.head.get("range"),
             content_range: field("content-range"),
             content_length: field("content-length"),
@@ -261,7 +258,7 @@ impl Told {
             accept_ranges: field("accept-ranges"),
             etag: field("etag"),
             acao: field("access-control-allow-origin"),
-            bytes_promised: response.and_then(Answered::promised),
+            bytes_promised: response.and_then(|r| r.promised),
             bytes_sent: self.sent,
             bytes_received: self.received,
             ended: self.ended,

@@ -1,6 +1,7 @@
 // What the proxy costs when it does nothing: the same requests directly, through Soundcheck, nginx, HAProxy and mitmproxy, in
-// turns. Soundcheck writes its events meanwhile; the others write no log at all, but for the nginx that says so: a line of
-// JSON for each request, with the fields that nginx knows.
+// turns. Soundcheck writes its events meanwhile; the others write no log at all, but for those that say so: nginx a line of
+// JSON for each request, with the fields that it knows. `relay` is the least that can lie between: it passes octets on and
+// reads no head; with a log, it writes as many octets for each answer as an event has.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
@@ -24,7 +25,7 @@ const { values: options } = parseArgs({
 });
 const rounds = Number(options.rounds);
 const SHAPES = [['/small', 1], ['/small', 64], ['/large', 1], ['/large', 64]];
-const NAMES = ['direct', 'soundcheck', 'nginx', 'nginx, log', 'haproxy', 'mitmproxy'].filter((name) => options.only?.includes(name) ?? true);
+const NAMES = ['direct', 'soundcheck', 'nginx', 'nginx, log', 'relay', 'relay, log', 'haproxy', 'mitmproxy'].filter((name) => options.only?.includes(name) ?? true);
 const work = mkdtempSync(join(tmpdir(), 'bench-'));
 const running = [];
 
@@ -82,6 +83,8 @@ const START = {
     options.soundcheck, 'proxy', 'clean', '--to', `http://127.0.0.1:${origin}`, '--listen', '127.0.0.1:0', '--json',
     '--events', join(work, 'events.jsonl'),
   ]),
+  relay: (origin) => serve([options.wire, 'relay', `127.0.0.1:${origin}`]),
+  'relay, log': (origin) => serve([options.wire, 'relay', `127.0.0.1:${origin}`, join(work, 'lines')]),
   nginx: (origin) => START.nginxWith(origin, 'off'),
   'nginx, log': (origin) => START.nginxWith(origin, `${work}/access.log events buffer=64k flush=1s`),
   async nginxWith(origin, log) {

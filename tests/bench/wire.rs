@@ -1,7 +1,9 @@
 //! The two ends of `ci/bench proxy`: an origin and a load generator on epoll, one thread each, so that what is measured
-//! is what lies between them. Not part of what is installed.
+//! is what lies between them. And the least that can lie there: a relay that reads no head. Not part of what is installed.
 //!
 //!     wire origin                          prints `wire: listening on 127.0.0.1:PORT`
+//!     wire relay ADDRESS [LOG]             the same; octets are passed on unread, by a thread for each processor. With LOG
+//!                                          a line as long as an event is written for each answer
 //!     wire load ADDRESS PATH CONNECTIONS SECONDS
 //!                                          prints a line of JSON: requests and octets counted, requests in
 //!                                          all, seconds counted, latencies in us
@@ -12,6 +14,7 @@ use rustix::fd::OwnedFd;
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Octets of `/small` and `/large`.
@@ -28,6 +31,7 @@ fn main() {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["origin"] => origin(),
+        ["relay", to] | ["relay", to, _] => to.parse().map_or_else(|_| usage(), |to| relay(to, words.get(2).copied())),
         ["load", to, path, connections, seconds] => match (to.parse(), connections.parse(), seconds.parse()) {
             (Ok(to), Ok(connections), Ok(seconds)) => load(to, path, connections, seconds),
             _ => usage(),
@@ -41,7 +45,7 @@ fn main() {
 }
 
 fn usage() -> Result<()> {
-    Err(std::io::Error::other("usage: wire origin | load ADDRESS PATH CONNECTIONS SECONDS"))
+    Err(std::io::Error::other("usage: wire origin | relay ADDRESS [LOG] | load ADDRESS PATH CONNECTIONS SECONDS"))
 }
 
 /// Sockets and who is ready.
@@ -52,15 +56,15 @@ struct Poll {
 
 impl Poll {
     fn new() -> Result<Self> {
-        Ok(Self { epoll: epoll::create(CreateFlags::CLOEXEC)?, ready: Vec::with_capacity(256) })
+        Ok(Self::of(epoll::create(CreateFlags::CLOEXEC)?))
     }
 
-    /// Told once for every change: whoever is told reads and writes until nothing more goes.
+    fn of(epoll: OwnedFd) -> Self {
+        Self { epoll, ready: Vec::with_capacity(256) }
+    }
+
     fn add(&self, stream: &TcpStream, key: u64) -> Result<()> {
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        Ok(epoll::add(&self.epoll, stream, EventData::new_u64(key), flags)?)
+        add(&self.epoll, stream, key)
     }
 
     fn wait(&mut self) -> Result<Vec<u64>> {
@@ -68,6 +72,14 @@ impl Poll {
         epoll::wait(&self.epoll, spare_capacity(&mut self.ready), None)?;
         Ok(self.ready.iter().map(|e| e.data.u64()).collect())
     }
+}
+
+/// Told once for every change: whoever is told reads and writes until nothing more goes.
+fn add(epoll: &OwnedFd, stream: &TcpStream, key: u64) -> Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+    Ok(epoll::add(epoll, stream, EventData::new_u64(key), flags)?)
 }
 
 /// What a read or a write came to.
@@ -147,6 +159,96 @@ fn serve(client: &mut Served, answers: &[Vec<u8>; 2], buffer: &mut [u8]) -> bool
         }
     }
     true
+}
+
+/// One of a relay's two sockets, and what came from the other and did not go yet.
+struct End {
+    stream: TcpStream,
+    waits: Vec<u8>,
+}
+
+/// What a relay writes for each answer: as many octets as an event has.
+const LINE: usize = 800;
+/// Lines are written so many octets at a time.
+const LINES: usize = 64 << 10;
+
+fn relay(to: SocketAddr, log: Option<&str>) -> Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    println!("wire: listening on {}", listener.local_addr()?);
+    let log = log.map(|path| std::fs::File::options().create(true).append(true).open(path)).transpose()?;
+    let threads = std::thread::available_parallelism()?.get();
+    let mut workers = Vec::new();
+    for _ in 0..threads {
+        let (epoll, pairs) = (epoll::create(CreateFlags::CLOEXEC)?, Arc::new(Mutex::new(HashMap::new())));
+        let log = log.as_ref().map(|file| file.try_clone()).transpose()?;
+        workers.push((epoll.try_clone()?, pairs.clone()));
+        std::thread::spawn(move || pass_on(Poll::of(epoll), &pairs, log));
+    }
+    for key in 0.. {
+        let ends = [listener.accept()?.0, TcpStream::connect(to)?].map(|stream| End { stream, waits: Vec::new() });
+        let (epoll, pairs) = &workers[key as usize % threads];
+        let added = [ends[0].stream.try_clone()?, ends[1].stream.try_clone()?];
+        pairs.lock().map_err(|_| std::io::Error::other("a thread panicked"))?.insert(key, ends);
+        for (side, stream) in added.iter().enumerate() {
+            add(epoll, stream, key * 2 + side as u64)?;
+        }
+    }
+    Ok(())
+}
+
+/// Passes on what comes on the pairs of one thread, for ever.
+fn pass_on(mut poll: Poll, pairs: &Mutex<HashMap<u64, [End; 2]>>, mut log: Option<std::fs::File>) -> Result<()> {
+    let (mut buffer, line, mut lines) = (vec![0; 256 << 10], [b'x'; LINE], Vec::new());
+    loop {
+        for key in poll.wait()? {
+            let mut pairs = pairs.lock().map_err(|_| std::io::Error::other("a thread panicked"))?;
+            let Some([client, server]) = pairs.get_mut(&(key / 2)) else { continue };
+            // Whichever is ready: there may be something to read from it, and room for what waited for it.
+            let (from, to) = if key % 2 == 0 { (client, server) } else { (server, client) };
+            if !(moved(to, from, &mut []) && moved(from, to, &mut buffer)) {
+                pairs.remove(&(key / 2));
+                continue;
+            }
+            if let (Some(log), 1, true) = (&mut log, key % 2, buffer.starts_with(b"HTTP/1.1 ")) {
+                buffer[0] = 0; // counted
+                lines.extend_from_slice(&line);
+                if lines.len() >= LINES {
+                    log.write_all(&lines)?;
+                    lines.clear();
+                }
+            }
+        }
+    }
+}
+
+/// Moves what waits and, with a buffer, what comes, until no more goes; false when one of them is gone.
+fn moved(from: &mut End, to: &mut End, buffer: &mut [u8]) -> bool {
+    loop {
+        while !to.waits.is_empty() {
+            match went(to.stream.write(&to.waits)) {
+                Went::Octets(n) => drop(to.waits.drain(..n)),
+                Went::Later => return true,
+                Went::Gone => return false,
+            }
+        }
+        if buffer.is_empty() {
+            return true;
+        }
+        let n = match went(from.stream.read(buffer)) {
+            Went::Octets(n) => n,
+            Went::Later => return true,
+            Went::Gone => return false,
+        };
+        let sent = match went(to.stream.write(&buffer[..n])) {
+            Went::Octets(sent) => sent,
+            Went::Later => 0,
+            Went::Gone => return false,
+        };
+        to.waits.extend_from_slice(&buffer[sent..n]);
+        if sent == n && n < buffer.len() {
+            return true; // there was no more; what comes is told
+        }
+    }
 }
 
 /// A request under way.
