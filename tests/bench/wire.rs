@@ -203,9 +203,10 @@ fn pass_on(mut poll: Poll, pairs: &Mutex<HashMap<u64, [End; 2]>>, mut log: Optio
         for key in poll.wait()? {
             let mut pairs = pairs.lock().map_err(|_| std::io::Error::other("a thread panicked"))?;
             let Some([client, server]) = pairs.get_mut(&(key / 2)) else { continue };
-            // Whichever is ready: there may be something to read from it, and room for what waited for it.
+            // Whichever is ready: there may be something to read from it, and room for what waited for it and stopped the other.
             let (from, to) = if key % 2 == 0 { (client, server) } else { (server, client) };
-            if !(moved(to, from, &mut []) && moved(from, to, &mut buffer)) {
+            let went_on = from.waits.is_empty() || moved(to, from, &mut buffer);
+            if !(went_on && moved(from, to, &mut buffer)) {
                 pairs.remove(&(key / 2));
                 continue;
             }
@@ -221,7 +222,7 @@ fn pass_on(mut poll: Poll, pairs: &Mutex<HashMap<u64, [End; 2]>>, mut log: Optio
     }
 }
 
-/// Moves what waits and, with a buffer, what comes, until no more goes; false when one of them is gone.
+/// Moves what waits and what comes, until no more goes; false when one of them is gone.
 fn moved(from: &mut End, to: &mut End, buffer: &mut [u8]) -> bool {
     loop {
         while !to.waits.is_empty() {
@@ -230,9 +231,6 @@ fn moved(from: &mut End, to: &mut End, buffer: &mut [u8]) -> bool {
                 Went::Later => return true,
                 Went::Gone => return false,
             }
-        }
-        if buffer.is_empty() {
-            return true;
         }
         let n = match went(from.stream.read(buffer)) {
             Went::Octets(n) => n,

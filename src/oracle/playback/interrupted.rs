@@ -64,6 +64,6 @@ impl Interrupted {
             position(self.position),
             ms / 1000.0
         );
-        (told, Wrong { words, stood: Some((self.since, ms)) })
+        (told, Wrong { stood: Some((self.since, ms)), ..Wrong::new(words) })
     }
 }

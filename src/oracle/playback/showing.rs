@@ -212,7 +212,7 @@ impl Showing {
             "error": self.error,
         });
         self.tell(out, "playback_end", t, fields);
-        out.wrongs.push(Wrong { words, stood: None });
+        out.wrongs.push(Wrong::new(words));
     }
 
     fn tell_end(&mut self, t: f64, reason: &str, out: &mut Out<'_>) {
@@ -263,7 +263,7 @@ impl Showing {
                 position(want),
                 position(clock)
             );
-            out.wrongs.push(Wrong { words, stood: None });
+            out.wrongs.push(Wrong::new(words));
         }
     }
 
@@ -292,7 +292,7 @@ impl Showing {
             "error": self.error,
         });
         self.tell(out, "playback_no_picture", start, fields);
-        out.wrongs.push(Wrong { words, stood: None });
+        out.wrongs.push(Wrong::new(words));
     }
 
     /// Since when its picture stands, and where, if it broke off: by an error, or by octets that do not come.

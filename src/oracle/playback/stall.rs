@@ -1,9 +1,9 @@
 //! Stalls: frames that do not come though they should, told apart from a busy machine, a loop's new begin and a start.
 
 use super::showing::Showing;
-use super::{HINT_MS, Kind, Out, STALL_MS, STALLED_BEFORE_MS, WRAP_MS, Wrong, position};
+use super::{HINT_MS, Kind, Out, STALL_MS, STALLED_BEFORE_MS, STUTTERS, WRAP_MS, Wrong, position};
 use crate::browser::probe::Video;
-use crate::unit::hundredths;
+use crate::unit::{hundredths, show_ms};
 use serde_json::json;
 
 /// A stall under way.
@@ -125,6 +125,20 @@ impl Showing {
         });
         self.tell(out, "playback_stall", stall.start, fields);
         out.wrongs.push(self.wrong(&stall, !open));
+        out.wrongs.extend(self.stutters(stall.end));
+    }
+
+    /// Chromium waits often and shortly where Firefox waits once and long: added up, both keep the viewer waiting.
+    fn stutters(&self, t: f64) -> Option<Wrong> {
+        let share = self.standing / self.watched.max(self.standing);
+        let words = format!(
+            "the video stood still {} times, {} in all: {:.0} % of the time watched",
+            self.stalls,
+            show_ms(self.standing),
+            share * 100.0
+        );
+        let stood = Some((t - self.standing, self.standing));
+        (share > STUTTERS && self.stalls > 1).then(|| Wrong { stood, in_all: true, ..Wrong::new(words) })
     }
 
     pub(super) fn standing(&self) -> Option<f64> {
@@ -139,7 +153,7 @@ impl Showing {
     }
 
     fn wrong(&self, stall: &Stall, recovered: bool) -> Wrong {
-        Wrong { words: self.words(stall, recovered), stood: Some((stall.start, stall.end - stall.start)) }
+        Wrong { stood: Some((stall.start, stall.end - stall.start)), ..Wrong::new(self.words(stall, recovered)) }
     }
 
     fn words(&self, stall: &Stall, recovered: bool) -> String {
