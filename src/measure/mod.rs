@@ -8,7 +8,7 @@ mod memory;
 mod single;
 mod stalls;
 
-pub use stalls::LONG_STALL_MS;
+pub use stalls::{LONG_STALL_MS, STUTTERS};
 
 /// A measure an objective may name.
 pub struct Measure {

@@ -6,6 +6,9 @@ use crate::event::{Event, Origin};
 /// A stall longer than this counts, milliseconds (P1.19).
 pub const LONG_STALL_MS: f64 = 3000.0;
 
+/// A video that stands for more than this share of the time watched, in however short pieces, does not play on.
+pub const STUTTERS: f64 = 0.1;
+
 #[derive(Default)]
 pub(super) struct LongStalls {
     count: u64,

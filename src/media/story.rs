@@ -4,7 +4,7 @@ use super::Exchange;
 use super::class::{Classed, Element, Ending, Facts, Looked, classify};
 use super::lint::{Lint, Severity};
 use crate::event::{Event, Origin};
-use crate::measure::LONG_STALL_MS;
+use crate::measure::{LONG_STALL_MS, STUTTERS};
 use crate::table::Row;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -66,13 +66,14 @@ struct Failure {
 
 impl Story {
     /// The names of the events it reads.
-    pub const READS: [&str; 8] = [
+    pub const READS: [&str; 9] = [
         "video_proxy_response",
         "upstream_violation",
         "fault_applied",
         "environment",
         "step_end",
         "playback_stall",
+        "playback_summary",
         "playback_end",
         "journey_end",
     ];
@@ -115,6 +116,13 @@ impl Story {
                 if !event.flag("recovered") || long > LONG_STALL_MS {
                     let at = event.number("end_ms").unwrap_or(event.t_ms);
                     self.stopped = Some(stopped(event, at, long, Ending::FrozeAt));
+                }
+            }
+            "playback_summary" if self.stopped.is_none() => {
+                let (stood, watched) = (event.number("stalled_ms"), event.number("watched_ms"));
+                let (stood, watched) = (stood.unwrap_or_default(), watched.unwrap_or_default());
+                if stood > LONG_STALL_MS && stood > STUTTERS * watched {
+                    self.stopped = Some(stopped(event, event.t_ms, stood, Ending::FrozeAt));
                 }
             }
             "playback_end" if event.flag("premature") => {

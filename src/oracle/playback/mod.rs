@@ -12,7 +12,7 @@ mod stall;
 mod unasked;
 
 use crate::browser::probe::Video;
-use crate::measure::LONG_STALL_MS;
+use crate::measure::{LONG_STALL_MS, STUTTERS};
 use interrupted::Interrupted;
 use serde_json::Value;
 use showing::Showing;
@@ -31,8 +31,8 @@ const ELSEWHERE_S: f64 = 1.0;
 const MISSING_S: f64 = 1.0;
 /// A clock that runs for so long without any picture, seconds.
 const NO_PICTURE_S: f64 = 3.0;
-/// A video that stands for more than this share of the time watched, in however short pieces, does not play on.
-const STUTTERS: f64 = 0.1;
+/// The same where a fault plan allows a longer stall: what stands for half of the time does not play.
+const HALF: f64 = 0.5;
 /// How long after bytes stopped coming a browser's `stalled` belongs to the stall it led to.
 const STALLED_BEFORE_MS: f64 = 15_000.0;
 
@@ -79,17 +79,18 @@ pub struct Wrong {
     /// When it began, on the run's clock, and for how long it lasted, milliseconds, if it is one of those that may be short:
     /// frames that did not come.
     pub stood: Option<(f64, f64)>,
-    /// It is many short ones together. Where a fault plan allows a long one, they are what it planned.
-    pub in_all: bool,
+    /// The share of the time watched that many short ones took together.
+    pub share: Option<f64>,
 }
 
 impl Wrong {
     fn new(words: String) -> Self {
-        Self { words, stood: None, in_all: false }
+        Self { words, stood: None, share: None }
     }
 
     fn longer(&self, ms: f64) -> bool {
-        self.stood.is_none_or(|(_, stood)| stood > ms) && (!self.in_all || ms <= LONG_STALL_MS)
+        let most = if ms > LONG_STALL_MS { HALF } else { STUTTERS };
+        self.stood.is_none_or(|(_, stood)| stood > ms) && self.share.is_none_or(|share| share > most)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Stalls: frames that do not come though they should, told apart from a busy machine, a loop's new begin and a start.
 
 use super::showing::Showing;
-use super::{HINT_MS, Kind, Out, STALL_MS, STALLED_BEFORE_MS, STUTTERS, WRAP_MS, Wrong, position};
+use super::{HINT_MS, Kind, Out, STALL_MS, STALLED_BEFORE_MS, WRAP_MS, Wrong, position};
 use crate::browser::probe::Video;
 use crate::unit::{hundredths, show_ms};
 use serde_json::json;
@@ -138,7 +138,7 @@ impl Showing {
             share * 100.0
         );
         let stood = Some((t - self.standing, self.standing));
-        (share > STUTTERS && self.stalls > 1).then(|| Wrong { stood, in_all: true, ..Wrong::new(words) })
+        (self.stalls > 1).then(|| Wrong { stood, share: Some(share), ..Wrong::new(words) })
     }
 
     pub(super) fn standing(&self) -> Option<f64> {
