@@ -3,7 +3,7 @@
 use crate::browser::Kind;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::measure::{Fold, MEASURES, Measure, Samples};
+use crate::measure::{self, Fold, MEASURES, Measure, Samples};
 use crate::source::{Problem, Source};
 use crate::stats;
 use crate::table::{Row, did_you_mean, find};
@@ -261,7 +261,7 @@ impl Judging {
     pub fn feed(&mut self, event: &Event) {
         let wanted = self.objective.browser.map(Kind::name);
         if wanted.is_none() || wanted == event.ids.browser.as_deref() {
-            let fold = if event.fields.contains_key("busy_host") { &mut self.left_out } else { &mut self.fold };
+            let fold = if measure::busy(event) { &mut self.left_out } else { &mut self.fold };
             fold.feed(event);
         }
     }

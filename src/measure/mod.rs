@@ -2,9 +2,11 @@
 
 use crate::event::Event;
 use crate::table::Row;
+pub use samples::Samples;
 
 mod console;
 mod memory;
+mod samples;
 mod single;
 mod stalls;
 
@@ -35,43 +37,19 @@ pub trait Fold {
     fn samples(&self) -> Samples;
 }
 
-/// What a measure gives.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Samples {
-    /// Successes out of trials.
-    Trials {
-        /// Successes.
-        good: u64,
-        /// Trials.
-        total: u64,
-    },
-    /// Milliseconds; what never came is infinite, never dropped.
-    Values(Vec<f64>),
-    /// Bytes.
-    Bytes(Vec<f64>),
-    /// Events over minutes of exposure.
-    Count {
-        /// Events.
-        count: u64,
-        /// Minutes.
-        minutes: f64,
-    },
+/// What one play gives every measure that it feeds, in the table's order. What was seen while others kept the machine
+/// busy is no sample.
+pub fn of_play<'e>(events: impl IntoIterator<Item = &'e Event>) -> Vec<(&'static str, Samples)> {
+    let mut folds: Vec<_> = MEASURES.iter().map(|m| (m.name, (m.fold)())).collect();
+    for event in events.into_iter().filter(|e| !busy(e)) {
+        folds.iter_mut().for_each(|(_, fold)| fold.feed(event));
+    }
+    folds.iter().map(|(name, fold)| (*name, fold.samples())).filter(|(_, samples)| !samples.is_empty()).collect()
 }
 
-impl Samples {
-    /// How many.
-    pub fn len(&self) -> u64 {
-        match self {
-            Samples::Trials { total, .. } => *total,
-            Samples::Values(values) | Samples::Bytes(values) => values.len() as u64,
-            Samples::Count { minutes, .. } => u64::from(*minutes > 0.0),
-        }
-    }
-
-    /// None at all.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+/// Whether it was seen while others kept the machine busy.
+pub fn busy(event: &Event) -> bool {
+    event.fields.contains_key("busy_host")
 }
 
 /// Every measure.
