@@ -52,6 +52,26 @@ pub enum Ending {
     Unfinished,
 }
 
+impl Ending {
+    const ALL: [(Ending, &str); 5] = [
+        (Ending::Passed, "passed"),
+        (Ending::Failed, "failed"),
+        (Ending::Broken, "broken"),
+        (Ending::Undecided, "undecided"),
+        (Ending::Unfinished, "unfinished"),
+    ];
+
+    /// As records write it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(ending, _)| *ending == self).map_or("", |(_, name)| name)
+    }
+
+    /// The ending of this name; of no known one: unfinished.
+    pub fn named(name: &str) -> Self {
+        Self::ALL.iter().find(|(_, known)| *known == name).map_or(Ending::Unfinished, |(ending, _)| *ending)
+    }
+}
+
 /// One play: one journey, one browser, one profile, one attempt.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Play {

@@ -3,6 +3,7 @@
 mod address;
 mod check;
 mod doctor;
+mod history;
 mod judge;
 mod list;
 mod progress;
@@ -42,6 +43,8 @@ enum Command {
     Check(check::Args),
     /// Judge a run again, from its record
     Judge(judge::Args),
+    /// Every run that was kept: verdicts, flakes, trends; and records taken in
+    History(history::Args),
     /// What files may say: words, verbs, expectations, measures, and what ships
     List(list::Args),
     /// Plant known defects, and see that each is noticed and nothing else rings
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => block_on(run::main(*args)),
         Command::Check(args) => check::main(&args),
         Command::Judge(args) => judge::main(&args),
+        Command::History(args) => history::main(args),
         Command::List(args) => list::main(&args),
         Command::Verify(args) => block_on(verify::main(args)),
         Command::Proxy(args) => block_on(proxy::main(args, cli.verbose > 0)),

@@ -1,0 +1,119 @@
+//! A PostgreSQL of the test's own: a cluster in a folder of its own, on a Unix socket, ended with the test however that
+//! ends. A missing PostgreSQL is a failure: `ci/setup` installs it.
+#![allow(dead_code, reason = "every test binary uses a part of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running server with the database `postgres`.
+pub struct Cluster {
+    server: Child,
+    dir: tempfile::TempDir,
+}
+
+impl Cluster {
+    pub fn start() -> Self {
+        // Its own user may have to walk through, and a socket's path is short.
+        let dir = tempfile::Builder::new().prefix("soundcheck-pg-").tempdir_in("/tmp").expect("a folder");
+        if root() {
+            let owned = Command::new("chown").arg("postgres").arg(dir.path()).status().expect("chown starts");
+            assert!(owned.success(), "Debian's postgresql makes the user postgres: run ci/setup");
+        }
+        let data = dir.path().join("data");
+        let made = as_user(&program("initdb"))
+            .args(["--no-sync", "--auth=trust", "--username=soundcheck", "--encoding=UTF8", "--locale=C.UTF-8", "-D"])
+            .arg(&data)
+            .current_dir(dir.path())
+            .output()
+            .expect("initdb starts");
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        Self { server: server(dir.path()), dir }
+    }
+
+    /// `--history` for this server.
+    pub fn url(&self) -> String {
+        format!("postgres:///postgres?user=soundcheck&host={}", self.dir.path().display())
+    }
+
+    /// Kills the server with all its processes, as a power cut would.
+    pub fn crash(&mut self) {
+        signal("-KILL", &self.server);
+        let _ = self.server.wait();
+        // Its children end by themselves when it is gone.
+        let (old, name) = (Instant::now(), self.dir.path().file_name().expect("a name"));
+        let there = || Command::new("pgrep").arg("-f").arg(name).output().is_ok_and(|o| o.status.success());
+        while there() {
+            assert!(old.elapsed() < Duration::from_secs(20), "the killed server's processes stay");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Starts it again after [`Cluster::crash`].
+    pub fn again(&mut self) {
+        self.server = server(self.dir.path());
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // At once, and its shared memory with it.
+        signal("-QUIT", &self.server);
+        let _ = self.server.wait();
+    }
+}
+
+fn root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Debian keeps the server's programs out of the PATH.
+fn program(name: &str) -> PathBuf {
+    let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|versions| versions.flatten().map(|v| v.path().join("bin").join(name)).filter(|p| p.exists()).collect())
+        .unwrap_or_default();
+    found.sort();
+    found.pop().unwrap_or_else(|| panic!("no {name} in /usr/lib/postgresql: run ci/setup"))
+}
+
+/// PostgreSQL does not run as root. Should this process die, its server ends too.
+fn as_user(program: &Path) -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", "19", "setpriv", "--pdeathsig", "QUIT"]);
+    if root() {
+        command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]);
+    }
+    command.arg("--").arg(program).stdin(Stdio::null());
+    command
+}
+
+fn server(dir: &Path) -> Child {
+    let log = std::fs::File::create(dir.join("log")).expect("a log");
+    let server = as_user(&program("postgres"))
+        .arg("-D")
+        .arg(dir.join("data"))
+        .args(["-c", "listen_addresses=", "-c", "max_connections=20", "-k"])
+        .arg(dir)
+        // Its processes name it: that is how they are found.
+        .arg("-c")
+        .arg(format!("cluster_name={}", dir.file_name().expect("a name").display()))
+        .current_dir(dir)
+        .stdout(log.try_clone().expect("twice"))
+        .stderr(log)
+        .spawn()
+        .expect("the server starts");
+    let cluster = |ready: &str| std::fs::read_to_string(dir.join("log")).unwrap_or_default().contains(ready);
+    let begun = Instant::now();
+    while !cluster("ready to accept connections") {
+        if begun.elapsed() > Duration::from_secs(60) {
+            signal("-QUIT", &server);
+            panic!("PostgreSQL: {}", std::fs::read_to_string(dir.join("log")).unwrap_or_default());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server
+}
+
+fn signal(signal: &str, server: &Child) {
+    let _ = Command::new("kill").args([signal, &server.id().to_string()]).status();
+}
