@@ -113,7 +113,9 @@ fn a_broken_attempt_is_kept_and_does_not_count() {
     let told: Vec<_> = plays.iter().map(|(_, p)| (p.attempt, p.ending, p.counts, p.renderer.as_str())).collect();
     assert_eq!(told, [(1, Ending::Broken, false, "llvmpipe"), (2, Ending::Passed, true, "llvmpipe")]);
     let samples = samples(&mut history, &["preset load"], &Filter::default());
-    assert_eq!(samples.iter().map(|s| (s.play, s.samples.len())).collect::<Vec<_>>(), [(2, 2)]);
+    assert_eq!(samples.len(), 1);
+    let (measure, given) = &samples[0].samples[0];
+    assert_eq!((samples[0].play, measure.as_str(), given.len()), (2, "preset load", 2));
 }
 
 #[test]
@@ -171,15 +173,11 @@ fn both_databases_answer_alike() {
         }
         found.push((runs.len(), all.len(), samples(&mut sqlite, &[], &filter).len()));
     }
-    let of = MEASURES.len();
-    assert_eq!(
-        found,
-        [(4, 12, 11 * of), (1, 4, 3 * of), (3, 6, 5 * of), (3, 12, 11 * of), (2, 4, 4 * of), (0, 0, 0), (0, 0, 0)]
-    );
+    assert_eq!(found, [(4, 12, 11), (1, 4, 3), (3, 6, 5), (3, 12, 11), (2, 4, 4), (0, 0, 0), (0, 0, 0)]);
     // What was kept is what was given.
     let kept = samples(&mut postgres, &[], &Filter { until: Some(WEEK + 2 * DAY), ..Filter::default() });
     let given = run(1, 4).plays.into_iter().flat_map(|p| p.samples);
-    assert!(given.eq(kept.into_iter().map(|s| (s.measure, s.samples))));
+    assert!(given.eq(kept.into_iter().flat_map(|s| s.samples)));
 }
 
 #[test]
@@ -199,7 +197,8 @@ fn writers_at_once_lose_nothing_and_keep_nothing_twice() {
         let mut history = open(&url);
         assert_eq!(new, 20);
         assert_eq!(history.runs(&Filter::default()).expect("runs").len(), 20);
-        assert_eq!(samples(&mut history, &[], &Filter::default()).len(), 20 * 2 * MEASURES.len());
+        let all = samples(&mut history, &[], &Filter::default());
+        assert!(all.len() == 20 * 2 && all.iter().all(|s| s.samples.len() == MEASURES.len()));
     }
 }
 

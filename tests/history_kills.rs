@@ -66,12 +66,12 @@ fn check(url: &str, acknowledged: &BTreeSet<String>) -> usize {
     let lost: Vec<_> = acknowledged.difference(&kept).collect();
     assert!(lost.is_empty(), "{url} lost {lost:?}");
     let (mut plays, mut samples) = (0, 0);
-    let count = |of: &mut usize| {
-        *of += 1;
+    let mut count = |n: usize| {
+        plays += 1;
+        samples += n;
         Ok(())
     };
-    history.plays(&Filter::default(), |_, _| count(&mut plays)).expect("plays");
-    history.samples(&[], &Filter::default(), |_| count(&mut samples)).expect("samples");
+    history.samples(&[], &Filter::default(), |sampled| count(sampled.samples.len())).expect("samples");
     let whole = kept.len() * PLAYS as usize;
     assert_eq!((plays, samples), (whole, whole * MEASURES.len()), "{url}: a run is there in part");
     kept.len()

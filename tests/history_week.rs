@@ -47,11 +47,13 @@ fn week(name: &str, url: &str) {
         Filter { app: Some("stage".to_owned()), since: Some(WEEK), until: Some(WEEK + 7 * DAY), ..Filter::default() };
     let mut rows = 0;
     let fold = |sampled: soundcheck::history::Sampled| {
-        rows += 1;
-        let key = (sampled.measure, (sampled.started - WEEK) / DAY);
-        match days.get_mut(&key) {
-            Some(samples) => assert!(samples.merge(sampled.samples)),
-            None => drop(days.insert(key, sampled.samples)),
+        let day = (sampled.started - WEEK) / DAY;
+        for (measure, given) in sampled.samples {
+            rows += 1;
+            match days.get_mut(&(measure.clone(), day)) {
+                Some(samples) => assert!(samples.merge(given)),
+                None => _ = days.insert((measure, day), given),
+            }
         }
         Ok(())
     };
@@ -65,8 +67,7 @@ fn week(name: &str, url: &str) {
     );
     assert_eq!(rows, RUNS as usize * PLAYS as usize * MEASURES.len());
     assert_eq!(days.len(), 7 * MEASURES.len());
-    let firsts: u64 = days.values().map(Samples::len).sum();
-    assert!(firsts > 0 && read < Duration::from_secs(2), "read in {read:?}");
+    assert!(read < Duration::from_secs(2), "read in {read:?}");
     assert!(peak() < 100, "{} MB", peak());
 }
 

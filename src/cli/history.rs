@@ -117,10 +117,9 @@ fn text(overview: &Overview) -> String {
         .map(|listed| {
             let run = &listed.run;
             let begun = Timestamp::from_millisecond(run.started).unwrap_or_default();
-            let plural = |n: u64, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
             let retries = match listed.retries {
                 0 => String::new(),
-                n => format!(", {}", plural(n, "retry", "retries")),
+                n => format!(", {}", many(n, "retry", "retries")),
             };
             let flaky = if listed.flaky > 0 { format!(", {} flaky", listed.flaky) } else { String::new() };
             let cut = if run.complete { "" } else { ", cut short" };
@@ -129,7 +128,7 @@ fn text(overview: &Overview) -> String {
                 run.plan.clone(),
                 format!("{} {}", run.app, run.app_version).trim().to_owned(),
                 run.verdict.clone(),
-                format!("{} of {} passed{retries}{flaky}{cut}", listed.passed, plural(listed.plays, "play", "plays")),
+                format!("{} of {} passed{retries}{flaky}{cut}", listed.passed, many(listed.plays, "play", "plays")),
                 run.run_id.clone(),
             ]
         })
@@ -146,16 +145,20 @@ fn text(overview: &Overview) -> String {
     }
     let _ = writeln!(
         out,
-        "{}{} runs; {} of {} first attempts flaky [{} .. {}]; {} retries",
+        "{}{}; {} of {} first attempts flaky [{} .. {}]; {}",
         if rows.is_empty() { "" } else { "\n" },
-        rows.len(),
+        many(rows.len() as u64, "run", "runs"),
         overview.flaky,
         overview.first_attempts,
         show_percent(overview.flake_rate.0),
         show_percent(overview.flake_rate.1),
-        overview.retries
+        many(overview.retries, "retry", "retries")
     );
     out + &trends(&overview.trends)
+}
+
+fn many(n: u64, one: &str, more: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { more })
 }
 
 /// So many days fit a line.

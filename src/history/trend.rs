@@ -109,11 +109,13 @@ fn trends(history: &mut History, filter: &Filter) -> Result<Vec<Trend>> {
     let mut folded: BTreeMap<String, BTreeMap<Date, Samples>> = BTreeMap::new();
     history.samples(&[], &Filter { until, ..filter.clone() }, |sampled| {
         let Some(day) = day(sampled.started) else { return Ok(()) };
-        let days = folded.entry(sampled.measure).or_default();
-        match days.get_mut(&day) {
-            // Of another kind than before: an older Soundcheck measured something else by this name.
-            Some(samples) => drop(samples.merge(sampled.samples)),
-            None => drop(days.insert(day, sampled.samples)),
+        for (measure, given) in sampled.samples {
+            let days = folded.entry(measure).or_default();
+            match days.get_mut(&day) {
+                // Of another kind than before: an older Soundcheck measured something else by this name.
+                Some(samples) => _ = samples.merge(given),
+                None => _ = days.insert(day, given),
+            }
         }
         Ok(())
     })?;

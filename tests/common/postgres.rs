@@ -2,6 +2,7 @@
 //! ends. A missing PostgreSQL is a failure: `ci/setup` installs it.
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -38,11 +39,15 @@ impl Cluster {
 
     /// Kills the server with all its processes, as a power cut would.
     pub fn crash(&mut self) {
-        signal("-KILL", &self.server);
+        signal(Signal::KILL, &self.server);
         let _ = self.server.wait();
-        // Its children end by themselves when it is gone.
-        let (old, name) = (Instant::now(), self.dir.path().file_name().expect("a name"));
-        let there = || Command::new("pgrep").arg("-f").arg(name).output().is_ok_and(|o| o.status.success());
+        // Its children end by themselves when it is gone; each has the cluster's name in its title.
+        let (old, name) = (Instant::now(), self.dir.path().file_name().expect("a name").display().to_string());
+        let title = |pid: PathBuf| std::fs::read(pid.join("cmdline")).unwrap_or_default();
+        let there = || {
+            let all = std::fs::read_dir("/proc").expect("reads").flatten().map(|e| title(e.path()));
+            all.filter(|t| t.starts_with(b"postgres:")).any(|t| String::from_utf8_lossy(&t).contains(&name))
+        };
         while there() {
             assert!(old.elapsed() < Duration::from_secs(20), "the killed server's processes stay");
             std::thread::sleep(Duration::from_millis(50));
@@ -58,13 +63,13 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         // At once, and its shared memory with it.
-        signal("-QUIT", &self.server);
+        signal(Signal::QUIT, &self.server);
         let _ = self.server.wait();
     }
 }
 
 fn root() -> bool {
-    rustix::process::geteuid().is_root()
+    geteuid().is_root()
 }
 
 /// Debian keeps the server's programs out of the PATH.
@@ -106,7 +111,7 @@ fn server(dir: &Path) -> Child {
     let begun = Instant::now();
     while !cluster("ready to accept connections") {
         if begun.elapsed() > Duration::from_secs(60) {
-            signal("-QUIT", &server);
+            signal(Signal::QUIT, &server);
             panic!("PostgreSQL: {}", std::fs::read_to_string(dir.join("log")).unwrap_or_default());
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -114,6 +119,7 @@ fn server(dir: &Path) -> Child {
     server
 }
 
-fn signal(signal: &str, server: &Child) {
-    let _ = Command::new("kill").args([signal, &server.id().to_string()]).status();
+fn signal(signal: Signal, server: &Child) {
+    let pid = i32::try_from(server.id()).ok().and_then(Pid::from_raw).expect("a pid");
+    let _ = kill_process(pid, signal);
 }
