@@ -1,11 +1,11 @@
 //! The history in both databases, without a browser: what is kept is found again, once, whole and in order.
 
-#[path = "common/postgres.rs"]
-mod postgres;
+#[path = "common/cluster.rs"]
+mod cluster;
 #[path = "history/synthetic.rs"]
 mod synthetic;
 
-use postgres::Cluster;
+use cluster::Cluster;
 use serde_json::Value;
 use soundcheck::history::{Added, Address, Filter, History, Play, Run, Sampled};
 use soundcheck::record::Ending;
@@ -114,6 +114,11 @@ fn a_broken_attempt_is_kept_and_does_not_count() {
     assert_eq!(told, [(1, Ending::Broken, false, "llvmpipe"), (2, Ending::Passed, true, "llvmpipe")]);
     let samples = samples(&mut history, &["preset load"], &Filter::default());
     assert_eq!(samples.len(), 1);
+    let of = ["app", "environment", "version", "journey", "browser", "profile", "renderer", "mood"]
+        .map(|key| samples[0].has(key));
+    let wanted = ["stage", "stage", "", "presets", "chromium", "clean", "llvmpipe", ""]
+        .map(|own| Some(own).filter(|o| !o.is_empty()));
+    assert_eq!(of, wanted);
     let (measure, given) = &samples[0].samples[0];
     assert_eq!((samples[0].play, measure.as_str(), given.len()), (2, "preset load", 2));
 }
@@ -121,16 +126,24 @@ fn a_broken_attempt_is_kept_and_does_not_count() {
 #[test]
 fn a_run_that_was_cut_short_is_kept_and_made_whole_later() {
     let dir = tempfile::tempdir().expect("a folder");
-    let folder = record(dir.path(), "all-passed-refute", "a1", "2026-01-02");
+    let cluster = Cluster::start();
+    for url in [file(dir.path()), cluster.url()] {
+        cut_short_then_whole(dir.path(), open(&url));
+    }
+}
+
+fn cut_short_then_whole(dir: &Path, mut history: History) {
+    let folder = record(dir, "all-passed-refute", "a1", "2026-01-02");
     let whole = std::fs::read(folder.join("events.jsonl")).expect("reads");
-    let mut history = open(&file(dir.path()));
     let mut add = |bytes: &[u8]| {
         std::fs::write(folder.join("events.jsonl"), bytes).expect("written");
         let run = Run::read(&folder).expect("reads");
         (history.add(&run).expect("kept"), run.complete)
     };
-    // Torn within its last line, as a kill leaves it.
+    // Torn within its last line, as a kill leaves it; then a copy from before its first play.
     assert_eq!(add(&whole[..whole.len() - 10]), (Added::New, false));
+    assert_eq!(add(&whole[..whole.iter().position(|b| *b == b'\n').expect("a line") + 1]), (Added::Known, false));
+    assert_eq!(add(&whole[..whole.len() - 10]), (Added::Again, false));
     assert_eq!(add(&whole), (Added::Again, true));
     assert_eq!(add(&whole[..whole.len() - 10]), (Added::Known, false));
     let runs = history.runs(&Filter::default()).expect("runs");
@@ -229,4 +242,29 @@ fn a_wrong_address_is_refused_without_its_password() {
     assert_eq!(refused.status.code(), Some(3));
     assert!(said(&refused).contains("history postgres://127.0.0.1/x") && !said(&refused).contains("hunter2"));
     assert_eq!(soundcheck("none", &["history", "--since", "yesterday"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_server_on_the_network_is_reached_by_tls_and_password() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = record(dir.path(), "all-passed-refute", "a1", "2026-01-02").display().to_string();
+    let mut cluster = Cluster::start();
+    let (port, certificate) = cluster.with_tls();
+    let import = |password: &str, trusted: bool| {
+        Command::new(env!("CARGO_BIN_EXE_soundcheck"))
+            .args(["history", "import", &folder])
+            .env("SOUNDCHECK_HISTORY", format!("postgres://soundcheck:{password}@127.0.0.1:{port}/postgres"))
+            .env("SSL_CERT_FILE", if trusted { certificate.as_path() } else { Path::new("/dev/null") })
+            .output()
+            .expect("soundcheck starts")
+    };
+    for (password, trusted, code, words) in [
+        ("hunter2", true, 0, "kept"),
+        ("hunter2", false, 3, "name the server's authority in SSL_CERT_FILE"),
+        ("hunter3", true, 3, "check the user and the password"),
+    ] {
+        let done = import(password, trusted);
+        assert_eq!(done.status.code(), Some(code), "{}", said(&done));
+        assert!(said(&done).contains(words) && !said(&done).contains("hunter"), "{}", said(&done));
+    }
 }

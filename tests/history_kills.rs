@@ -1,12 +1,12 @@
 //! Nothing acknowledged is lost: writers killed at any moment, a server that crashes, a full disk, and a run whose
 //! history fails.
 
-#[path = "common/postgres.rs"]
-mod postgres;
+#[path = "common/cluster.rs"]
+mod cluster;
 #[path = "history/synthetic.rs"]
 mod synthetic;
 
-use postgres::Cluster;
+use cluster::Cluster;
 use soundcheck::history::{Address, Filter, History, Run};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write as _};

@@ -1,12 +1,12 @@
 //! A week of runs: 10,080 plays, each with samples of 19 measures; as events they would be a million. Both databases must
-//! give all of them in time.
+//! give all of them in 2 s, on a quiet machine and optimised (`ci/verify history`); else there is more time.
 
-#[path = "common/postgres.rs"]
-mod postgres;
+#[path = "common/cluster.rs"]
+mod cluster;
 #[path = "history/synthetic.rs"]
 mod synthetic;
 
-use postgres::Cluster;
+use cluster::Cluster;
 use soundcheck::history::{Address, Filter, History};
 use soundcheck::measure::Samples;
 use std::collections::BTreeMap;
@@ -67,18 +67,15 @@ fn week(name: &str, url: &str) {
     );
     assert_eq!(rows, RUNS as usize * PLAYS as usize * MEASURES.len());
     assert_eq!(days.len(), 7 * MEASURES.len());
-    assert!(read < Duration::from_secs(2), "read in {read:?}");
+    let limit = if std::env::var_os("SOUNDCHECK_WEEK").is_some() { 2 } else { 20 };
+    assert!(read < Duration::from_secs(limit), "read in {read:?}");
     assert!(peak() < 100, "{} MB", peak());
 }
 
 #[test]
-fn a_week_is_read_in_time_from_sqlite() {
+fn a_week_is_read_in_time_from_both_databases() {
     let dir = tempfile::tempdir().expect("a folder");
     week("sqlite", &dir.path().join("history.db").display().to_string());
-}
-
-#[test]
-fn a_week_is_read_in_time_from_postgresql() {
     let cluster = Cluster::start();
     week("postgresql", &cluster.url());
 }

@@ -7,7 +7,7 @@ use crate::measure::{self, Samples};
 use crate::record::{self, Ending, Record};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A run.
@@ -112,12 +112,12 @@ impl Run {
                 events.entry(session).or_default().push(event);
             }
         }
-        let mut plays: Vec<Play> = Vec::new();
+        let (mut plays, mut sampled) = (Vec::new(), BTreeSet::new());
         for (play, begun) in record.plays.iter().zip(begun) {
             let mut own = events.remove(&play.session_id).unwrap_or_default();
             own.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms).then(a.seq.cmp(&b.seq)));
             let mut kept = Play::of(play, begun, &own);
-            kept.counts &= !plays.iter().any(|p| p.counts && p.same(&kept));
+            kept.counts = kept.counts && sampled.insert((&play.journey, &play.browser, &play.profile, play.number));
             plays.push(kept);
         }
         let about = |key: &str| record.about.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
@@ -163,11 +163,6 @@ impl Play {
             counts: !play.faulted && !matches!(play.ending, Ending::Broken | Ending::Unfinished),
             samples: measure::of_play(events).into_iter().map(|(name, s)| (name.to_owned(), s)).collect(),
         }
-    }
-
-    fn same(&self, other: &Self) -> bool {
-        (&self.journey, &self.browser, &self.profile, self.number)
-            == (&other.journey, &other.browser, &other.profile, other.number)
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -29,12 +30,43 @@ impl Cluster {
             .output()
             .expect("initdb starts");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let quiet = "listen_addresses = ''\n";
+        std::fs::write(data.join("postgresql.auto.conf"), quiet).expect("written");
         Self { server: server(dir.path()), dir }
     }
 
     /// `--history` for this server.
     pub fn url(&self) -> String {
         format!("postgres:///postgres?user=soundcheck&host={}", self.dir.path().display())
+    }
+
+    /// Restarts it with TLS and a password (`hunter2`) on a port of this machine: the port, and the certificate to trust.
+    pub fn with_tls(&mut self) -> (u16, PathBuf) {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("bound").port();
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let (certificate, key) = (self.dir.path().join("cert.pem"), self.dir.path().join("key.pem"));
+        std::fs::write(&certificate, made.cert.pem()).expect("written");
+        std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("private");
+        if root() {
+            assert!(Command::new("chown").arg("postgres").arg(&key).status().expect("chown starts").success());
+        }
+        let hba = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(self.dir.path().join("data/pg_hba.conf"), hba).expect("written");
+        let mut client = postgres::Client::connect(&self.url(), postgres::NoTls).expect("connects");
+        for set in [
+            format!("ssl_cert_file = '{}'", certificate.display()),
+            format!("ssl_key_file = '{}'", key.display()),
+            format!("port = {port}"),
+            "ssl = on".to_owned(),
+            "listen_addresses = '127.0.0.1'".to_owned(),
+        ] {
+            client.execute(&format!("ALTER SYSTEM SET {set}"), &[]).expect("set");
+        }
+        client.batch_execute("ALTER USER soundcheck PASSWORD 'hunter2'").expect("set");
+        self.crash();
+        self.again();
+        (port, certificate)
     }
 
     /// Kills the server with all its processes, as a power cut would.
@@ -97,7 +129,7 @@ fn server(dir: &Path) -> Child {
     let server = as_user(&program("postgres"))
         .arg("-D")
         .arg(dir.join("data"))
-        .args(["-c", "listen_addresses=", "-c", "max_connections=20", "-k"])
+        .args(["-c", "max_connections=20", "-k"])
         .arg(dir)
         // Its processes name it: that is how they are found.
         .arg("-c")
