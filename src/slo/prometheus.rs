@@ -3,6 +3,7 @@
 //! The guard against few samples is a second failure: PromQL has no binomial test.
 
 use super::{Alert, Objective, Objectives, Target, quoted};
+use crate::unit::show_percent;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -49,8 +50,8 @@ fn burns(out: &mut String, objective: &Objective, alert: &Alert, budget: f64) {
     let fast = |window: &str| format!("objective:soundcheck_bad:share{window}{{objective={name}}} > {most:.6}");
     let expr = format!("{} and {} and {} > 1.5", fast(&long), fast(&short), bad(objective, &long));
     rule(out, "alert", "SoundcheckBudgetBurns", &expr);
-    let share = alert.budget.0 * 100.0;
-    let summary = format!("{share} % of the budget of {} within {long}: {}", objective.window, objective.target_text);
+    let share = show_percent(alert.budget.0);
+    let summary = format!("{share} of the budget of {} within {long}: {}", objective.window, objective.target_text);
     labels(out, objective, (alert.severity.name(), &long), &summary);
 }
 
