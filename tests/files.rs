@@ -138,16 +138,16 @@ fn the_nineteen_objectives_are_told_with_what_proves_them_and_what_feeds_them() 
         assert!(said.contains(&format!(" P1.{id} ")), "P1.{id} is not told: {said}");
     }
     for (name, proof, fed) in [
-        ("hydra.preset_load:", "needs 598 clean;", "player, preset-churn, presets"),
-        ("hydra.first_frame:", "needs 59 values, all in time;", "player, preset-churn, presets"),
+        ("hydra.preset_load:", "needs 598 clean;", "preset-churn, presets"),
+        ("hydra.first_frame:", "needs 59 values, all in time;", "preset-churn, presets"),
         ("hydra.crash_free:", "needs 2995 clean;", "fed by every journey"),
         ("hydra.console_errors:", "needs 30 quiet minutes;", "fed by every journey"),
         ("hydra.memory_growth:", "needs 1;", "100 times: preset-churn"),
         ("queue.apply:", "needs 29956 clean;", "fed by no shipped journey yet: it waits for queue_cmd_sent"),
         ("queue.lost:", "needs 1000 clean, which show at most 0.30 %;", "fed by no shipped journey yet"),
-        ("video.init_firefox in firefox:", "needs 99 clean;", "film, video, watch"),
-        ("video.init_firefox_goal in firefox:", "needs 299 clean;", "film, video, watch"),
-        ("video.stalls:", "needs 30 quiet minutes;", "film, video, watch"),
+        ("video.init_firefox in firefox:", "needs 99 clean;", "video, watch"),
+        ("video.init_firefox_goal in firefox:", "needs 299 clean;", "video, watch"),
+        ("video.stalls:", "needs 30 quiet minutes;", "video, watch"),
     ] {
         let [_, says_proof, says_fed] = told(name);
         assert!(says_proof.starts_with(proof) && says_fed.contains(fed), "{name} {says_proof} {says_fed}");
