@@ -38,6 +38,7 @@ pub const WORDS: &[Word] = &[
     word("start the video", "show a video texture in the visualizer"),
     word("open the video page", "load the page with a plain video"),
     word("play the video", "start the plain video"),
+    word("jump ahead", "send the plain video to a place some seconds further on"),
 ];
 
 /// A journey, checked.
@@ -69,16 +70,20 @@ pub struct Step {
     pub expect: Option<&'static str>,
     /// The time the expectation should take; slower is a slow success, and counts in the percentile.
     pub within: Option<Duration>,
-    /// After this long it has failed; `None`: the expectation's own.
+    /// After this long it has failed, what it does included; `None`: the expectation's own, and [`ACTIONS`].
     pub give_up: Option<Duration>,
     /// Watch for this long after it.
     pub stay: Option<Duration>,
 }
 
 impl Step {
+    /// When its expectation has failed, unless the file says it.
+    fn own_give_up(&self) -> Option<Duration> {
+        self.expect.and_then(|name| EXPECTATIONS.iter().find(|e| e.name() == name)).map(|e| e.give_up)
+    }
+
     fn budget(&self) -> Duration {
-        let own = self.expect.and_then(|name| EXPECTATIONS.iter().find(|e| e.name() == name)).map(|e| e.give_up);
-        let fails = self.give_up.or(own).unwrap_or_default().max(ACTIONS);
+        let fails = self.give_up.or(self.own_give_up()).unwrap_or_default().max(ACTIONS);
         (fails + self.stay.unwrap_or_default()) * self.times
     }
 }
@@ -126,6 +131,13 @@ impl Journey {
     /// failed. Unless the file says it: every step's time to fail and to stay, as often as it is done.
     pub fn budget(&self) -> Duration {
         self.budget.unwrap_or_else(|| self.steps.iter().map(Step::budget).sum())
+    }
+
+    /// From here on no step takes longer than this to fail.
+    pub fn give_up_after(&mut self, most: Duration) {
+        for step in &mut self.steps {
+            step.give_up = Some(step.give_up.or(step.own_give_up()).map_or(most, |own| own.min(most)));
+        }
     }
 }
 

@@ -123,12 +123,8 @@ fn is_email(word: &str) -> bool {
 }
 
 fn hide_in_url(word: &str) -> String {
-    let Some(start) = word
-        .find("://")
-        .and_then(|at| word[..at].rfind(|c: char| !c.is_alphanumeric()).map_or(Some(0), |b| Some(b + 1)))
-    else {
-        return word.to_owned();
-    };
+    let Some(at) = word.find("://") else { return word.to_owned() };
+    let start = word[..at].trim_end_matches(char::is_alphanumeric).len();
     let Ok(mut url) = url::Url::parse(&word[start..]) else { return word.to_owned() };
     let secret = |key: &str| QUERY.contains(&key.to_ascii_lowercase().as_str());
     if url.password().is_none() && !url.query_pairs().any(|(k, _)| secret(&k)) {
@@ -172,6 +168,16 @@ mod tests {
         assert!(!s.hide("at http://h/x?a=1&token=abc9").contains("abc9"));
         let plain = "Error at http://h/p.js?v=1:3:9 (@media) a@b";
         assert_eq!(s.hide(plain), plain);
+    }
+
+    proptest::proptest! {
+        /// Browsers quote URLs with whatever their language does.
+        #[test]
+        fn any_text_may_come(text in "[‘’“”«»é a-z@:/?=&.]{0,40}", url in "https?://[a-zé]{0,5}[‘’?=&@:a-z]{0,10}") {
+            let hidden = Secrets::default().hide(&format!("{text}{url}{text}"));
+            let quoted = Secrets::default().hide(&format!("‘http://h/?token=abc9’ {text}"));
+            proptest::prop_assert!(!hidden.is_empty() && !quoted.contains("abc9"));
+        }
     }
 
     #[test]

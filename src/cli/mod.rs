@@ -9,6 +9,7 @@ mod list;
 mod progress;
 mod proxy;
 mod run;
+mod slo;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +48,8 @@ enum Command {
     History(history::Args),
     /// What files may say: words, verbs, expectations, measures, and what ships
     List(list::Args),
+    /// The objectives, for other programs
+    Slo(slo::Args),
     /// Plant known defects, and see that each is noticed and nothing else rings
     Verify(verify::Args),
     /// Faults on demand, for your own browser or between an app and what it fetches from
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Judge(args) => judge::main(&args),
         Command::History(args) => history::main(args),
         Command::List(args) => list::main(&args),
+        Command::Slo(args) => slo::main(&args),
         Command::Verify(args) => block_on(verify::main(args)),
         Command::Proxy(args) => block_on(proxy::main(args, cli.verbose > 0)),
         Command::Doctor(args) => block_on(doctor::main(args)),

@@ -3,6 +3,7 @@
 use super::{Event, Ids, Origin, VERSION, bare, json_text, seal_open};
 use crate::error::{Error, Operator, Result};
 use crate::secret::Secrets;
+use crate::unit::thousandths;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -181,7 +182,7 @@ impl Log {
     /// Writes an event of now, as [`Log::write`] does, with these ids and this `media_url_hash`: for one of a great many,
     /// in a fraction of the time. `fields` must serialise as an object that is not empty.
     pub fn tell(&self, event: &str, source: Origin, ids: &Arc<Ids>, hash: Option<&str>, fields: &impl Serialize) {
-        let t_ms = (self.now_ms() * 1000.0).round() / 1000.0;
+        let t_ms = thousandths(self.now_ms());
         thread_local! {
             static SCRATCH: std::cell::RefCell<(Vec<u8>, String)> = const { std::cell::RefCell::new((Vec::new(), String::new())) };
         }
@@ -230,7 +231,7 @@ impl Log {
             event: event.to_owned(),
             source,
             timestamp: format!("{timestamp:.3}"),
-            t_ms: (t_ms * 1000.0).round() / 1000.0,
+            t_ms: thousandths(t_ms),
             seq: self.0.seq.fetch_add(1, Ordering::Relaxed),
             ids: Ids { run_id: self.0.run_id.clone(), ..ids.clone() },
             fields: match fields {

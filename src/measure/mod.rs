@@ -16,6 +16,8 @@ mod stalls;
 #[cfg(test)]
 mod tests;
 
+pub use stalls::LONG_STALL_MS;
+
 /// A measure an objective may name.
 pub struct Measure {
     name: &'static str,

@@ -3,8 +3,8 @@
 use super::{Fold, Samples};
 use crate::event::{Event, Origin};
 
-/// A stall longer than this counts, milliseconds.
-const LONG_MS: f64 = 3000.0;
+/// A stall longer than this counts, milliseconds (P1.19).
+pub const LONG_STALL_MS: f64 = 3000.0;
 
 #[derive(Default)]
 pub(super) struct LongStalls {
@@ -18,7 +18,7 @@ impl Fold for LongStalls {
             return; // what the app says of itself is no sample
         }
         match event.event.as_str() {
-            "playback_stall" if event.number("ms").is_some_and(|ms| ms > LONG_MS) => self.count += 1,
+            "playback_stall" if event.number("ms").is_some_and(|ms| ms > LONG_STALL_MS) => self.count += 1,
             "playback_summary" => self.minutes += event.number("watched_ms").unwrap_or(0.0).max(0.0) / 60_000.0,
             _ => {}
         }

@@ -169,3 +169,48 @@ fn clocks_that_jump_and_numbers_that_are_none_give_no_good_sample() {
         assert!(shown.is_empty(), "{ms}");
     }
 }
+
+#[test]
+fn plays_folded_one_by_one_and_added_up_are_plays_folded_together() {
+    let one = |session: &str, from: f64| {
+        let mut at = from;
+        let all = [
+            ("hydra_preset_eval_success", json!({})),
+            ("first_visualizer_frame", json!({ "ms": 80.0 + from })),
+            ("console_error", json!({})),
+            ("queue_cmd_sent", id("a")),
+            ("queue_cmd_ack", id("b")),
+            ("queue_cmd_applied", id("a")),
+            ("socket_disconnect", json!({})),
+            ("socket_reconnect", json!({})),
+            ("socket_resync", json!({})),
+            ("library_response", json!({ "from": if from > 0.0 { "app" } else { "proxy" }, "server_ms": 7.0 + from })),
+            ("auth_login_start", json!({})),
+            ("webgl_context_lost", json!({})),
+            ("journey_end", json!({ "ms": 60_000.0 })),
+        ];
+        all.map(|(name, fields)| {
+            at += 10.0;
+            event(at, name, session, &fields)
+        })
+    };
+    let (first, second) = (one("s1", 0.0), one("s2", 5.0));
+    let mut together = [first.clone(), second.clone()].concat();
+    together.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms));
+    let mut added = of_play(&first);
+    for ((name, sum), (other, more)) in added.iter_mut().zip(of_play(&second)) {
+        assert_eq!(*name, other);
+        assert!(sum.merge(more), "{name}");
+    }
+    assert_eq!(added, of_play(&together));
+    assert!(added.len() >= 8, "{added:?}");
+}
+
+#[test]
+fn what_feeds_a_measure_is_an_expectation_there_is() {
+    for measure in MEASURES {
+        if let Fed::ByExpecting(expected, _) = measure.fed {
+            assert!(expected.iter().all(|e| find(crate::oracle::EXPECTATIONS, e).is_some()), "{expected:?}");
+        }
+    }
+}

@@ -18,7 +18,7 @@
 use super::lint::{self, Found};
 use super::{Exchange, octets, origin_of};
 use crate::table::Row;
-use crate::unit::show_ms;
+use crate::unit::{hundredths, show_ms};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -469,7 +469,7 @@ fn told(facts: &Facts, class: Class, says: String, looked: Option<&Looked>, brok
         bytes_sent: x.map(|x| x.sent),
         bytes_received: x.map(|x| x.received),
         rule: broken.map(|f| f.rule.name().to_owned()),
-        consumed_s: facts.element.position.map(|s| (s * 100.0).round() / 100.0),
+        consumed_s: facts.element.position.map(hundredths),
         ours: x.is_some_and(|x| x.ours),
     };
     Classed { class, evidence }

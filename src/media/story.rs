@@ -4,6 +4,7 @@ use super::Exchange;
 use super::class::{Classed, Element, Ending, Facts, Looked, classify};
 use super::lint::{Lint, Severity};
 use crate::event::{Event, Origin};
+use crate::measure::LONG_STALL_MS;
 use crate::table::Row;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -110,7 +111,8 @@ impl Story {
             // One that had not begun is the failed step's.
             "playback_stall" if event.text("kind") != Some("start") => {
                 let long = event.number("ms").unwrap_or_default();
-                if !event.flag("recovered") || long > LONG_MS {
+                // A long one is a failure, although the video went on.
+                if !event.flag("recovered") || long > LONG_STALL_MS {
                     let at = event.number("end_ms").unwrap_or(event.t_ms);
                     self.stopped = Some(stopped(event, at, long, Ending::FrozeAt));
                 }
@@ -199,9 +201,6 @@ impl Story {
         browser().filter(|l| step.is_none() || l.x.step.as_deref() == step).collect()
     }
 }
-
-/// A longer stall is a failure, although the video went on (P1.19).
-const LONG_MS: f64 = 3000.0;
 
 /// A video as its playback was told to have stopped.
 fn stopped(event: &Event, at: f64, waited: f64, ending: fn(f64) -> Ending) -> Failure {

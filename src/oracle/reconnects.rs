@@ -5,7 +5,7 @@
 //! the outcome.
 
 use super::{Before, Held, Oracle, Outcome, Player, Seen};
-use crate::unit::{ms, show_ms};
+use crate::unit::{hundredths, ms, show_ms};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -158,10 +158,10 @@ impl Reconnects {
         let stood = self.stood.as_ref();
         let took = resumed.map(|look| (look.t - end).max(0.0));
         let fields = json!({
-            "stood_ms": stood.map(|s| round(resumed.map_or(t, |look| look.t) - s.from)),
+            "stood_ms": stood.map(|s| hundredths(resumed.map_or(t, |look| look.t) - s.from)),
             "stood_at_s": stood.map(|s| s.place),
             "said": stood.and_then(|s| s.said).map(|(_, state)| state),
-            "said_after_ms": stood.and_then(|s| Some(round(s.said?.0 - s.from))),
+            "said_after_ms": stood.and_then(|s| Some(hundredths(s.said?.0 - s.from))),
             "resumed_at_s": resumed.map(|look| look.place),
             "ms": took.map(round),
             "reason": failed,

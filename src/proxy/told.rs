@@ -10,7 +10,7 @@ use crate::event::{Ids, Origin, random_hex, url_hash};
 use crate::fault::head::Head;
 use crate::fault::{Action, Cut, Leg, Point, Resource};
 use crate::media::container::Container;
-use crate::unit::ms;
+use crate::unit::{ms, thousandths};
 use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -439,5 +439,5 @@ fn named(action: &Action) -> &'static str {
 
 /// Milliseconds to the thousandth.
 fn round(time: Duration) -> f64 {
-    (ms(time) * 1000.0).round() / 1000.0
+    thousandths(ms(time))
 }

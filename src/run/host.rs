@@ -3,6 +3,7 @@
 
 use crate::browser::leash::tree_ticks;
 use crate::event::Log;
+use crate::unit::thousandths;
 use serde_json::{Value, json};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,7 +71,7 @@ impl Host {
     pub(super) fn busy(&self, from: f64, to: f64) -> Option<Value> {
         let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         let load = load(&looks, from, to)?;
-        load.holds_up().then(|| json!({ "busy": share(load.busy), "others": share(load.others) }))
+        load.holds_up().then(|| json!({ "busy": thousandths(load.busy), "others": thousandths(load.others) }))
     }
 }
 
@@ -113,10 +114,6 @@ fn processors(stat: &str) -> Option<(u64, u64)> {
     let line = stat.lines().find_map(|l| l.strip_prefix("cpu "))?;
     let ticks: Vec<u64> = line.split_whitespace().take(8).filter_map(|t| t.parse().ok()).collect();
     Some((ticks.iter().sum(), ticks.get(1)? + ticks.get(3)? + ticks.get(4)?))
-}
-
-fn share(of_one: f64) -> f64 {
-    (of_one * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]

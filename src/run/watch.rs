@@ -9,6 +9,7 @@ use crate::event::{Event, Ids, Log, Now, Origin, random_hex, url_hash};
 use crate::media::Watched;
 use crate::oracle::Seen;
 use crate::oracle::playback::Playback;
+use crate::unit::hundredths;
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -121,7 +122,7 @@ impl Watch {
             if shift.abs() > uncertainty {
                 self.zero = zero;
             }
-            let fields = json!({ "uncertainty_ms": round(uncertainty), "shift_ms": round(shift) });
+            let fields = json!({ "uncertainty_ms": hundredths(uncertainty), "shift_ms": hundredths(shift) });
             self.write("clock_mapped", Origin::Monitor, self.log.now_ms(), fields);
         }
     }
@@ -393,9 +394,4 @@ impl Watch {
     pub(super) fn picture_changed(&mut self, t: f64) {
         self.frames.retain(|(at, _)| *at >= t);
     }
-}
-
-/// Hundredths of a millisecond.
-pub(super) fn round(ms: f64) -> f64 {
-    (ms * 100.0).round() / 100.0
 }

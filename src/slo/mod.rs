@@ -2,7 +2,9 @@
 
 mod alert;
 mod file;
+mod openslo;
 mod population;
+mod prometheus;
 mod target;
 
 use crate::browser::Kind;
@@ -14,7 +16,9 @@ use crate::table::{Row, did_you_mean, find};
 use crate::unit::Days;
 pub use alert::{Alert, Severity};
 pub use file::Objectives;
+pub use openslo::openslo;
 pub use population::Population;
+pub use prometheus::prometheus;
 use serde::{Deserialize, Serialize};
 pub use target::Target;
 
@@ -129,6 +133,11 @@ impl Objective {
             format!("{}; a sample is a {unit} {of}; a day counts from {}", self.target.proof(), self.day_min),
         ]
     }
+}
+
+/// Text as YAML quotes it, which is as JSON does.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// An objective, judged.

@@ -39,6 +39,8 @@ pub(super) fn hodges_lehmann(a: &[f64], b: &[f64], cut: usize) -> (f64, (f64, f6
     differences.sort_by(f64::total_cmp);
     let (pairs, half) = (differences.len(), differences.len() / 2);
     let by = match pairs % 2 {
+        // Of lots that never came by half on either side no middle can be said: they differ no more one way than the other.
+        0 if differences[half - 1] == f64::NEG_INFINITY && differences[half] == f64::INFINITY => 0.0,
         0 if differences[half - 1] != differences[half] => 0.5 * (differences[half - 1] + differences[half]),
         _ => differences[half],
     };

@@ -12,6 +12,7 @@ use crate::secret::Secrets;
 use crate::slo::{Objective, Objectives};
 use crate::source::{Problem, Source, names};
 use crate::table::did_you_mean;
+use crate::unit::Time;
 use serde::Deserialize;
 use std::path::Path;
 use toml::Spanned;
@@ -38,7 +39,7 @@ pub struct Case {
     pub about: Option<String>,
     /// What is added to the app's `launch`: its own defects.
     pub launch: Vec<String>,
-    /// What is played.
+    /// What is played. Where the file says `gives_up`, no step of it takes longer to fail than that.
     pub journey: Journey,
     /// The apps it can be played on, by their place in the catalogue.
     pub apps: Vec<usize>,
@@ -100,6 +101,7 @@ struct CaseFile {
     browser: Option<Kind>,
     rings: Spanned<String>,
     class: Option<Class>,
+    gives_up: Option<Time>,
     #[serde(default = "one")]
     times: u32,
     #[serde(default)]
@@ -228,11 +230,15 @@ impl CaseFile {
         };
         let profile =
             Profile::planted(id.clone(), self.about.clone().unwrap_or_default(), &self.fault, source, problems);
+        // Without an app there is a problem already.
+        let mut journey = words.map_or_else(|| Journey::read(journey), Ok)?;
+        if let Some(most) = self.gives_up {
+            journey.give_up_after(most.0);
+        }
         Ok(Case {
             about: self.about,
             launch: self.launch,
-            // Without an app there is a problem already.
-            journey: words.map_or_else(|| Journey::read(journey), Ok)?,
+            journey,
             apps,
             profile,
             browser: self.browser,

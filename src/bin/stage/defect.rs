@@ -39,6 +39,7 @@ pub const DEFECTS: &[Defect] = defects! {
     "video-404": "every clip answers 404, on both origins",
     "video-403": "every clip answers 403, on both origins",
     "video-cors": "the page takes its clips from the second origin, which sends no CORS headers",
+    "video-tainted": "a clip comes from the second origin without asking for CORS: it plays, and no texture may take it",
     "video-html": "every clip answers 200 with an HTML page, on both origins",
     "video-truncated": "no byte of a clip after the first 60000 arrives: the connection is reset there, on both origins",
     "video-silent": "the headers of a clip never come, on both origins",

@@ -2,7 +2,8 @@
 //! picture stands until one of them plays on.
 
 use super::showing::Showing;
-use super::{Told, Wrong, position, round};
+use super::{Told, Wrong, position};
+use crate::unit::hundredths;
 use serde_json::json;
 
 /// A source of which so much is played plays on, seconds. After an error an element goes on to say that it plays.
@@ -47,8 +48,8 @@ impl Interrupted {
         let ms = self.standing(t);
         let recovered = ended_by == "resume";
         let fields = json!({
-            "start_ms": round(self.since), "end_ms": round(t), "ms": round(ms), "kind": "interrupted",
-            "position_s": round(self.position), "sources": self.sources + 1, "error": self.error,
+            "start_ms": hundredths(self.since), "end_ms": hundredths(t), "ms": hundredths(ms), "kind": "interrupted",
+            "position_s": hundredths(self.position), "sources": self.sources + 1, "error": self.error,
             "recovered": recovered, "ended_by": ended_by,
         });
         let told = Told { event: "playback_stall", t: self.since, url: Some(self.url.clone()), fields };

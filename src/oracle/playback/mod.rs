@@ -20,8 +20,6 @@ use unasked::Viewer;
 
 /// Without a new frame for this long, a video that should play stands still, milliseconds.
 pub const STALL_MS: f64 = 250.0;
-/// A stall longer than this is what P1.19 counts, and fails a play on a network that works.
-pub const LONG_STALL_MS: f64 = 3000.0;
 /// From this long on something is kept in mind: the browser may tell its end late.
 const HINT_MS: f64 = 200.0;
 /// A loop starts anew in less than this, milliseconds.
@@ -223,10 +221,6 @@ struct Out<'a> {
 fn position(seconds: f64) -> String {
     let tenths = (seconds.max(0.0) * 10.0).round();
     format!("{:02}:{:04.1}", (tenths / 600.0).floor(), (tenths % 600.0) / 10.0)
-}
-
-fn round(x: f64) -> f64 {
-    (x * 100.0).round() / 100.0
 }
 
 #[cfg(test)]

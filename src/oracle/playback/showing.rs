@@ -2,8 +2,9 @@
 
 use super::stall::Stall;
 use super::unasked::{Unasked, Viewer};
-use super::{ELSEWHERE_S, MISSING_S, NO_PICTURE_S, Out, Told, Wrong, position, round};
+use super::{ELSEWHERE_S, MISSING_S, NO_PICTURE_S, Out, Told, Wrong, position};
 use crate::browser::probe::Video;
+use crate::unit::hundredths;
 use serde_json::{Value, json};
 
 /// Figures of a source that count up from some number.
@@ -127,7 +128,7 @@ impl Showing {
         if due && !self.started && self.first.is_some_and(|first| first >= self.since) {
             self.started = true;
             let at = self.first.unwrap_or(t);
-            let fields = json!({ "ms": round((at - self.since).max(0.0)), "duration_s": self.known_duration() });
+            let fields = json!({ "ms": hundredths((at - self.since).max(0.0)), "duration_s": self.known_duration() });
             self.tell(out, "playback_start", at, fields);
         }
         if self.due && clock > self.clock {
@@ -207,7 +208,7 @@ impl Showing {
         );
         let fields = json!({
             "reason": if self.wrapped == Some(t) { "looped" } else { "ended" }, "premature": true,
-            "position_s": round(at), "duration_s": self.known_duration(), "missing_s": round(short),
+            "position_s": hundredths(at), "duration_s": self.known_duration(), "missing_s": hundredths(short),
             "error": self.error,
         });
         self.tell(out, "playback_end", t, fields);
@@ -220,7 +221,7 @@ impl Showing {
             return; // as premature
         }
         let fields = json!({
-            "reason": reason, "premature": false, "position_s": round(self.clock),
+            "reason": reason, "premature": false, "position_s": hundredths(self.clock),
             "duration_s": self.known_duration(), "error": self.error,
         });
         self.tell(out, "playback_end", t, fields);
@@ -249,9 +250,9 @@ impl Showing {
     }
 
     fn tell_seek(&self, t: f64, begun: f64, want: f64, wrong: Option<f64>, v: &Video, out: &mut Out<'_>) {
-        let ms = round(t - begun);
+        let ms = hundredths(t - begun);
         let fields = json!({
-            "wanted_s": round(want), "landed_s": round(wrong.unwrap_or(want)), "ms": ms, "ok": wrong.is_none(),
+            "wanted_s": hundredths(want), "landed_s": hundredths(wrong.unwrap_or(want)), "ms": ms, "ok": wrong.is_none(),
             "ready_state": v.rs, "error": self.error,
         });
         self.tell(out, "playback_seek", t, fields);
@@ -287,7 +288,7 @@ impl Showing {
         );
         let start = t - ran * 1000.0;
         let fields = json!({
-            "start_ms": round(start), "ms": round(ran * 1000.0), "audible": v.audible, "ready_state": v.rs,
+            "start_ms": hundredths(start), "ms": hundredths(ran * 1000.0), "audible": v.audible, "ready_state": v.rs,
             "error": self.error,
         });
         self.tell(out, "playback_no_picture", start, fields);
@@ -307,7 +308,7 @@ impl Showing {
     }
 
     fn known_duration(&self) -> Option<f64> {
-        (self.duration > 0.0).then(|| round(self.duration))
+        (self.duration > 0.0).then(|| hundredths(self.duration))
     }
 
     pub(super) fn close(&mut self, t: f64, why: &'static str, out: &mut Out<'_>) {
@@ -329,21 +330,21 @@ impl Showing {
             self.tell_end(t, why, out);
         }
         let fields = json!({
-            "start_up_ms": self.first.filter(|f| *f >= self.since).map(|f| round(f - self.since)),
-            "watched_ms": round(self.watched),
-            "playing_ms": round(self.played_ms()),
-            "stalled_ms": round(self.standing),
-            "start_stalled_ms": round(self.start_ms),
-            "frozen_ms": round(self.freeze_ms),
-            "busy_ms": round(self.busy_ms),
+            "start_up_ms": self.first.filter(|f| *f >= self.since).map(|f| hundredths(f - self.since)),
+            "watched_ms": hundredths(self.watched),
+            "playing_ms": hundredths(self.played_ms()),
+            "stalled_ms": hundredths(self.standing),
+            "start_stalled_ms": hundredths(self.start_ms),
+            "frozen_ms": hundredths(self.freeze_ms),
+            "busy_ms": hundredths(self.busy_ms),
             "stalls": self.stalls,
             "freezes": self.freezes,
-            "longest_stall_ms": round(self.longest),
+            "longest_stall_ms": hundredths(self.longest),
             "frames": self.frames.get(),
             "dropped": self.dropped.get(),
             "repeated": self.repeated.get(),
             "loops": self.loops,
-            "skipped_s": round(self.skipped),
+            "skipped_s": hundredths(self.skipped),
             "error": self.error,
         });
         self.tell(out, "playback_summary", t, fields);

@@ -1,8 +1,9 @@
 //! Stalls: frames that do not come though they should, told apart from a busy machine, a loop's new begin and a start.
 
 use super::showing::Showing;
-use super::{HINT_MS, Kind, Out, STALL_MS, STALLED_BEFORE_MS, WRAP_MS, Wrong, position, round};
+use super::{HINT_MS, Kind, Out, STALL_MS, STALLED_BEFORE_MS, WRAP_MS, Wrong, position};
 use crate::browser::probe::Video;
+use crate::unit::hundredths;
 use serde_json::json;
 
 /// A stall under way.
@@ -35,7 +36,7 @@ impl Showing {
         };
         if v.ev == "resume" && gap >= STALL_MS && gap - late < STALL_MS {
             self.busy_ms += gap;
-            let fields = json!({ "start_ms": round(t - gap), "ms": round(gap), "late_ms": round(late) });
+            let fields = json!({ "start_ms": hundredths(t - gap), "ms": hundredths(gap), "late_ms": hundredths(late) });
             self.tell(out, "playback_busy", t - gap, fields);
             self.open = None;
         }
@@ -116,11 +117,11 @@ impl Showing {
         }
         let open = by != "resume";
         let fields = json!({
-            "start_ms": round(stall.start), "end_ms": round(stall.end), "ms": round(ms), "kind": kind.name(),
-            "position_s": round(stall.position), "clock_ms": round(stall.clock_ms), "buffered_ahead_s": round(stall.ahead),
+            "start_ms": hundredths(stall.start), "end_ms": hundredths(stall.end), "ms": hundredths(ms), "kind": kind.name(),
+            "position_s": hundredths(stall.position), "clock_ms": hundredths(stall.clock_ms), "buffered_ahead_s": hundredths(stall.ahead),
             "ready_state": stall.ready, "network_state": stall.network, "audible": stall.audible,
             "waiting": self.said_waiting(stall.start, stall.end), "stalled": self.said_stalled(stall.start, stall.end),
-            "error": self.error, "late_ms": round(stall.late), "recovered": !open, "ended_by": by,
+            "error": self.error, "late_ms": hundredths(stall.late), "recovered": !open, "ended_by": by,
         });
         self.tell(out, "playback_stall", stall.start, fields);
         out.wrongs.push(self.wrong(&stall, !open));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::browser::probe::MediaError;
+use crate::measure::LONG_STALL_MS;
 use proptest::prelude::*;
 use serde_json::json;
 

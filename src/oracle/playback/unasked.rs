@@ -2,8 +2,9 @@
 //! plays it at another speed.
 
 use super::showing::Showing;
-use super::{LONG_STALL_MS, MISSING_S, Out, Wrong, position};
+use super::{MISSING_S, Out, Wrong, position};
 use crate::browser::probe::Video;
+use crate::measure::LONG_STALL_MS;
 
 /// After a trusted input a page does what it was asked to, for so long.
 const ASKED_MS: f64 = 1000.0;

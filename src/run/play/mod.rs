@@ -10,7 +10,7 @@ mod step;
 use super::host;
 use super::net::{Net, Tallied};
 use super::open::open;
-use super::watch::{Watch, round};
+use super::watch::Watch;
 use super::{Shared, Turn};
 use crate::app::App;
 use crate::browser::driver::Driver;
@@ -22,7 +22,7 @@ use crate::event::{Ids, Origin, random_hex};
 use crate::profile::Facts;
 use crate::record::Ending;
 use crate::step::Failed;
-use crate::unit::ms;
+use crate::unit::{hundredths, ms};
 use loss::{Lost, OomKills};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -126,8 +126,7 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     let now = shared.log.now_ms();
     // The session's length is exposure of the app: it begins when the browser is up.
     let took = up.map_or(0.0, |up| now - up);
-    let mut fields =
-        json!({ "ending": ending, "reason": reason, "ms": round(took), "start_up_ms": up.map(|up| round(up - start)) });
+    let mut fields = json!({ "ending": ending, "reason": reason, "ms": hundredths(took), "start_up_ms": up.map(|up| hundredths(up - start)) });
     if let Some(classed) = classed {
         (fields["class"], fields["evidence"]) = (json!(classed.class), json!(classed.evidence));
     }

@@ -1,7 +1,8 @@
 //! How the videos of a play are judged: at the end of each step, and of the journey.
 
 use super::{OnStage, Stop};
-use crate::oracle::playback::{LONG_STALL_MS, Wrong};
+use crate::measure::LONG_STALL_MS;
+use crate::oracle::playback::Wrong;
 use crate::unit::ms;
 use std::time::Duration;
 use tokio::time::Instant;

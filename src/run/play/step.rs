@@ -1,6 +1,6 @@
 //! The steps of a play: each done, waited for, pictured and told.
 
-use super::super::{shot, watch::round};
+use super::super::shot;
 use super::{OnStage, SHORT, Stop};
 use crate::browser::leash::memory_pss;
 use crate::browser::probe;
@@ -10,7 +10,7 @@ use crate::oracle::screen::Screen;
 use crate::oracle::{Before, EXPECTATIONS, Expectation, Outcome, Picture};
 use crate::step::{Failed, Hand};
 use crate::table::find;
-use crate::unit::ms;
+use crate::unit::{hundredths, ms};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -152,10 +152,10 @@ impl OnStage<'_> {
         let mut fields = json!({
             "expect": step.expect,
             "ok": ok,
-            "ms": took.map(round),
+            "ms": took.map(hundredths),
             "slow": slow,
             "reason": reason,
-            "step_ms": round(now - start),
+            "step_ms": hundredths(now - start),
         });
         if let (false, Some(video)) = (ok, self.media(step)) {
             fields["video"] = video;
@@ -176,7 +176,7 @@ impl OnStage<'_> {
     /// Does a word's actions, one after the other.
     pub(super) async fn act(&mut self, step: &Step) -> Result<(), Stop> {
         let actions = self.app.words.get(&step.word).map(Vec::as_slice).unwrap_or_default();
-        let deadline = Instant::now() + ACTIONS;
+        let deadline = Instant::now() + step.give_up.map_or(ACTIONS, |most| most.min(ACTIONS));
         for action in actions {
             if let Some(why) = &self.watch.gone {
                 return Err(Stop::Gone(why.clone()));
