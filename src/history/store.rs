@@ -1,5 +1,7 @@
 //! The seam between the history and the databases it is kept in. Both take the same SQL: `$1`, `$2` in order of their
 //! first use, TEXT, BIGINT, DOUBLE PRECISION and BOOLEAN.
+//!
+//! rusqlite and postgres, not sqlx for both: sqlx wants another SQLite than the stage's rusqlite, and a program links one.
 
 use crate::error::Result;
 
