@@ -52,6 +52,26 @@ pub enum Ending {
     Unfinished,
 }
 
+impl Ending {
+    const ALL: [(Ending, &str); 5] = [
+        (Ending::Passed, "passed"),
+        (Ending::Failed, "failed"),
+        (Ending::Broken, "broken"),
+        (Ending::Undecided, "undecided"),
+        (Ending::Unfinished, "unfinished"),
+    ];
+
+    /// As records write it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(ending, _)| *ending == self).map_or("", |(_, name)| name)
+    }
+
+    /// The ending of this name; of no known one: unfinished.
+    pub fn named(name: &str) -> Self {
+        Self::ALL.iter().find(|(_, known)| *known == name).map_or(Ending::Unfinished, |(ending, _)| *ending)
+    }
+}
+
 /// One play: one journey, one browser, one profile, one attempt.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Play {
@@ -221,11 +241,16 @@ impl Record {
         self.plays.iter().filter(|p| !self.plays.iter().any(|q| q.same(p) && q.attempt > p.attempt))
     }
 
+    /// The objectives that decide: not those only aimed at.
+    fn demanded(&self) -> impl Iterator<Item = &Judged> {
+        self.objectives.iter().filter(|o| !o.goal)
+    }
+
     /// The whole run's answer. Breached outranks broken; without any sample there is not enough data.
     pub fn verdict(&self) -> Verdict {
         let failed = self.plays.iter().any(|p| p.ending == Ending::Failed);
         let broken = self.final_plays().any(|p| matches!(p.ending, Ending::Broken | Ending::Unfinished));
-        if failed || self.objectives.iter().any(|o| o.verdict == Verdict::Breached) {
+        if failed || self.demanded().any(|o| o.verdict == Verdict::Breached) {
             Verdict::Breached
         } else if broken || self.dropped > 0 || !self.complete {
             Verdict::Broken
@@ -234,7 +259,7 @@ impl Record {
             // Nothing was to be judged: no objective, and no profile that says what must hold.
             || self.objectives.is_empty() && !self.plays.iter().any(|p| p.faulted)
             || self.plays.iter().any(|p| !p.faulted)
-                && self.objectives.iter().any(|o| o.verdict == Verdict::NotEnoughData)
+                && self.demanded().any(|o| o.verdict == Verdict::NotEnoughData)
         {
             Verdict::NotEnoughData
         } else {
@@ -283,7 +308,9 @@ fn objectives_of(event: &Event) -> Result<Vec<Objective>> {
         .iter()
         .map(|o| {
             let browser = o.get("browser").and_then(Value::as_str);
-            Objective::new(text(o, "id"), text(o, "name"), &text(o, "measure"), &text(o, "target"), browser)
+            let (measure, target) = (text(o, "measure"), text(o, "target"));
+            let read = Objective::new(text(o, "id"), text(o, "name"), &measure, &target, browser)?;
+            Ok(Objective { goal: o.get("goal").and_then(Value::as_bool).unwrap_or(false), ..read })
         })
         .collect()
 }

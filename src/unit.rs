@@ -36,6 +36,37 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+/// Whole days a file gives: `"28 d"`; at least one, at most a year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Days(pub u16);
+
+impl Days {
+    /// Reads `"28 d"`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match split(text)? {
+            (days, "d") if days.fract() == 0.0 && (1.0..=366.0).contains(&days) => Ok(Self(days as u16)),
+            _ => Err(format!("`{text}` is no window: write whole days, 1 d to 366 d")),
+        }
+    }
+
+    /// So long in all, of days of 24 hours.
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(u64::from(self.0) * 24 * 3600)
+    }
+}
+
+impl fmt::Display for Days {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} d", self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Days {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
 /// A number of octets a file gives: `B`, `kB`, `MB`, `GB` (decimal), `KiB`, `MiB`, `GiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);

@@ -10,6 +10,7 @@ fn soundcheck(args: &[&str]) -> Output {
         .args(args)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env_remove("SOUNDCHECK_TEST_UNSET")
+        .env("SOUNDCHECK_HISTORY", "none")
         .env_remove("RUST_LOG")
         .output()
         .expect("soundcheck starts")

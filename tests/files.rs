@@ -128,6 +128,49 @@ fn a_checked_profile_is_told_in_words() {
 }
 
 #[test]
+fn the_nineteen_objectives_are_told_with_what_proves_them_and_what_feeds_them() {
+    let said = String::from_utf8(check(root(), &["ci/slo.toml"]).stdout).expect("UTF-8");
+    let told = |name: &str| {
+        let mut lines = said.lines().map(str::trim).skip_while(|l| !l.contains(&format!(" {name}")));
+        [(); 3].map(|()| lines.next().unwrap_or_else(|| panic!("{name} is not told: {said}")))
+    };
+    for id in 1..=19 {
+        assert!(said.contains(&format!(" P1.{id} ")), "P1.{id} is not told: {said}");
+    }
+    for (name, proof, fed) in [
+        ("hydra.preset_load:", "needs 598 clean;", "preset-churn, presets"),
+        ("hydra.first_frame:", "needs 59 values, all in time;", "preset-churn, presets"),
+        ("hydra.crash_free:", "needs 2995 clean;", "fed by every journey"),
+        ("hydra.console_errors:", "needs 30 quiet minutes;", "fed by every journey"),
+        ("hydra.memory_growth:", "needs 1;", "100 times: preset-churn"),
+        ("queue.apply:", "needs 29956 clean;", "fed by no shipped journey yet: it waits for queue_cmd_sent"),
+        ("queue.lost:", "needs 1000 clean, which show at most 0.30 %;", "fed by no shipped journey yet"),
+        ("video.init_firefox in firefox:", "needs 99 clean;", "video, watch"),
+        ("video.init_firefox_goal in firefox:", "needs 299 clean;", "video, watch"),
+        ("video.stalls:", "needs 30 quiet minutes;", "video, watch"),
+    ] {
+        let [_, says_proof, says_fed] = told(name);
+        assert!(says_proof.starts_with(proof) && says_fed.contains(fed), "{name} {says_proof} {says_fed}");
+    }
+    assert_eq!(said.matches("fed by no shipped journey yet").count(), 10, "{said}");
+    assert_eq!(said.matches("a goal: shown, not demanded").count(), 1, "{said}");
+}
+
+#[test]
+fn a_pattern_leaves_out_what_no_play_can_be_a_sample_of() {
+    let chosen = |plan: &str| -> Vec<String> {
+        let plan = Plan::read(&root().join(plan), &Overrides::default(), &Secrets::default());
+        plan.unwrap_or_else(|e| panic!("{e}")).objectives.into_iter().map(|o| o.name).collect()
+    };
+    // As it was when these were all there were.
+    let hydra = ["preset_load", "first_frame", "crash_free", "console_errors", "memory_growth"];
+    let mut wanted: Vec<String> = hydra.map(|n| format!("hydra.{n}")).into();
+    wanted.extend(["init", "init_firefox", "init_firefox_goal", "first_frame", "stalls"].map(|n| format!("video.{n}")));
+    assert_eq!((chosen("ci/smoke.toml"), chosen("ci/nightly.toml")), (wanted.clone(), wanted));
+    assert_eq!(chosen("ci/streaming-faults.toml"), ["hydra.crash_free"]);
+}
+
+#[test]
 fn three_shipped_profiles_are_told_as_they_are() {
     for (profile, wanted) in [
         (
@@ -207,7 +250,7 @@ fn shown(name: &str) -> String {
 #[test]
 fn the_files_that_the_readme_shows_are_good_as_pasted() {
     let dir = tempfile::tempdir().expect("a folder");
-    let names = ["app.toml", "smoke.toml", "flaky.toml"];
+    let names = ["app.toml", "smoke.toml", "flaky.toml", "video-slo.toml"];
     for name in names {
         std::fs::write(dir.path().join(name), shown(name)).expect("written");
     }

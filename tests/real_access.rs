@@ -84,6 +84,7 @@ fn the_app_is_reached_as_its_file_says_and_no_secret_is_written() {
         std::fs::write(play.dir.path().join("session.json"), session).expect("written");
         let out = play.out();
         let done = Command::new(SOUNDCHECK)
+            .env("SOUNDCHECK_HISTORY", "none")
             .arg("run")
             .arg(play.plan(browser))
             .arg("--out")

@@ -46,6 +46,7 @@ fn ends_clean(browser: &str, signal: &str, after: Duration) {
     let locks = dead_locks();
     let play = Play::on_stage(&[]);
     let mut run = Command::new(SOUNDCHECK)
+        .env("SOUNDCHECK_HISTORY", "none")
         .arg("run")
         .arg(play.plan(browser))
         .arg("--out")

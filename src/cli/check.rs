@@ -5,11 +5,12 @@ use serde_json::json;
 use soundcheck::app::App;
 use soundcheck::error::{Error, Result};
 use soundcheck::journey::Journey;
+use soundcheck::measure::Fed;
 use soundcheck::plan::{Overrides, Plan};
 use soundcheck::profile::Profile;
 use soundcheck::secret::Secrets;
-use soundcheck::slo::Objectives;
-use soundcheck::source::Source;
+use soundcheck::slo::{Objective, Objectives};
+use soundcheck::source::{Source, names};
 use soundcheck::verify::Catalogue;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -92,8 +93,10 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
         return Plan::read(path, &Overrides::default(), secrets).map(|p| of("plan", p.question));
     }
     if keys.contains_key("objective") {
-        let all = Objectives::read(&source)?;
-        return Ok(of("objectives", format!("{} objectives", all.all().len())));
+        let objectives = Objectives::read(&source)?;
+        let journeys = journeys();
+        let does = objectives.all().iter().flat_map(|o| told(o, &journeys)).collect();
+        return Ok(Checked { does, ..of("objectives", objectives.question) });
     }
     if keys.contains_key("step") {
         return Journey::read(&source).map(|j| of("journey", j.question));
@@ -110,4 +113,31 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
         source.note(&problem)
     });
     Ok(Checked { kind: "profile", does: profile.words(), notes: notes.collect(), question: profile.question })
+}
+
+/// The shipped journeys, and what each expects.
+fn journeys() -> Vec<Journey> {
+    let shipped = names("journeys");
+    let open = |name: &String| Source::open(&PathBuf::from(name).with_extension("toml"), "journeys");
+    shipped.iter().filter_map(|name| Journey::read(&open(name).ok()?).ok()).collect()
+}
+
+/// An objective in words, with what feeds it.
+fn told(objective: &Objective, journeys: &[Journey]) -> [String; 3] {
+    let [what, proof] = objective.words();
+    let fed = match objective.measure().map_or(Fed::Always, |m| m.fed) {
+        Fed::Always => "fed by every journey".to_owned(),
+        Fed::NotYet(events) => format!("fed by no shipped journey yet: it waits for {events}"),
+        Fed::ByExpecting(expected, times) => {
+            let expects = |j: &&Journey| {
+                let steps = j.steps.iter().filter(|s| s.expect.is_some_and(|e| expected.contains(&e)));
+                steps.map(|s| s.times).sum::<u32>() >= times
+            };
+            let names: Vec<&str> = journeys.iter().filter(expects).map(|j| j.name.as_str()).collect();
+            let times = if times > 1 { format!(" {times} times") } else { String::new() };
+            let expected = expected.join("\" or \"");
+            format!("fed by journeys that expect \"{expected}\"{times}: {}", names.join(", "))
+        }
+    };
+    [what, format!("  {proof}"), format!("  {fed}")]
 }

@@ -3,11 +3,13 @@
 mod address;
 mod check;
 mod doctor;
+mod history;
 mod judge;
 mod list;
 mod progress;
 mod proxy;
 mod run;
+mod slo;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -42,8 +44,12 @@ enum Command {
     Check(check::Args),
     /// Judge a run again, from its record
     Judge(judge::Args),
+    /// Every run that was kept: verdicts, flakes, trends; and records taken in
+    History(history::Args),
     /// What files may say: words, verbs, expectations, measures, and what ships
     List(list::Args),
+    /// The objectives, for other programs
+    Slo(slo::Args),
     /// Plant known defects, and see that each is noticed and nothing else rings
     Verify(verify::Args),
     /// Faults on demand, for your own browser or between an app and what it fetches from
@@ -62,7 +68,9 @@ pub fn main() -> ExitCode {
         Command::Run(args) => block_on(run::main(*args)),
         Command::Check(args) => check::main(&args),
         Command::Judge(args) => judge::main(&args),
+        Command::History(args) => history::main(args),
         Command::List(args) => list::main(&args),
+        Command::Slo(args) => slo::main(&args),
         Command::Verify(args) => block_on(verify::main(args)),
         Command::Proxy(args) => block_on(proxy::main(args, cli.verbose > 0)),
         Command::Doctor(args) => block_on(doctor::main(args)),

@@ -1,14 +1,16 @@
 //! `soundcheck run`.
 
+use super::history::{At, keep};
 use super::progress::Terminal;
 use super::{Done, print};
 use soundcheck::browser::Kind;
-use soundcheck::error::{Operator, Result};
+use soundcheck::error::{Operator, Result, Whose};
+use soundcheck::history::Address;
 use soundcheck::plan::{Overrides, Plan};
 use soundcheck::report::text;
 use soundcheck::run::{Settings, run};
 use soundcheck::secret::Secrets;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(clap::Args)]
@@ -54,12 +56,15 @@ pub struct Args {
     /// Attempts after a broken one; what failed is never played again
     #[arg(long, value_name = "N", default_value_t = 1)]
     retries: u32,
+    #[command(flatten)]
+    history: At,
     /// Print the verdict as JSON (verdict.json, stable) instead of text
     #[arg(long)]
     json: bool,
 }
 
 pub async fn main(args: Args) -> Done {
+    let history = args.history.address()?;
     let secrets = Secrets::default();
     let overrides = Overrides {
         browsers: args.browsers,
@@ -89,13 +94,26 @@ pub async fn main(args: Args) -> Done {
     let (mut interrupt, mut terminate, mut hangup) =
         (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?, watch(SignalKind::hangup())?);
     // Dropping the run ends all it started: the reaper of every leash sees its pipe close.
-    let record = tokio::select! {
-        record = run(&plan, &settings, &secrets, &progress) => record?,
-        _ = interrupt.recv() => return Ok(interrupted("interrupted", 130, &out)),
-        _ = terminate.recv() => return Ok(interrupted("terminated", 143, &out)),
-        _ = hangup.recv() => return Ok(interrupted("hung up", 129, &out)),
+    let done = tokio::select! {
+        done = run(&plan, &settings, &secrets, &progress) => done,
+        _ = interrupt.recv() => return Ok(interrupted("interrupted", 130, &history, &out).await),
+        _ = terminate.recv() => return Ok(interrupted("terminated", 143, &history, &out).await),
+        _ = hangup.recv() => return Ok(interrupted("hung up", 129, &history, &out).await),
     };
     drop(progress);
+    let record = match done {
+        Ok(record) => record,
+        Err(error) => {
+            // A run that played nothing is one too, unless there was none: the folder holds another's.
+            if error.whose() == Whose::Operator
+                && let Ok(record) = soundcheck::run::fold(&out)
+            {
+                keep(&history, &record, &out).await;
+            }
+            return Err(error);
+        }
+    };
+    keep(&history, &record, &out).await;
     if args.json {
         print(&std::fs::read_to_string(out.join("verdict.json")).operator("reading the verdict")?);
     } else {
@@ -115,10 +133,13 @@ pub fn watch(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
 }
 
 /// What was played so far stays readable: the events are on disk, the reports are written from them.
-fn interrupted(how: &str, code: u8, out: &std::path::Path) -> u8 {
+async fn interrupted(how: &str, code: u8, history: &Address, out: &Path) -> u8 {
     eprintln!("\n{how}: the browsers are being ended");
     match soundcheck::run::write_reports(out) {
-        Ok(_) => eprintln!("what was played so far: {}", out.display()),
+        Ok(record) => {
+            eprintln!("what was played so far: {}", out.display());
+            keep(history, &record, out).await;
+        }
         Err(e) => eprintln!("no report: {}", e.what()),
     }
     code

@@ -2,11 +2,19 @@
 
 use crate::event::Event;
 use crate::table::Row;
+pub use samples::Samples;
 
+mod begun;
+mod commands;
 mod console;
+mod library;
 mod memory;
+mod reconciled;
+mod samples;
 mod single;
 mod stalls;
+#[cfg(test)]
+mod tests;
 
 pub use stalls::{LONG_STALL_MS, STUTTERS};
 
@@ -16,6 +24,8 @@ pub struct Measure {
     about: &'static str,
     /// What one sample is, in words: the unit of independence.
     pub unit: &'static str,
+    /// Which journeys feed it.
+    pub fed: Fed,
     /// Makes an empty fold.
     pub fold: fn() -> Box<dyn Fold>,
 }
@@ -29,6 +39,17 @@ impl Row for Measure {
     }
 }
 
+/// Which journeys feed a measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fed {
+    /// Every one.
+    Always,
+    /// Those that expect one of these so often.
+    ByExpecting(&'static [&'static str], u32),
+    /// None yet: nothing sees these events so far.
+    NotYet(&'static str),
+}
+
 /// A fold over the events of the population an objective judges.
 pub trait Fold {
     /// Takes one event.
@@ -37,44 +58,24 @@ pub trait Fold {
     fn samples(&self) -> Samples;
 }
 
-/// What a measure gives.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Samples {
-    /// Successes out of trials.
-    Trials {
-        /// Successes.
-        good: u64,
-        /// Trials.
-        total: u64,
-    },
-    /// Milliseconds; what never came is infinite, never dropped.
-    Values(Vec<f64>),
-    /// Bytes.
-    Bytes(Vec<f64>),
-    /// Events over minutes of exposure.
-    Count {
-        /// Events.
-        count: u64,
-        /// Minutes.
-        minutes: f64,
-    },
+/// What one play gives every measure that it feeds, in the table's order. What was seen while others kept the machine
+/// busy is no sample.
+pub fn of_play<'e>(events: impl IntoIterator<Item = &'e Event>) -> Vec<(&'static str, Samples)> {
+    let mut folds: Vec<_> = MEASURES.iter().map(|m| (m.name, (m.fold)())).collect();
+    for event in events.into_iter().filter(|e| !busy(e)) {
+        folds.iter_mut().for_each(|(_, fold)| fold.feed(event));
+    }
+    folds.iter().map(|(name, fold)| (*name, fold.samples())).filter(|(_, samples)| !samples.is_empty()).collect()
 }
 
-impl Samples {
-    /// How many.
-    pub fn len(&self) -> u64 {
-        match self {
-            Samples::Trials { total, .. } => *total,
-            Samples::Values(values) | Samples::Bytes(values) => values.len() as u64,
-            Samples::Count { minutes, .. } => u64::from(*minutes > 0.0),
-        }
-    }
-
-    /// None at all.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+/// Whether it was seen while others kept the machine busy.
+pub(crate) fn busy(event: &Event) -> bool {
+    event.fields.contains_key("busy_host")
 }
+
+const PICTURE: &[&str] = &["new picture", "picture follows the sound"];
+const VIDEO: &[&str] = &["first video frame"];
+const QUEUE: Fed = Fed::NotYet("queue_cmd_sent, queue_cmd_ack, queue_cmd_applied, queue_cmd_rejected");
 
 /// Every measure.
 pub const MEASURES: &[Measure] = &[
@@ -82,48 +83,126 @@ pub const MEASURES: &[Measure] = &[
         name: "preset load",
         about: "preset switches that put the declared picture on the screen, of all",
         unit: "preset switch",
+        fed: Fed::ByExpecting(PICTURE, 1),
         fold: || single::trials("hydra_preset_eval_success", "hydra_preset_eval_error"),
     },
     Measure {
         name: "first visualizer frame",
         about: "from the viewer's input to the first frame of the new preset; a failed load never came",
         unit: "preset switch",
+        fed: Fed::ByExpecting(PICTURE, 1),
         fold: || single::values("first_visualizer_frame", "hydra_preset_eval_error"),
     },
     Measure {
         name: "crash-free session",
         about: "sessions in which no tab, browser or WebGL context was lost, of all",
         unit: "session",
+        fed: Fed::Always,
         fold: || Box::new(single::CrashFree::default()),
     },
     Measure {
         name: "console errors",
         about: "console errors and uncaught exceptions per minute of session",
         unit: "minute of session",
+        fed: Fed::Always,
         fold: || Box::new(console::ConsoleErrors::default()),
     },
     Measure {
         name: "memory growth",
         about: "growth of the browser's proportional set size over a session's first 100 preset switches",
         unit: "session of 100 switches",
+        fed: Fed::ByExpecting(PICTURE, 100),
         fold: || Box::new(memory::MemoryGrowth::default()),
+    },
+    Measure {
+        name: "command applied",
+        about: "queue commands a session sent that were applied, of all",
+        unit: "command",
+        fed: QUEUE,
+        fold: commands::applied,
+    },
+    Measure {
+        name: "command applied once",
+        about: "queue commands applied once and not again, of all that were applied",
+        unit: "command",
+        fed: QUEUE,
+        fold: commands::once,
+    },
+    Measure {
+        name: "command kept",
+        about: "queue commands a session sent that were applied or rejected before it ended, of all",
+        unit: "command",
+        fed: QUEUE,
+        fold: commands::kept,
+    },
+    Measure {
+        name: "reconnect reconciliation",
+        about: "from a socket's reconnect to the queue as the server has it; not before the session's end never came",
+        unit: "reconnect",
+        fed: Fed::NotYet("socket_disconnect, socket_reconnect, socket_resync"),
+        fold: || Box::new(reconciled::Reconciled::default()),
+    },
+    Measure {
+        name: "library response",
+        about: "the server's own time to answer a browse or a search, as its Server-Timing says, or the app's own event",
+        unit: "response",
+        fed: Fed::NotYet("library_response"),
+        fold: || Box::new(library::Library::default()),
+    },
+    Measure {
+        name: "login",
+        about: "logins begun that succeeded, of all",
+        unit: "login",
+        fed: Fed::NotYet("auth_login_start, auth_login_success, auth_login_failure"),
+        fold: || begun::begun("auth_login_start", "auth_login_success", "auth_login_failure"),
+    },
+    Measure {
+        name: "token refresh",
+        about: "token refreshes that succeeded (`ok`), of all",
+        unit: "token refresh",
+        fed: Fed::NotYet("auth_login_refresh"),
+        fold: || single::flagged("auth_login_refresh", |e| Some(e.flag("ok"))),
+    },
+    Measure {
+        name: "join room",
+        about: "rooms that a viewer set out to join and was in, of all",
+        unit: "join",
+        fed: Fed::NotYet("room_join_start, room_join_success, room_join_failure"),
+        fold: || begun::begun("room_join_start", "room_join_success", "room_join_failure"),
+    },
+    Measure {
+        name: "permission",
+        about: "actions that a role was allowed or refused as it must be (`ok`), of all tried",
+        unit: "permission check",
+        fed: Fed::NotYet("permission_check"),
+        fold: || single::flagged("permission_check", |e| Some(e.flag("ok"))),
     },
     Measure {
         name: "video init",
         about: "video visualizers that showed a decoded frame, of all",
         unit: "video init",
+        fed: Fed::ByExpecting(VIDEO, 1),
         fold: || single::trials("video_init_frame_ready", "video_init_error"),
     },
     Measure {
         name: "first video frame",
         about: "from the viewer's input to the first decoded video frame; a failed init never came",
         unit: "video init",
+        fed: Fed::ByExpecting(VIDEO, 1),
         fold: || single::values("video_init_frame_ready", "video_init_error"),
+    },
+    Measure {
+        name: "proxy not 413",
+        about: "answers of the app's own media proxy other than 413 Content Too Large, of all",
+        unit: "response",
+        fed: Fed::NotYet("video_proxy_response with `app_proxy`"),
+        fold: || single::flagged("video_proxy_response", single::not_413),
     },
     Measure {
         name: "long stalls",
         about: "stalls of more than 3 s per minute watched: pauses and seeks are no watching",
         unit: "minute watched",
+        fed: Fed::ByExpecting(VIDEO, 1),
         fold: || Box::new(stalls::LongStalls::default()),
     },
 ];

@@ -31,6 +31,40 @@ impl Fold for Trials {
     }
 }
 
+struct Flagged {
+    event: &'static str,
+    good: fn(&Event) -> Option<bool>,
+    count: (u64, u64),
+}
+
+/// Each such event is a trial, of which it says itself whether it went well; `None`: it is no trial.
+pub(super) fn flagged(event: &'static str, good: fn(&Event) -> Option<bool>) -> Box<dyn Fold> {
+    Box::new(Flagged { event, good, count: (0, 0) })
+}
+
+impl Fold for Flagged {
+    fn feed(&mut self, event: &Event) {
+        if event.source == Origin::App || event.event != self.event {
+            return; // what the app says of itself is no sample
+        }
+        if let Some(good) = (self.good)(event) {
+            self.count.0 += u64::from(good);
+            self.count.1 += 1;
+        }
+    }
+
+    fn samples(&self) -> Samples {
+        Samples::Trials { good: self.count.0, total: self.count.1 }
+    }
+}
+
+/// An answer of the app's own media proxy (`app_proxy`), and whether it is another than 413. One of our making is none
+/// of the app's, and where nothing was answered there is no status.
+pub(super) fn not_413(event: &Event) -> Option<bool> {
+    let status = event.number("status")?;
+    (event.flag("app_proxy") && !event.flag("ours")).then_some(status != 413.0)
+}
+
 struct Values {
     shown: &'static str,
     never: &'static str,
@@ -48,7 +82,7 @@ impl Fold for Values {
             return;
         }
         if event.event == self.shown {
-            self.ms.extend(event.number("ms").filter(|ms| !ms.is_nan()));
+            self.ms.extend(event.number("ms").filter(|ms| *ms >= 0.0));
         } else if event.event == self.never {
             self.ms.push(f64::INFINITY);
         }

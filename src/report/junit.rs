@@ -24,6 +24,7 @@ pub(super) fn write(record: &Record) -> String {
                 let needs = o.needs.as_ref().map_or(String::new(), |n| format!(", needs {n}"));
                 skipped(&format!("{}{needs}", o.value))
             }
+            Verdict::Breached if o.goal => skipped(&o.value),
             Verdict::Breached => non_success(NonSuccessKind::Failure, &o.value),
             Verdict::Broken => non_success(NonSuccessKind::Error, &o.value),
         };

@@ -88,6 +88,7 @@ mod tests {
             samples: 1,
             unit: "play",
             needs: Some(said()),
+            goal: false,
         };
         Record {
             run_id: said(),

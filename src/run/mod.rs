@@ -131,7 +131,10 @@ fn about(plan: &Plan, settings: &Settings) -> Value {
         .iter()
         .map(|o| {
             let browser = o.browser.map(Kind::name);
-            json!({ "id": o.id, "name": o.name, "measure": o.measure, "target": o.target_text, "browser": browser })
+            let (target, goal) = (&o.target_text, o.goal);
+            json!({
+                "id": o.id, "name": o.name, "measure": o.measure, "target": target, "browser": browser, "goal": goal,
+            })
         })
         .collect();
     json!({

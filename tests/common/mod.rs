@@ -88,6 +88,7 @@ impl Play {
         let out = self.out();
         let _ = std::fs::remove_dir_all(&out);
         let done = Command::new(SOUNDCHECK)
+            .env("SOUNDCHECK_HISTORY", "none")
             .arg("run")
             .arg(self.plan(browser))
             .args(["--json", "--out"])

@@ -309,7 +309,7 @@ fn short_stalls_add_up() {
     let mut film = played(8, 450.0, 900.0);
     assert_eq!(film.verdict(), "the video stood still 7 times, 3.15 s in all: 33 % of the time watched");
     // Where a plan of faults allows longer ones, half of the time is too much.
-    let mut planned = |stands, plays| played(14, stands, plays).oracle.verdict(f64::INFINITY, 10_000.0).is_some();
+    let planned = |stands, plays| played(14, stands, plays).oracle.verdict(f64::INFINITY, 10_000.0).is_some();
     assert!(!planned(900.0, 1000.0) && !planned(600.0, 300.0) && planned(900.0, 300.0));
     for (stalls, stands, plays) in [(6, 450.0, 900.0), (8, 450.0, 9000.0), (1, 2900.0, 100.0)] {
         assert_eq!(played(stalls, stands, plays).verdict(), "", "{stalls} of {stands}");

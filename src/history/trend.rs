@@ -1,0 +1,182 @@
+//! What `soundcheck history` shows: the runs, how often a play said something else than its like, and each measure by day.
+
+use super::{Filter, History, Run};
+use crate::error::Result;
+use crate::measure::Samples;
+use crate::record::Ending;
+use crate::stats;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The runs asked for, and what they come to.
+#[derive(Debug, Default, Serialize)]
+pub struct Overview {
+    /// Oldest first.
+    pub runs: Vec<Listed>,
+    /// First attempts that came to an answer.
+    pub first_attempts: u64,
+    /// Those that did not pass, though the same journey passed in the same browser, on the same profile and on the same
+    /// version of the app: in another play, or tried again.
+    pub flaky: u64,
+    /// Wilson's interval of that share; of nothing: all there is.
+    pub flake_rate: (f64, f64),
+    /// Plays that were played again.
+    pub retries: u64,
+    /// What the plays that count gave, by measure.
+    pub trends: Vec<Trend>,
+}
+
+/// A run in the list.
+#[derive(Debug, Default, Serialize)]
+pub struct Listed {
+    /// The run.
+    pub run: Run,
+    /// Its plays, retries too.
+    pub plays: u64,
+    /// How many passed.
+    pub passed: u64,
+    /// How many were retries.
+    pub retries: u64,
+    /// How many first attempts were flaky.
+    pub flaky: u64,
+}
+
+/// A measure, day by day.
+#[derive(Debug, Serialize)]
+pub struct Trend {
+    /// The measure.
+    pub measure: String,
+    /// What the values are: `share`, `p95 ms`, `most bytes` or `per minute`.
+    pub value: &'static str,
+    /// Each day (UTC) that gave samples: its value and how many they were.
+    pub days: BTreeMap<Date, (f64, u64)>,
+}
+
+impl Overview {
+    /// Asks a history.
+    pub fn of(history: &mut History, filter: &Filter) -> Result<Self> {
+        let mut overview = Self::default();
+        overview.runs.extend(history.runs(filter)?.into_iter().map(|run| Listed { run, ..Listed::default() }));
+        overview.count_plays(history, filter)?;
+        overview.trends = trends(history, filter)?;
+        Ok(overview)
+    }
+
+    fn count_plays(&mut self, history: &mut History, filter: &Filter) -> Result<()> {
+        let at: HashMap<String, usize> = self.runs.iter().enumerate().map(|(n, l)| (l.run.run_id.clone(), n)).collect();
+        let (mut passed, mut others) = (BTreeSet::new(), Vec::new());
+        history.plays(filter, |run_id, play| {
+            // A play of a run that began before the time asked for.
+            let Some(listed) = at.get(run_id).and_then(|n| self.runs.get_mut(*n)) else { return Ok(()) };
+            let run = &listed.run;
+            // Of an app that tells no version only the plays of one run are alike.
+            let version = if run.app_version.is_empty() { &run.run_id } else { &run.app_version };
+            let like =
+                [&run.app, &run.environment, version, &play.journey, &play.browser, &play.profile].map(Clone::clone);
+            listed.plays += 1;
+            let retry = play.attempt > 1;
+            listed.retries += u64::from(retry);
+            self.retries += u64::from(retry);
+            self.first_attempts += u64::from(!retry && play.ending != Ending::Undecided);
+            match play.ending {
+                Ending::Passed => {
+                    listed.passed += 1;
+                    passed.insert(like);
+                }
+                Ending::Undecided => {}
+                _ if !retry => others.push((at[run_id], like)),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        for (run, like) in others {
+            let flaky = u64::from(passed.contains(&like));
+            self.runs[run].flaky += flaky;
+            self.flaky += flaky;
+        }
+        self.flake_rate = stats::wilson(self.flaky, self.first_attempts);
+        Ok(())
+    }
+}
+
+fn trends(history: &mut History, filter: &Filter) -> Result<Vec<Trend>> {
+    // A clock that was years ahead shows in the list of runs; here it would only push all others aside.
+    let tomorrow = Timestamp::now().as_millisecond() + 86_400_000;
+    let until = Some(filter.until.unwrap_or(i64::MAX).min(tomorrow));
+    let mut folded: BTreeMap<String, BTreeMap<Date, Samples>> = BTreeMap::new();
+    history.samples(&[], &Filter { until, ..filter.clone() }, |sampled| {
+        let Some(day) = day(sampled.started) else { return Ok(()) };
+        for (measure, given) in sampled.samples {
+            let days = folded.entry(measure).or_default();
+            match days.get_mut(&day) {
+                // Of another kind than before: an older Soundcheck measured something else by this name.
+                Some(samples) => _ = samples.merge(given),
+                None => _ = days.insert(day, given),
+            }
+        }
+        Ok(())
+    })?;
+    let trend = |(measure, days): (String, BTreeMap<Date, Samples>)| {
+        let kind = value(days.values().next()?)?.0;
+        let days = days.into_iter().filter_map(|(day, s)| Some((day, (value(&s)?.1, s.len())))).collect();
+        Some(Trend { measure, value: kind, days })
+    };
+    Ok(folded.into_iter().filter_map(trend).collect())
+}
+
+fn day(ms: i64) -> Option<Date> {
+    Some(Timestamp::from_millisecond(ms).ok()?.to_zoned(TimeZone::UTC).date())
+}
+
+/// What samples come to in one number; of none, nothing.
+fn value(samples: &Samples) -> Option<(&'static str, f64)> {
+    match samples {
+        Samples::Trials { good, total } => (*total > 0).then(|| ("share", *good as f64 / *total as f64)),
+        Samples::Values(values) => {
+            let mut sorted = values.clone();
+            sorted.sort_by(f64::total_cmp);
+            Some(("p95 ms", stats::quantile(&sorted, 0.95)?))
+        }
+        Samples::Bytes(values) => Some(("most bytes", values.iter().copied().reduce(f64::max)?)),
+        Samples::Count { count, minutes } => (*minutes > 0.0).then(|| ("per minute", *count as f64 / minutes)),
+    }
+}
+
+/// A line of bars between the least and the most; `None` is a gap, and shows as one.
+pub fn sparkline(values: &[Option<f64>]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let finite = || values.iter().flatten().copied().filter(|v| v.is_finite());
+    let (least, most) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+    let bar = |value: &Option<f64>| match value {
+        None => '·',
+        Some(value) if !value.is_finite() => '█',
+        Some(_) if most <= least => '▄',
+        Some(value) => BARS[((value - least) / (most - least) * 7.0).round() as usize],
+    };
+    values.iter().map(bar).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_go_from_the_least_to_the_most_and_a_gap_shows() {
+        assert_eq!(sparkline(&[Some(0.0), Some(3.5), None, Some(7.0), Some(f64::INFINITY)]), "▁▅·██");
+        assert_eq!(sparkline(&[Some(2.0), Some(2.0)]), "▄▄");
+        assert_eq!(sparkline(&[None, Some(f64::NAN)]), "·█");
+        assert_eq!(sparkline(&[]), "");
+    }
+
+    #[test]
+    fn no_samples_have_no_value() {
+        let none =
+            [Samples::Trials { good: 0, total: 0 }, Samples::Values(vec![]), Samples::Count { count: 0, minutes: 0.0 }];
+        assert!(none.iter().all(|s| value(s).is_none()));
+        assert_eq!(value(&Samples::Trials { good: 3, total: 4 }), Some(("share", 0.75)));
+        assert_eq!(value(&Samples::Values(vec![9.0, f64::INFINITY])), Some(("p95 ms", f64::INFINITY)));
+    }
+}

@@ -1,0 +1,81 @@
+//! Commands of the queue, followed by `cmd_id` from `queue_cmd_sent` and `queue_cmd_ack` to `queue_cmd_applied` or
+//! `queue_cmd_rejected`, within one session. One without an id cannot be followed and is no sample.
+
+use super::{Fold, Samples};
+use crate::event::{Event, Origin};
+use std::collections::BTreeMap;
+
+/// What a session saw of one command.
+#[derive(Default)]
+struct Command {
+    /// Sent from here, or acknowledged here: this session waits for it.
+    awaited: bool,
+    rejected: bool,
+    /// How often it was applied, by who saw it: one application seen by proxy and browser is one.
+    applied: [u64; 4],
+}
+
+impl Command {
+    fn applied(&self) -> u64 {
+        self.applied.into_iter().max().unwrap_or(0)
+    }
+}
+
+/// Whether a command went well; `None`: the question does not arise.
+type Ask = fn(&Command) -> Option<bool>;
+
+struct Commands {
+    ask: Ask,
+    /// Of the sessions under way, by session and command.
+    open: BTreeMap<String, BTreeMap<String, Command>>,
+    count: (u64, u64),
+}
+
+fn commands(ask: Ask) -> Box<dyn Fold> {
+    Box::new(Commands { ask, open: BTreeMap::new(), count: (0, 0) })
+}
+
+/// Of the commands a session sent: those that were applied, and not rejected.
+pub(super) fn applied() -> Box<dyn Fold> {
+    commands(|c| (c.awaited || c.rejected).then(|| c.applied() > 0 && !c.rejected))
+}
+
+/// Of the commands applied: those that were applied once.
+pub(super) fn once() -> Box<dyn Fold> {
+    commands(|c| (c.applied() > 0).then(|| c.applied() == 1))
+}
+
+/// Of the commands a session sent: those it heard of again, be it that they were rejected.
+pub(super) fn kept() -> Box<dyn Fold> {
+    commands(|c| c.awaited.then(|| c.applied() > 0 || c.rejected))
+}
+
+impl Fold for Commands {
+    fn feed(&mut self, event: &Event) {
+        if event.source == Origin::App {
+            return; // what the app says of itself is no sample
+        }
+        let session = event.ids.session_id.as_deref().unwrap_or_default();
+        if event.event == "journey_end" {
+            for answer in self.open.remove(session).unwrap_or_default().values().filter_map(self.ask) {
+                self.count.0 += u64::from(answer);
+                self.count.1 += 1;
+            }
+            return;
+        }
+        let Some(step) = event.event.strip_prefix("queue_cmd_") else { return };
+        let Some(id) = event.text("cmd_id") else { return };
+        let commands = self.open.entry(session.to_owned()).or_default();
+        let command = commands.entry(id.to_owned()).or_default();
+        match step {
+            "sent" | "ack" => command.awaited = true,
+            "rejected" => command.rejected = true,
+            "applied" => command.applied[event.source as usize] += 1,
+            _ => {}
+        }
+    }
+
+    fn samples(&self) -> Samples {
+        Samples::Trials { good: self.count.0, total: self.count.1 }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a measure gives, and how it is kept: `{"trials":[good,total]}`, `{"ms":[12.5,null]}`, `{"bytes":[1e6]}`,
+//! `{"count":[events,minutes]}`.
+
+use serde::{Deserialize, Serialize};
+
+/// What a measure gives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
+pub enum Samples {
+    /// Successes out of trials.
+    Trials {
+        /// Successes.
+        good: u64,
+        /// Trials.
+        total: u64,
+    },
+    /// Milliseconds; what never came is infinite, never dropped.
+    Values(Vec<f64>),
+    /// Bytes.
+    Bytes(Vec<f64>),
+    /// Events over minutes of exposure.
+    Count {
+        /// Events.
+        count: u64,
+        /// Minutes.
+        minutes: f64,
+    },
+}
+
+impl Samples {
+    /// How many.
+    pub fn len(&self) -> u64 {
+        match self {
+            Samples::Trials { total, .. } => *total,
+            Samples::Values(values) | Samples::Bytes(values) => values.len() as u64,
+            Samples::Count { minutes, .. } => u64::from(*minutes > 0.0),
+        }
+    }
+
+    /// None at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds samples of the same measure; `false`: those are of another kind, and nothing was added.
+    #[must_use]
+    pub fn merge(&mut self, other: Self) -> bool {
+        match (self, other) {
+            (Samples::Trials { good, total }, Samples::Trials { good: g, total: t }) => {
+                *good = good.saturating_add(g);
+                *total = total.saturating_add(t);
+            }
+            (Samples::Values(values), Samples::Values(more)) | (Samples::Bytes(values), Samples::Bytes(more)) => {
+                values.extend(more);
+            }
+            (Samples::Count { count, minutes }, Samples::Count { count: c, minutes: m }) => {
+                *count = count.saturating_add(c);
+                *minutes += m;
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// The same as JSON has it. It has no infinity: `null` is what never came.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kept {
+    Trials(u64, u64),
+    Ms(Vec<Option<f64>>),
+    Bytes(Vec<Option<f64>>),
+    Count(u64, f64),
+}
+
+impl From<Samples> for Kept {
+    fn from(samples: Samples) -> Self {
+        let kept = |values: Vec<f64>| values.into_iter().map(|v| v.is_finite().then_some(v)).collect();
+        match samples {
+            Samples::Trials { good, total } => Kept::Trials(good, total),
+            Samples::Values(values) => Kept::Ms(kept(values)),
+            Samples::Bytes(values) => Kept::Bytes(kept(values)),
+            Samples::Count { count, minutes } => Kept::Count(count, if minutes.is_finite() { minutes } else { 0.0 }),
+        }
+    }
+}
+
+impl From<Kept> for Samples {
+    fn from(kept: Kept) -> Self {
+        let values = |kept: Vec<Option<f64>>| kept.into_iter().map(|v| v.unwrap_or(f64::INFINITY)).collect();
+        match kept {
+            // More successes than trials there cannot be, whoever wrote so.
+            Kept::Trials(good, total) => Samples::Trials { good: good.min(total), total },
+            Kept::Ms(kept) => Samples::Values(values(kept)),
+            Kept::Bytes(kept) => Samples::Bytes(values(kept)),
+            Kept::Count(count, minutes) => Samples::Count { count, minutes: minutes.max(0.0) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_samples() -> impl Strategy<Value = Samples> {
+        // The reader of JSON may be off by the last bit beyond 15 digits.
+        let value = prop_oneof![9 => (0_u64..1 << 40).prop_map(|v| v as f64 / 1000.0), 1 => Just(f64::INFINITY)];
+        let values = proptest::collection::vec(value, 0..20);
+        prop_oneof![
+            (0_u64..1000, 0_u64..1000).prop_map(|(good, bad)| Samples::Trials { good, total: good + bad }),
+            values.clone().prop_map(Samples::Values),
+            values.prop_map(Samples::Bytes),
+            (0_u64..1000, 0..1000).prop_map(|(count, m)| Samples::Count { count, minutes: f64::from(m) / 8.0 }),
+        ]
+    }
+
+    #[test]
+    fn they_are_kept_in_few_letters() {
+        for (samples, json) in [
+            (Samples::Trials { good: 3, total: 4 }, r#"{"trials":[3,4]}"#),
+            (Samples::Values(vec![12.5, f64::INFINITY]), r#"{"ms":[12.5,null]}"#),
+            (Samples::Bytes(vec![]), r#"{"bytes":[]}"#),
+            (Samples::Count { count: 1, minutes: 0.5 }, r#"{"count":[1,0.5]}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&samples).expect("JSON"), json);
+        }
+        let more_than_all: Samples = serde_json::from_str(r#"{"trials":[9,4]}"#).expect("it reads");
+        assert_eq!(more_than_all, Samples::Trials { good: 4, total: 4 });
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_found_again(samples in any_samples()) {
+            let kept = serde_json::to_string(&samples).expect("JSON");
+            prop_assert_eq!(serde_json::from_str::<Samples>(&kept).expect("it reads"), samples);
+        }
+
+        #[test]
+        fn merged_they_are_as_many_and_kinds_never_mix(a in any_samples(), b in any_samples()) {
+            let mut sum = a.clone();
+            if sum.merge(b.clone()) {
+                match &a {
+                    Samples::Count { .. } => prop_assert!(sum.is_empty() == (a.is_empty() && b.is_empty())),
+                    _ => prop_assert_eq!(sum.len(), a.len() + b.len()),
+                }
+            } else {
+                prop_assert_eq!(sum, a);
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `slo.toml`: the objectives, and when their budgets burn too fast.
+
+use super::alert::{ALERTS, Alert};
+use super::{Objective, Population, Target, WINDOW};
+use crate::browser::Kind;
+use crate::error::Result;
+use crate::measure::MEASURES;
+use crate::source::{Problem, Source};
+use crate::table::{Row, did_you_mean, find};
+use crate::unit::Days;
+use serde::Deserialize;
+use toml::Spanned;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    question: String,
+    #[serde(default)]
+    alert: Vec<Spanned<Alert>>,
+    objective: Vec<ObjectiveFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObjectiveFile {
+    id: String,
+    name: Spanned<String>,
+    measure: Spanned<String>,
+    target: Spanned<String>,
+    browser: Option<Kind>,
+    #[serde(default)]
+    goal: bool,
+    window: Option<Days>,
+    day_min: Option<Spanned<u64>>,
+    #[serde(default)]
+    population: Population,
+}
+
+/// The objectives of a file.
+#[derive(Clone, Debug)]
+pub struct Objectives {
+    /// What the file answers.
+    pub question: String,
+    /// When a budget burns too fast.
+    pub alerts: Vec<Alert>,
+    all: Vec<Objective>,
+}
+
+impl Objectives {
+    /// Reads and checks an objectives file.
+    pub fn read(source: &Source) -> Result<Self> {
+        let file: File = source.parse()?;
+        let mut problems = Vec::new();
+        let mut all: Vec<Objective> = Vec::new();
+        for o in file.objective {
+            if let Some(objective) = o.check(&all, &mut problems) {
+                all.push(objective);
+            }
+        }
+        let longest = all.iter().map(|o| o.window.duration()).min().unwrap_or(WINDOW.duration());
+        for alert in &file.alert {
+            if alert.get_ref().long() > longest {
+                let help = "take a shorter `within`, or give the objectives a longer `window`";
+                problems.push(Problem::at(alert.span(), "an alert looks further back than an objective", help));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(source.error(&problems));
+        }
+        let own: Vec<Alert> = file.alert.into_iter().map(Spanned::into_inner).collect();
+        let alerts = if own.is_empty() { ALERTS.to_vec() } else { own };
+        Ok(Self { question: file.question, alerts, all })
+    }
+
+    /// The objectives a plan names: `hydra.preset_load`, `video.*`, `*`. A pattern leaves out what no play can be a
+    /// sample of yet; a name in full does not. Problems are reported in the plan's file.
+    pub fn choose(&self, plan: &Source, patterns: &[Spanned<String>]) -> Result<Vec<Objective>> {
+        let matches = |pattern: &str, o: &Objective| match pattern.strip_suffix('*') {
+            Some(start) => o.name.starts_with(start) && !o.is_unfed(),
+            None => pattern == o.name,
+        };
+        let unmatched = patterns.iter().filter(|p| !self.all.iter().any(|o| matches(p.get_ref(), o)));
+        let unmatched: Vec<Problem> = unmatched
+            .map(|p| {
+                let pattern = p.get_ref();
+                let known = self.all.iter().any(|o| o.name.starts_with(pattern.trim_end_matches('*')));
+                let (what, help) = match known && pattern.ends_with('*') {
+                    true => (
+                        format!("no play can be a sample of `{pattern}` yet"),
+                        "leave it out; `soundcheck check slo` says what each objective waits for".to_owned(),
+                    ),
+                    false => (
+                        format!("no objective matches `{pattern}`"),
+                        did_you_mean(pattern, self.all.iter().map(|o| o.name.as_str())),
+                    ),
+                };
+                Problem::at(p.span(), what, help)
+            })
+            .collect();
+        if !unmatched.is_empty() {
+            return Err(plan.error(&unmatched));
+        }
+        Ok(self.all.iter().filter(|o| patterns.iter().any(|p| matches(p.get_ref(), o))).cloned().collect())
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Objective] {
+        &self.all
+    }
+}
+
+impl ObjectiveFile {
+    fn check(self, before: &[Objective], problems: &mut Vec<Problem>) -> Option<Objective> {
+        let name = self.name.get_ref();
+        let row = find(MEASURES, self.measure.get_ref());
+        if row.is_none() {
+            let help = did_you_mean(self.measure.get_ref(), MEASURES.iter().map(Row::name));
+            let what = format!("unknown measure `{}`", self.measure.get_ref());
+            problems.push(Problem::at(self.measure.span(), what, help));
+        }
+        let target = Target::parse(self.target.get_ref())
+            .map_err(|why| problems.push(Problem::at(self.target.span(), why, Target::FORMS)));
+        let (Some(row), Ok(target)) = (row, target) else { return None };
+        let samples = (row.fold)().samples();
+        if !target.fits(&samples) {
+            let help = format!("write for instance \"{}\"", Target::example(&samples));
+            let what = format!("`{}` cannot be judged by `{}`", row.name(), self.target.get_ref());
+            problems.push(Problem::at(self.target.span(), what, help));
+        }
+        if before.iter().any(|seen| seen.name == *name) {
+            problems.push(Problem::at(self.name.span(), "two objectives of one name", "rename one"));
+        }
+        if !name.split_once('.').is_some_and(|(pillar, rest)| !pillar.is_empty() && !rest.is_empty()) {
+            let help = "write `pillar.name`, such as `hydra.preset_load`";
+            problems.push(Problem::at(self.name.span(), format!("`{name}` names no pillar"), help));
+        }
+        if let Some(none) = self.day_min.as_ref().filter(|n| *n.get_ref() == 0) {
+            let help = "write 1 or more: a day without a sample is a gap, never met";
+            problems.push(Problem::at(none.span(), "a day cannot do without a sample", help));
+        }
+        Some(Objective {
+            id: self.id,
+            name: self.name.into_inner(),
+            measure: row.name(),
+            target_text: self.target.into_inner(),
+            target,
+            browser: self.browser,
+            goal: self.goal,
+            window: self.window.unwrap_or(WINDOW),
+            day_min: self.day_min.map_or(1, Spanned::into_inner),
+            population: self.population,
+        })
+    }
+}

@@ -1,0 +1,228 @@
+//! Floor 2, pure. Objective x samples = verdict, with its reason and what is still missing.
+
+mod alert;
+mod file;
+mod openslo;
+mod population;
+mod prometheus;
+mod target;
+
+use crate::browser::Kind;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::measure::{self, Fed, Fold, MEASURES, Measure, Samples};
+use crate::stats::{Burning, burning};
+use crate::table::{Row, did_you_mean, find};
+use crate::unit::Days;
+pub use alert::{Alert, Severity};
+pub use file::Objectives;
+pub use openslo::openslo;
+pub use population::Population;
+pub use prometheus::prometheus;
+use serde::{Deserialize, Serialize};
+pub use target::Target;
+
+/// The answer to an objective, and to a whole run. In order of weight: breached outranks broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Shown to hold.
+    #[serde(rename = "met")]
+    Met,
+    /// Neither shown to hold nor to fail.
+    #[serde(rename = "not enough data")]
+    NotEnoughData,
+    /// The environment, not the app.
+    #[serde(rename = "broken")]
+    Broken,
+    /// Shown to fail.
+    #[serde(rename = "breached")]
+    Breached,
+}
+
+impl Verdict {
+    /// As reports write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Met => "met",
+            Verdict::NotEnoughData => "not enough data",
+            Verdict::Broken => "broken",
+            Verdict::Breached => "breached",
+        }
+    }
+}
+
+/// Where a file does not say.
+const WINDOW: Days = Days(28);
+
+/// One objective of `slo.toml`.
+#[derive(Clone, Debug)]
+pub struct Objective {
+    /// Requirement it stands for.
+    pub id: String,
+    /// `pillar.name`.
+    pub name: String,
+    /// What is measured.
+    pub measure: &'static str,
+    /// What must hold, as the file says it.
+    pub target_text: String,
+    /// What must hold.
+    pub target: Target,
+    /// Only samples of this browser; `None`: of all.
+    pub browser: Option<Kind>,
+    /// Aimed at and shown, not demanded yet: it decides nothing.
+    pub goal: bool,
+    /// The days it is judged over, the last one included.
+    pub window: Days,
+    /// Samples (for a rate: minutes) that a day needs to count in a streak.
+    pub day_min: u64,
+    /// Whose samples count.
+    pub population: Population,
+}
+
+impl Objective {
+    /// One from its parts in text, as a run records them.
+    pub fn new(id: String, name: String, measure: &str, target: &str, browser: Option<&str>) -> Result<Self> {
+        let row = find(MEASURES, measure).ok_or_else(|| {
+            let help = did_you_mean(measure, MEASURES.iter().map(Row::name));
+            Error::author(format!("objective {name}: unknown measure `{measure}`")).remedy(help)
+        })?;
+        let parsed = Target::parse(target).map_err(|why| Error::author(format!("objective {name}: {why}")))?;
+        Ok(Self {
+            id,
+            name,
+            measure: row.name(),
+            target_text: target.to_owned(),
+            target: parsed,
+            browser: browser.map(str::parse).transpose()?,
+            goal: false,
+            window: WINDOW,
+            day_min: 1,
+            population: Population::default(),
+        })
+    }
+
+    /// What its name begins with: `hydra` of `hydra.preset_load`.
+    pub fn pillar(&self) -> &str {
+        self.name.split('.').next().unwrap_or_default()
+    }
+
+    /// The row of its measure.
+    pub fn measure(&self) -> Option<&'static Measure> {
+        find(MEASURES, self.measure)
+    }
+
+    /// Nothing sees the events of its measure yet: no play can be a sample of it.
+    pub fn is_unfed(&self) -> bool {
+        self.measure().is_none_or(|m| matches!(m.fed, Fed::NotYet(_)))
+    }
+
+    /// Whether its budget burns so fast over an alert's long window and its short one; one that has no budget does not.
+    pub fn burning(&self, alert: &Alert, long: &Samples, short: &Samples) -> Burning {
+        let Some(budget) = self.target.budget() else { return Burning::No };
+        burning(&self.target.spent(long), &self.target.spent(short), budget, alert.burn(self.window))
+    }
+
+    /// What it demands, and what proves that, in words.
+    pub fn words(&self) -> [String; 2] {
+        let browser = self.browser.map_or(String::new(), |b| format!(" in {}", b.name()));
+        let goal = if self.goal { "; a goal: shown, not demanded" } else { "" };
+        let (about, unit) = self.measure().map_or(("", ""), |m| (m.about(), m.unit));
+        let of = self.population.words();
+        [
+            format!("{} {}{browser}: {} over {}: {about}{goal}", self.id, self.name, self.target_text, self.window),
+            format!("{}; a sample is a {unit} {of}; a day counts from {}", self.target.proof(), self.day_min),
+        ]
+    }
+}
+
+/// Text as YAML quotes it, which is as JSON does.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// An objective, judged.
+#[derive(Clone, Debug, Serialize)]
+pub struct Judged {
+    /// Requirement.
+    pub id: String,
+    /// `pillar.name`.
+    pub name: String,
+    /// What must hold.
+    pub target: String,
+    /// The answer.
+    pub verdict: Verdict,
+    /// The value with its interval, for people.
+    pub value: String,
+    /// Samples, in their own unit.
+    pub samples: u64,
+    /// What one sample is.
+    pub unit: &'static str,
+    /// What a proof still needs; `None`: nothing.
+    pub needs: Option<String>,
+    /// Shown only: whatever the answer, it decides nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub goal: bool,
+}
+
+/// An objective with the fold that feeds it.
+pub struct Judging {
+    objective: Objective,
+    measure: &'static Measure,
+    fold: Box<dyn Fold>,
+    /// What was seen on a machine that others kept busy: no sample, but said.
+    left_out: Box<dyn Fold>,
+}
+
+impl Judging {
+    /// Starts with no sample.
+    pub fn new(objective: &Objective) -> Option<Self> {
+        let measure = find(MEASURES, objective.measure)?;
+        Some(Self { objective: objective.clone(), measure, fold: (measure.fold)(), left_out: (measure.fold)() })
+    }
+
+    /// Takes an event, if it is of the population judged.
+    pub fn feed(&mut self, event: &Event) {
+        let wanted = self.objective.browser.map(Kind::name);
+        if wanted.is_none() || wanted == event.ids.browser.as_deref() {
+            let fold = if measure::busy(event) { &mut self.left_out } else { &mut self.fold };
+            fold.feed(event);
+        }
+    }
+
+    /// The objective.
+    pub fn objective(&self) -> &Objective {
+        &self.objective
+    }
+
+    /// Whether any sample fails the target by itself, however few there are: the alarm rang.
+    pub fn saw_failure(&self) -> bool {
+        self.objective.target.spent(&self.fold.samples()).bad > 0
+    }
+
+    /// The objective's answer.
+    pub fn judge(&self) -> Judged {
+        let samples = self.fold.samples();
+        let (verdict, mut value, mut needs) = self.objective.target.judge(&samples);
+        let left_out = self.left_out.samples().len();
+        if left_out > 0 {
+            value = format!("{value}; {left_out} left out: busy host");
+        }
+        if self.objective.goal {
+            value += "; a goal, not demanded yet";
+        }
+        if samples.is_empty() {
+            needs = Some(format!("a first {}", self.measure.unit));
+        }
+        Judged {
+            id: self.objective.id.clone(),
+            name: self.objective.name.clone(),
+            target: self.objective.target_text.clone(),
+            verdict,
+            value,
+            samples: samples.len(),
+            unit: self.measure.unit,
+            needs,
+            goal: self.objective.goal,
+        }
+    }
+}

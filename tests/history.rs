@@ -1,0 +1,270 @@
+//! The history in both databases, without a browser: what is kept is found again, once, whole and in order.
+
+#[path = "common/cluster.rs"]
+mod cluster;
+#[path = "history/synthetic.rs"]
+mod synthetic;
+
+use cluster::Cluster;
+use serde_json::Value;
+use soundcheck::history::{Added, Address, Filter, History, Play, Run, Sampled};
+use soundcheck::record::Ending;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use synthetic::{DAY, MEASURES, WEEK, run};
+
+fn soundcheck(history: &str, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_soundcheck"))
+        .args(args)
+        .env("SOUNDCHECK_HISTORY", history)
+        .env_remove("RUST_LOG")
+        .output()
+        .expect("soundcheck starts")
+}
+
+fn said(done: &Output) -> String {
+    String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr)
+}
+
+fn file(dir: &Path) -> String {
+    dir.join("runs/history.db").display().to_string()
+}
+
+fn open(url: &str) -> History {
+    History::make(&url.parse::<Address>().expect("an address")).expect("opens")
+}
+
+/// A record of `tests/records` as another run, on another day.
+fn record(dir: &Path, name: &str, run_id: &str, day: &str) -> PathBuf {
+    let of = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records").join(name).join("events.jsonl");
+    let text = std::fs::read_to_string(of).expect("there");
+    let text = text.replace("0011223344556677", run_id).replace("2026-01-02", day);
+    let folder = dir.join(run_id);
+    std::fs::create_dir_all(&folder).expect("made");
+    std::fs::write(folder.join("events.jsonl"), soundcheck::event::reseal(&text).expect("seals")).expect("written");
+    folder
+}
+
+fn plays(history: &mut History, filter: &Filter) -> Vec<(String, Play)> {
+    let mut plays = Vec::new();
+    let mut each = |id: &str, play: Play| {
+        plays.push((id.to_owned(), play));
+        Ok(())
+    };
+    history.plays(filter, &mut each).expect("plays");
+    plays
+}
+
+fn samples(history: &mut History, measures: &[&str], filter: &Filter) -> Vec<Sampled> {
+    let mut all = Vec::new();
+    let mut each = |sampled| {
+        all.push(sampled);
+        Ok(())
+    };
+    history.samples(measures, filter, &mut each).expect("samples");
+    all
+}
+
+#[test]
+fn records_are_taken_in_once_in_any_order() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = file(dir.path());
+    record(dir.path(), "all-passed-refute", "a3", "2026-01-03");
+    record(dir.path(), "broken-then-passed", "b2", "2026-01-02");
+    // A machine whose clock was wrong.
+    record(dir.path(), "all-passed-refute", "c1", "2071-01-01");
+    let folder = dir.path().display().to_string();
+    let done = soundcheck(&at, &["history", "import", &folder]);
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+    assert_eq!(said(&done).matches("kept  ").count(), 3, "{}", said(&done));
+    let again = soundcheck(&at, &["history", "import", &format!("{folder}/b2/events.jsonl"), &folder]);
+    assert_eq!(said(&again).matches("known  ").count(), 4, "{}", said(&again));
+
+    let done = soundcheck(&at, &["history", "--since", "2026-01-01", "--json"]);
+    let all: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let ids: Vec<&str> =
+        all["runs"].as_array().expect("runs").iter().map(|r| r["run"]["run_id"].as_str().expect("id")).collect();
+    assert_eq!(ids, ["b2", "a3", "c1"]);
+    assert_eq!(
+        (&all["runs"][0]["retries"], &all["runs"][0]["flaky"], &all["flaky"]),
+        (&1.into(), &1.into(), &1.into())
+    );
+    assert_eq!(all["runs"][0]["run"]["verdict"], "not enough data");
+    let load =
+        all["trends"].as_array().expect("trends").iter().find(|t| t["measure"] == "preset load").expect("a trend");
+    // The broken attempt gave samples too: they do not count. Nor does the year 2071 push the others aside.
+    assert_eq!(load["days"], serde_json::json!({ "2026-01-02": [1.0, 2], "2026-01-03": [1.0, 2] }));
+
+    let shown = said(&soundcheck(&at, &["history", "--since", "2026-01-01", "--until", "2026-02-01"]));
+    let first = shown.lines().next().expect("a line");
+    assert!(first.starts_with("2026-01-02 03:04Z  smoke  stage") && first.contains("1 retry, 1 flaky"), "{shown}");
+    assert!(shown.contains("2 runs; 1 of 2 first attempts flaky") && shown.contains("preset load"), "{shown}");
+    let none = said(&soundcheck(&at, &["history", "--app", "another"]));
+    assert!(none.starts_with("0 runs; 0 of 0 first attempts flaky [0 % .. 100 %]; 0 retries"), "{none}");
+}
+
+#[test]
+fn a_broken_attempt_is_kept_and_does_not_count() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let run = Run::read(&record(dir.path(), "broken-then-passed", "b2", "2026-01-02")).expect("reads");
+    let mut history = open(&file(dir.path()));
+    assert_eq!(history.add(&run).expect("kept"), Added::New);
+    let plays = plays(&mut history, &Filter::default());
+    let told: Vec<_> = plays.iter().map(|(_, p)| (p.attempt, p.ending, p.counts, p.renderer.as_str())).collect();
+    assert_eq!(told, [(1, Ending::Broken, false, "llvmpipe"), (2, Ending::Passed, true, "llvmpipe")]);
+    let samples = samples(&mut history, &["preset load"], &Filter::default());
+    assert_eq!(samples.len(), 1);
+    let of = ["app", "environment", "version", "journey", "browser", "profile", "renderer", "mood"]
+        .map(|key| samples[0].has(key));
+    let wanted = ["stage", "stage", "", "presets", "chromium", "clean", "llvmpipe", ""]
+        .map(|own| Some(own).filter(|o| !o.is_empty()));
+    assert_eq!(of, wanted);
+    let (measure, given) = &samples[0].samples[0];
+    assert_eq!((samples[0].play, measure.as_str(), given.len()), (2, "preset load", 2));
+}
+
+#[test]
+fn a_run_that_was_cut_short_is_kept_and_made_whole_later() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start();
+    for url in [file(dir.path()), cluster.url()] {
+        cut_short_then_whole(dir.path(), open(&url));
+    }
+}
+
+fn cut_short_then_whole(dir: &Path, mut history: History) {
+    let folder = record(dir, "all-passed-refute", "a1", "2026-01-02");
+    let whole = std::fs::read(folder.join("events.jsonl")).expect("reads");
+    let mut add = |bytes: &[u8]| {
+        std::fs::write(folder.join("events.jsonl"), bytes).expect("written");
+        let run = Run::read(&folder).expect("reads");
+        (history.add(&run).expect("kept"), run.complete)
+    };
+    // Torn within its last line, as a kill leaves it; then a copy from before its first play.
+    assert_eq!(add(&whole[..whole.len() - 10]), (Added::New, false));
+    assert_eq!(add(&whole[..whole.iter().position(|b| *b == b'\n').expect("a line") + 1]), (Added::Known, false));
+    assert_eq!(add(&whole[..whole.len() - 10]), (Added::Again, false));
+    assert_eq!(add(&whole), (Added::Again, true));
+    assert_eq!(add(&whole[..whole.len() - 10]), (Added::Known, false));
+    let runs = history.runs(&Filter::default()).expect("runs");
+    assert_eq!((runs.len(), runs[0].complete), (1, true));
+}
+
+#[test]
+fn both_databases_answer_alike() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start();
+    let (mut sqlite, mut postgres) = (open(&file(dir.path())), open(&cluster.url()));
+    let mut strange = run(9, 4);
+    strange.plays[0].reason = "it said \"\0' -- \u{1F3B5}".to_owned();
+    strange.plays[1].ending = Ending::Broken;
+    strange.plays[1].counts = false;
+    strange.app_version = "2.0".to_owned();
+    // Out of order, and one twice.
+    for run in [&run(3, 4), &strange, &run(1, 4), &run(2, 0), &run(3, 4)] {
+        assert_eq!(sqlite.add(run).expect("kept"), postgres.add(run).expect("kept"));
+    }
+    let some = |text: &str| Some(text.to_owned());
+    let filters = [
+        Filter::default(),
+        Filter { version: some("2.0"), ..Filter::default() },
+        Filter { browser: some("firefox"), plan: some("nightly"), ..Filter::default() },
+        Filter { renderer: some("llvmpipe"), profile: some("clean"), environment: some("stage"), ..Filter::default() },
+        Filter { since: Some(WEEK), until: Some(WEEK + 3 * DAY), ..Filter::default() },
+        Filter { app: some("stage"), until: Some(WEEK), ..Filter::default() },
+        Filter { app: some("' OR 1 = 1 --"), ..Filter::default() },
+    ];
+    let mut found = Vec::new();
+    for filter in filters {
+        // Not `assert_eq!`: what differs would fill pages.
+        let runs = sqlite.runs(&filter).expect("runs");
+        assert!(runs == postgres.runs(&filter).expect("runs"), "{filter:?}");
+        let all = plays(&mut sqlite, &filter);
+        assert!(all == plays(&mut postgres, &filter), "{filter:?}");
+        for names in [&[][..], &MEASURES[..1], &MEASURES[2..7]] {
+            assert!(samples(&mut sqlite, names, &filter) == samples(&mut postgres, names, &filter), "{filter:?}");
+        }
+        found.push((runs.len(), all.len(), samples(&mut sqlite, &[], &filter).len()));
+    }
+    assert_eq!(found, [(4, 12, 11), (1, 4, 3), (3, 6, 5), (3, 12, 11), (2, 4, 4), (0, 0, 0), (0, 0, 0)]);
+    // What was kept is what was given.
+    let kept = samples(&mut postgres, &[], &Filter { until: Some(WEEK + 2 * DAY), ..Filter::default() });
+    let given = run(1, 4).plays.into_iter().flat_map(|p| p.samples);
+    assert!(given.eq(kept.into_iter().flat_map(|s| s.samples)));
+}
+
+#[test]
+fn writers_at_once_lose_nothing_and_keep_nothing_twice() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start();
+    for url in [file(dir.path()), cluster.url()] {
+        // Four make the same new history, and write the same runs into it.
+        let new: usize = std::thread::scope(|scope| {
+            let writer = || {
+                let mut history = open(&url);
+                (0..20).filter(|n| history.add(&run(*n, 2)).expect("kept") == Added::New).count()
+            };
+            let all: Vec<_> = (0..4).map(|_| scope.spawn(writer)).collect();
+            all.into_iter().map(|w| w.join().expect("ends well")).sum()
+        });
+        let mut history = open(&url);
+        assert_eq!(new, 20);
+        assert_eq!(history.runs(&Filter::default()).expect("runs").len(), 20);
+        let all = samples(&mut history, &[], &Filter::default());
+        assert!(all.len() == 20 * 2 && all.iter().all(|s| s.samples.len() == MEASURES.len()));
+    }
+}
+
+#[test]
+fn a_history_of_a_newer_soundcheck_is_left_alone() {
+    let dir = tempfile::tempdir().expect("a folder");
+    drop(open(&file(dir.path())));
+    rusqlite::Connection::open(file(dir.path())).expect("opens").pragma_update(None, "user_version", 99).expect("set");
+    let done = soundcheck(&file(dir.path()), &["history"]);
+    assert_eq!(done.status.code(), Some(3));
+    assert!(said(&done).contains("a newer Soundcheck made it (schema 99"), "{}", said(&done));
+}
+
+#[test]
+fn a_wrong_address_is_refused_without_its_password() {
+    for (address, words) in [
+        ("postgres://me:hunter2@host:no/x", "this is no address"),
+        ("mysql://me:hunter2@host/x", "no history is kept in `mysql`"),
+        ("", "the history has no name"),
+        ("none", "no history is kept"),
+        ("/nowhere/history.db", "there is none yet"),
+    ] {
+        let done = soundcheck(address, &["history"]);
+        assert_eq!(done.status.code(), Some(2), "{address}: {}", said(&done));
+        assert!(said(&done).contains(words) && !said(&done).contains("hunter2"), "{}", said(&done));
+    }
+    let refused = soundcheck("postgres://me:hunter2@127.0.0.1:1/x", &["history"]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(said(&refused).contains("history postgres://127.0.0.1/x") && !said(&refused).contains("hunter2"));
+    assert_eq!(soundcheck("none", &["history", "--since", "yesterday"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_server_on_the_network_is_reached_by_tls_and_password() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = record(dir.path(), "all-passed-refute", "a1", "2026-01-02").display().to_string();
+    let mut cluster = Cluster::start();
+    let (port, certificate) = cluster.with_tls();
+    let import = |password: &str, trusted: bool| {
+        Command::new(env!("CARGO_BIN_EXE_soundcheck"))
+            .args(["history", "import", &folder])
+            .env("SOUNDCHECK_HISTORY", format!("postgres://soundcheck:{password}@127.0.0.1:{port}/postgres"))
+            .env("SSL_CERT_FILE", if trusted { certificate.as_path() } else { Path::new("/dev/null") })
+            .output()
+            .expect("soundcheck starts")
+    };
+    for (password, trusted, code, words) in [
+        ("hunter2", true, 0, "kept"),
+        ("hunter2", false, 3, "name the server's authority in SSL_CERT_FILE"),
+        ("hunter3", true, 3, "check the user and the password"),
+    ] {
+        let done = import(password, trusted);
+        assert_eq!(done.status.code(), Some(code), "{}", said(&done));
+        assert!(said(&done).contains(words) && !said(&done).contains("hunter"), "{}", said(&done));
+    }
+}
