@@ -138,6 +138,11 @@ impl Exchange {
         }
     }
 
+    /// No answer, none that has the media, or less of it than its head says.
+    fn went_wrong(&self) -> bool {
+        !matches!(self.status, Some(200 | 206 | 300..400)) || self.promised.is_some_and(|promised| self.sent < promised)
+    }
+
     /// How much of its body came: `1,000,000 of 8,828,825 octets`.
     fn came(&self) -> String {
         match self.promised {

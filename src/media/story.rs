@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use super::class::{Classed, Element, Ending, Facts, Looked, classify};
-use super::lint::{Lint, Severity};
+use super::lint::{Found, Lint, Severity};
 use crate::event::{Event, Origin};
 use crate::measure::{LONG_STALL_MS, STUTTERS};
 use crate::table::Row;
@@ -185,7 +185,20 @@ impl Story {
         let facts = Facts { exchanges: &own, element, ending: *ending, codecs, at: *at, waited: *waited };
         let mut classed = classify(&facts);
         classed.evidence.ours |= self.slowed;
+        let decided = own.iter().find(|l| Some(l.x.request) == classed.evidence.request);
+        if let Some(behind) = decided.and_then(|l| self.behind(&l.x)) {
+            classed.evidence.says.push_str(&behind);
+        }
         Some(classed)
+    }
+
+    /// What the app's own media proxy got meanwhile from where it fetches, if that was nothing good: the first of it.
+    fn behind(&self, x: &Exchange) -> Option<String> {
+        let meanwhile = |l: &&Looked| l.x.leg == "upstream" && (x.started()..=x.at).contains(&l.x.started());
+        let behind =
+            &self.looked.iter().filter(meanwhile).find(|l| l.x.went_wrong() || l.found.iter().any(Found::violates))?.x;
+        let answer = behind.status.map_or("no answer".to_owned(), |status| status.to_string());
+        Some(format!("; behind it, {} {}: {answer}, {}", behind.method, behind.url, behind.came()))
     }
 
     /// The exchanges of what the element plays, redirects followed. Of a source that is no address of

@@ -415,12 +415,37 @@ fn a_story_finds_the_cause_of_what_stopped_while_it_played() {
     let silent = ("video_proxy_response", 9500.0, response(1_000_000, json!({})));
     assert_eq!(told(&[("playback_stall", 1.0, stall.clone()), silent.clone()]), Some((Class::TimedOut, Some(6.3))));
     let short = json!({ "kind": "rebuffering", "ms": 900.0, "recovered": true, "url": HOME });
-    assert_eq!(told(&[("playback_stall", 1.0, short), silent]), None, "a short one is no failure");
+    assert_eq!(told(&[("playback_stall", 1.0, short), silent.clone()]), None, "a short one is no failure");
+    for (stalled, class) in [(1400.0, None), (5500.0, Some((Class::TimedOut, None)))] {
+        let summary = json!({ "url": HOME, "watched_ms": 15_000.0, "stalled_ms": stalled });
+        assert_eq!(told(&[silent.clone(), ("playback_summary", 15_500.0, summary)]), class, "many short ones");
+    }
     let whole = ("video_proxy_response", 400.0, response(TOTAL, json!({ "ended": "whole", "ms": 300.0 })));
     let early = json!({ "url": HOME, "premature": true, "position_s": 7.0 });
     assert_eq!(told(&[whole.clone(), ("playback_end", 8000.0, early)]), Some((Class::Truncated, Some(7.0))));
     let error = json!({ "url": HOME, "kind": "freeze", "recovered": false, "error": "MediaError 3 PIPELINE_ERROR_DECODE", "end_ms": 9000.0 });
     assert_eq!(told(&[whole, ("playback_stall", 1.0, error)]), Some((Class::Violation, None)));
+}
+
+#[test]
+fn a_story_tells_what_the_apps_own_proxy_got() {
+    let element = json!({ "ok": false, "step_ms": 5000.0, "video": { "url": HOME, "code": 4 } });
+    let own = response(11, json!({ "status": 502, "request": 4, "ms": 900.0, "content_range": null, "promised": 11 }));
+    let far = |status: u16| {
+        response(0, json!({ "leg": "upstream", "url": ELSEWHERE, "status": status, "request": 1, "ms": 5.0 }))
+    };
+    let says = |upstream: Value| {
+        let x = "video_proxy_response";
+        let class =
+            story(&[(x, 8500.0, upstream), (x, 9000.0, own.clone()), ("step_end", 9500.0, element.clone())]).class();
+        class.expect("a class").evidence.says
+    };
+    assert!(
+        says(far(503)).ends_with(&format!("; behind it, GET {ELSEWHERE}: 503, 0 of 8,828,825 octets")),
+        "{}",
+        says(far(503))
+    );
+    assert!(!says(response(TOTAL, json!({ "leg": "upstream", "url": ELSEWHERE }))).contains("behind"));
 }
 
 #[test]
