@@ -96,8 +96,8 @@ impl Profile {
         problems: &mut Vec<Problem>,
     ) -> Self {
         let (rules, says) = made(&faults.0, source, problems);
-        // What recovers does so within 10 s where the fault itself is over; the rest need not be waited for.
-        let plays = Expect { recovers: Some(Duration::from_secs(10)), ..Expect::plays() };
+        // What recovers does so within 6 s where the fault itself is over; the rest need not be waited for.
+        let plays = Expect { recovers: Some(Duration::from_secs(6)), ..Expect::plays() };
         let expect = if rules.is_empty() { Vec::new() } else { vec![plays] };
         Self { name, question, source: None, seed: SEED, rules, expect, says }
     }
