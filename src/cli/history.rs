@@ -77,11 +77,16 @@ enum Command {
 }
 
 fn moment(text: &str) -> Result<i64, String> {
+    moment_in(text, &TimeZone::UTC)
+}
+
+/// A moment, milliseconds since 1970; a date is when its day begins in this time zone.
+pub fn moment_in(text: &str, zone: &TimeZone) -> Result<i64, String> {
     let ago = |unit: char, hours: i64| Some(text.strip_suffix(unit)?.parse::<u32>().ok()? as i64 * hours * 3_600_000);
     if let Some(ago) = ago('h', 1).or_else(|| ago('d', 24)) {
         return Ok(Timestamp::now().as_millisecond() - ago);
     }
-    let day = |date: Date| DateTime::from(date).to_zoned(TimeZone::UTC).map(|day| day.timestamp());
+    let day = |date: Date| DateTime::from(date).to_zoned(zone.clone()).map(|day| day.timestamp());
     let moment = text.parse::<Timestamp>().or_else(|_| text.parse::<Date>().and_then(day));
     moment.map(Timestamp::as_millisecond).map_err(|_| "write 2026-11-01, 2026-11-01T03:17:00Z, 12h or 7d".to_owned())
 }
@@ -157,7 +162,7 @@ fn text(overview: &Overview) -> String {
     out + &trends(&overview.trends)
 }
 
-fn many(n: u64, one: &str, more: &str) -> String {
+pub fn many(n: u64, one: &str, more: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { more })
 }
 

@@ -48,7 +48,7 @@ enum Command {
     History(history::Args),
     /// What files may say: words, verbs, expectations, measures, and what ships
     List(list::Args),
-    /// The objectives, for other programs
+    /// Where each objective stands, by the history: value, budget, burn, verdict, streak; and exports for other programs
     Slo(slo::Args),
     /// Plant known defects, and see that each is noticed and nothing else rings
     Verify(verify::Args),
@@ -70,7 +70,7 @@ pub fn main() -> ExitCode {
         Command::Judge(args) => judge::main(&args),
         Command::History(args) => history::main(args),
         Command::List(args) => list::main(&args),
-        Command::Slo(args) => slo::main(&args),
+        Command::Slo(args) => slo::main(args),
         Command::Verify(args) => block_on(verify::main(args)),
         Command::Proxy(args) => block_on(proxy::main(args, cli.verbose > 0)),
         Command::Doctor(args) => block_on(doctor::main(args)),

@@ -9,11 +9,13 @@ mod kept;
 mod postgres;
 mod rows;
 mod sqlite;
+mod standing;
 mod store;
 mod trend;
 
 pub use address::Address;
 pub use kept::{Play, Run, renderer_class};
+pub use standing::Asked;
 pub use trend::{Listed, Overview, Trend, sparkline};
 
 use crate::error::{Error, Result};
