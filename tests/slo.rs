@@ -1,97 +1,27 @@
-//! `soundcheck slo` by a history: its answers, its exit codes, and what it prints, held by golden files. Write them
-//! again with SOUNDCHECK_BLESS=1.
+//! `soundcheck slo` by a history: its answers, its exit codes, and what it prints, held by golden files.
 
+#[path = "history/kept.rs"]
+mod kept;
+
+use kept::{DAY, Kept, NOON, golden, said};
 use serde_json::Value;
-use soundcheck::history::{Address, History, Play, Run};
 use soundcheck::measure::Samples;
-use soundcheck::record::Ending;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-const DAY: i64 = 86_400_000;
-/// 22 November 2026, noon UTC.
-const NOON: i64 = 1_795_348_800_000;
-
-struct Kept {
-    dir: tempfile::TempDir,
+fn slo(kept: &Kept, args: &[&str]) -> Output {
+    let until: &[&str] = if args.contains(&"--until") { &[] } else { &["--until", "2026-11-23"] };
+    kept.soundcheck(&[&["slo"], until, args].concat())
 }
 
-impl Kept {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a folder") }
-    }
-
-    fn url(&self) -> String {
-        self.dir.path().join("history.db").display().to_string()
-    }
-
-    /// Keeps a run of one play: so many days ago at noon.
-    fn run(&self, (app, environment): (&str, &str), days_ago: i64, change: impl Fn(&mut Play)) {
-        let mut history = History::make(&self.url().parse::<Address>().expect("an address")).expect("opens");
-        let started = NOON - days_ago * DAY;
-        let text = str::to_owned;
-        let mut play = Play {
-            journey: text("presets"),
-            browser: text("firefox"),
-            profile: text("clean"),
-            renderer: text("llvmpipe"),
-            number: 1,
-            attempt: 1,
-            ending: Ending::Passed,
-            started,
-            counts: true,
-            samples: vec![
-                (text("preset load"), Samples::Trials { good: 40, total: 40 }),
-                (text("crash-free session"), Samples::Trials { good: 1, total: 1 }),
-                (text("first visualizer frame"), Samples::Values((0..40).map(|n| 300.0 + f64::from(n)).collect())),
-                (text("long stalls"), Samples::Count { count: 0, minutes: 10.0 }),
-                (text("memory growth"), Samples::Bytes(vec![20e6])),
-                (text("video init"), Samples::Trials { good: 10, total: 10 }),
-            ],
-            ..Play::default()
-        };
-        change(&mut play);
-        let id = format!("{app}-{environment}-{days_ago}-{}", play.profile);
-        let of = |text: &str| text.to_owned();
-        let (app, environment) = (of(app), of(environment));
-        let run = Run { run_id: id, started, app, environment, complete: true, plays: vec![play], ..Run::default() };
-        history.add(&run).expect("kept");
-    }
-
-    fn slo(&self, args: &[&str]) -> Output {
-        let until: &[&str] = if args.contains(&"--until") { &[] } else { &["--until", "2026-11-23"] };
-        Command::new(env!("CARGO_BIN_EXE_soundcheck"))
-            .arg("slo")
-            .args(until)
-            .args(args)
-            .env("SOUNDCHECK_HISTORY", self.url())
-            .env_remove("RUST_LOG")
-            .output()
-            .expect("soundcheck starts")
-    }
-
-    fn json(&self, args: &[&str]) -> (Option<i32>, Value) {
-        let done = self.slo(&[args, &["--json"]].concat());
-        (done.status.code(), serde_json::from_slice(&done.stdout).unwrap_or_else(|e| panic!("{e}: {}", said(&done))))
-    }
+fn json(kept: &Kept, args: &[&str]) -> (Option<i32>, Value) {
+    let done = slo(kept, &[args, &["--json"]].concat());
+    (done.status.code(), serde_json::from_slice(&done.stdout).unwrap_or_else(|e| panic!("{e}: {}", said(&done))))
 }
 
 const STAGE: (&str, &str) = ("stage", "staging");
 
-fn said(done: &Output) -> String {
-    String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr)
-}
-
 fn objective<'v>(standing: &'v Value, name: &str) -> &'v Value {
     standing["objectives"].as_array().expect("a list").iter().find(|o| o["name"] == name).expect("the objective")
-}
-
-fn golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slo").join(name);
-    if std::env::var_os("SOUNDCHECK_BLESS").is_some() {
-        std::fs::write(&path, text).expect("written");
-    }
-    assert_eq!(text, std::fs::read_to_string(&path).expect("there"), "{name}");
 }
 
 /// A file of four objectives and a goal: a day of these runs is met by it.
@@ -139,11 +69,11 @@ fn a_good_fortnight_is_met_with_its_streak() {
     let kept = Kept::new();
     (0..14).for_each(|day| kept.run(STAGE, day, |_| {}));
     let file = file(&kept, "");
-    let done = kept.slo(&[&file]);
+    let done = slo(&kept, &[&file]);
     assert_eq!(done.status.code(), Some(0), "{}", said(&done));
-    golden("good.txt", &String::from_utf8_lossy(&done.stdout));
+    golden("slo/good.txt", &String::from_utf8_lossy(&done.stdout));
     // Queue waits: it is not met, and to prove is another question.
-    assert_eq!(kept.slo(&[&file, "--prove"]).status.code(), Some(1));
+    assert_eq!(slo(&kept, &[&file, "--prove"]).status.code(), Some(1));
 }
 
 #[test]
@@ -159,11 +89,11 @@ fn a_breach_a_gap_and_a_burning_budget_are_told() {
         });
     }
     let file = file(&kept, "");
-    let done = kept.slo(&[&file]);
+    let done = slo(&kept, &[&file]);
     assert_eq!(done.status.code(), Some(1), "{}", said(&done));
-    golden("breached.txt", &String::from_utf8_lossy(&done.stdout));
+    golden("slo/breached.txt", &String::from_utf8_lossy(&done.stdout));
     // Before that it was well.
-    let before = kept.slo(&[&file, "--until", "2026-11-22"]);
+    let before = slo(&kept, &[&file, "--until", "2026-11-22"]);
     assert_eq!(before.status.code(), Some(0), "{}", said(&before));
 }
 
@@ -171,9 +101,9 @@ fn a_breach_a_gap_and_a_burning_budget_are_told() {
 fn the_shipped_objectives_are_told_too() {
     let kept = Kept::new();
     (0..8).for_each(|day| kept.run(STAGE, day, |_| {}));
-    let done = kept.slo(&[]);
+    let done = slo(&kept, &[]);
     assert_eq!(done.status.code(), Some(0), "{}", said(&done));
-    golden("shipped.txt", &String::from_utf8_lossy(&done.stdout));
+    golden("slo/shipped.txt", &String::from_utf8_lossy(&done.stdout));
 }
 
 #[test]
@@ -182,7 +112,7 @@ fn each_app_and_environment_is_judged_by_itself() {
     kept.run(STAGE, 1, |_| {});
     kept.run(("stage", "production"), 1, |play| play.samples[0].1 = Samples::Trials { good: 0, total: 40 });
     kept.run(("other", "staging"), 1, |_| {});
-    let (code, all) = kept.json(&[]);
+    let (code, all) = json(&kept, &[]);
     let told: Vec<(&str, &str, &str)> = all
         .as_array()
         .expect("a list")
@@ -196,7 +126,7 @@ fn each_app_and_environment_is_judged_by_itself() {
     let wanted =
         [("other", "staging", undecided), ("stage", "production", "breached"), ("stage", "staging", undecided)];
     assert_eq!((code, told.as_slice()), (Some(1), &wanted[..]));
-    let (code, chosen) = kept.json(&["--app", "stage", "--environment", "staging"]);
+    let (code, chosen) = json(&kept, &["--app", "stage", "--environment", "staging"]);
     assert_eq!((code, chosen.as_array().map(Vec::len)), (Some(0), Some(1)));
     assert_eq!(objective(&chosen[0], "hydra.preset_load")["samples"], 40);
 }
@@ -209,7 +139,7 @@ fn no_sample_at_all_is_never_well() {
     kept.run(STAGE, 2, |play| play.profile = "bad-wifi".to_owned());
     kept.run(STAGE, -30, |_| {});
     for args in [&[][..], &["--app", "nobody"], &["--app-version", "9"]] {
-        let (code, all) = kept.json(args);
+        let (code, all) = json(&kept, args);
         assert_eq!(code, Some(1), "{args:?}");
         let objectives = all[0]["objectives"].as_array().expect("a list");
         assert!(objectives.iter().all(|o| o["verdict"] == "not enough data" && o["samples"] == 0), "{all}");
@@ -225,7 +155,7 @@ fn a_population_takes_its_own_renderer_and_profile() {
     let population = "population = { profile = \"wifi*\", renderer = \"gpu\" }\n";
     let own = FILE.replacen("day_min = 30\n", population, 1);
     std::fs::write(kept.dir.path().join("own.toml"), own).expect("written");
-    let (_, all) = kept.json(&[&kept.dir.path().join("own.toml").display().to_string()]);
+    let (_, all) = json(&kept, &[&kept.dir.path().join("own.toml").display().to_string()]);
     assert_eq!(objective(&all[0], "hydra.preset_load")["samples"], 40);
     assert_eq!(objective(&all[0], "hydra.first_frame")["samples"], 0);
 }
@@ -236,15 +166,15 @@ fn days_are_of_the_time_zone_that_the_file_or_the_flag_names() {
     kept.run(STAGE, 0, |play| play.started = NOON + 11 * 3_600_000 + 1_800_000);
     let zoned = file(&kept, "time_zone = \"Europe/Berlin\"\n");
     // 23:30 UTC is the next day in Berlin: until its 23rd begins, nothing was seen.
-    let (code, all) = kept.json(&[&zoned]);
+    let (code, all) = json(&kept, &[&zoned]);
     assert_eq!(
         (code, &all[0]["time_zone"], &all[0]["until"]),
         (Some(1), &"Europe/Berlin".into(), &"2026-11-22T23:00:00Z".into())
     );
-    let (code, all) = kept.json(&[&zoned, "--time-zone", "UTC"]);
+    let (code, all) = json(&kept, &[&zoned, "--time-zone", "UTC"]);
     assert_eq!((code, &all[0]["streak"]["days"][13]["mark"]), (Some(0), &"met".into()));
     let unknown = |head, args: &[&str], words| {
-        let done = kept.slo(&[&[file(&kept, head).as_str()], args].concat());
+        let done = slo(&kept, &[&[file(&kept, head).as_str()], args].concat());
         assert_eq!(done.status.code(), Some(2));
         assert!(said(&done).contains(words), "{}", said(&done));
     };

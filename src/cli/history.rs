@@ -76,7 +76,7 @@ enum Command {
     },
 }
 
-fn moment(text: &str) -> Result<i64, String> {
+pub fn moment(text: &str) -> Result<i64, String> {
     moment_in(text, &TimeZone::UTC)
 }
 
@@ -224,7 +224,7 @@ fn import(address: &Address, records: &[PathBuf]) -> Done {
 }
 
 /// The folder itself, or the records in it.
-fn folders(record: &Path) -> Vec<PathBuf> {
+pub fn folders(record: &Path) -> Vec<PathBuf> {
     let folder = if record.ends_with("events.jsonl") { record.parent().unwrap_or(record) } else { record };
     let mut inside: Vec<PathBuf> = match std::fs::read_dir(folder) {
         Ok(entries) if !folder.join("events.jsonl").exists() => {

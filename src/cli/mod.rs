@@ -2,6 +2,7 @@
 
 mod address;
 mod check;
+mod compare;
 mod doctor;
 mod history;
 mod judge;
@@ -46,6 +47,8 @@ enum Command {
     Judge(judge::Args),
     /// Every run that was kept: verdicts, flakes, trends; and records taken in
     History(history::Args),
+    /// Whether two lots of plays differ, measure by measure, and by how much
+    Compare(Box<compare::Args>),
     /// What files may say: words, verbs, expectations, measures, and what ships
     List(list::Args),
     /// Where each objective stands, by the history: value, budget, burn, verdict, streak; and exports for other programs
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::main(&args),
         Command::Judge(args) => judge::main(&args),
         Command::History(args) => history::main(args),
+        Command::Compare(args) => compare::main(*args),
         Command::List(args) => list::main(&args),
         Command::Slo(args) => slo::main(args),
         Command::Verify(args) => block_on(verify::main(args)),
