@@ -12,9 +12,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
-#[command(after_help = "Two folders of records, or two lots of the history: give at least one of the options twice,
-the first for A and the second for B; what is given once holds for both. Plays under faults are compared
-where --profile names them. Samples of one session are taken as independent.")]
+#[command(after_help = "Two folders of records, or two lots of the history: give at least one of the options twice, \
+    the first for A and the second for B; what is given once holds for both. Plays under faults are compared where \
+    --profile names them. Samples of one session are taken as independent.\n\n\
+    Exit code 1: no measure has samples of both.")]
 pub struct Args {
     /// A and B: two runs' folders, or folders of such
     #[arg(num_args = 2, value_names = ["A", "B"],

@@ -16,8 +16,8 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Each app in each environment that has runs is judged by itself; --app and --environment choose.
-Exit code 1: one is breached, or there is no sample at all; with --prove also where not all is met."
+    after_help = "Each app in each environment that has runs is judged by itself; --app and --environment choose.\n\n\
+    Exit code 1: an objective is breached, or an app has no sample at all; with --prove also where not all is met."
 )]
 pub struct Args {
     /// The objectives

@@ -124,7 +124,8 @@ pub struct Stands {
     pub budget_left: Option<f64>,
     /// How fast its budget burns, alert by alert.
     pub burns: Vec<Burns>,
-    /// What each of the window's days came to, at most of the last 28; `None`: no sample.
+    /// What each of the window's days came to, at most of the last 28; `None`: no sample. Infinite, as JSON `null` too, is
+    /// what never came.
     pub days: Vec<Option<f64>>,
 }
 

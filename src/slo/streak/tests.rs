@@ -240,6 +240,10 @@ proptest! {
             }
             prop_assert!(switches >= 10 && minutes >= 2.0 && day.why.is_empty(), "{:?}", day);
         }
+        for stands in &one.objectives {
+            prop_assert!(stands.budget_left.is_none_or(|left| left <= 1.0), "{stands:?}");
+            prop_assert!(stands.judged.samples > 0 || stands.judged.verdict == Verdict::NotEnoughData, "{stands:?}");
+        }
         let last = &one.streak.days[7..];
         prop_assert_eq!(one.streak.holds(), last.iter().all(|day| day.mark == Mark::Met));
         prop_assert!(one.streak.days.iter().all(|day| (day.mark == Mark::Met) == day.why.is_empty()));
