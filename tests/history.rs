@@ -173,6 +173,7 @@ fn both_databases_answer_alike() {
         Filter { since: Some(WEEK), until: Some(WEEK + 3 * DAY), ..Filter::default() },
         Filter { app: some("stage"), until: Some(WEEK), ..Filter::default() },
         Filter { app: some("' OR 1 = 1 --"), ..Filter::default() },
+        Filter { faulted: true, plan: some("nightly"), ..Filter::default() },
     ];
     let mut found = Vec::new();
     for filter in filters {
@@ -186,7 +187,7 @@ fn both_databases_answer_alike() {
         }
         found.push((runs.len(), all.len(), samples(&mut sqlite, &[], &filter).len()));
     }
-    assert_eq!(found, [(4, 12, 11), (1, 4, 3), (3, 6, 5), (3, 12, 11), (2, 4, 4), (0, 0, 0), (0, 0, 0)]);
+    assert_eq!(found, [(4, 12, 11), (1, 4, 3), (3, 6, 5), (3, 12, 11), (2, 4, 4), (0, 0, 0), (0, 0, 0), (4, 12, 11)]);
     // What was kept is what was given.
     let kept = samples(&mut postgres, &[], &Filter { until: Some(WEEK + 2 * DAY), ..Filter::default() });
     let given = run(1, 4).plays.into_iter().flat_map(|p| p.samples);

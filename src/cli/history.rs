@@ -76,12 +76,17 @@ enum Command {
     },
 }
 
-fn moment(text: &str) -> Result<i64, String> {
+pub fn moment(text: &str) -> Result<i64, String> {
+    moment_in(text, &TimeZone::UTC)
+}
+
+/// A moment, milliseconds since 1970; a date is when its day begins in this time zone.
+pub fn moment_in(text: &str, zone: &TimeZone) -> Result<i64, String> {
     let ago = |unit: char, hours: i64| Some(text.strip_suffix(unit)?.parse::<u32>().ok()? as i64 * hours * 3_600_000);
     if let Some(ago) = ago('h', 1).or_else(|| ago('d', 24)) {
         return Ok(Timestamp::now().as_millisecond() - ago);
     }
-    let day = |date: Date| DateTime::from(date).to_zoned(TimeZone::UTC).map(|day| day.timestamp());
+    let day = |date: Date| DateTime::from(date).to_zoned(zone.clone()).map(|day| day.timestamp());
     let moment = text.parse::<Timestamp>().or_else(|_| text.parse::<Date>().and_then(day));
     moment.map(Timestamp::as_millisecond).map_err(|_| "write 2026-11-01, 2026-11-01T03:17:00Z, 12h or 7d".to_owned())
 }
@@ -157,7 +162,7 @@ fn text(overview: &Overview) -> String {
     out + &trends(&overview.trends)
 }
 
-fn many(n: u64, one: &str, more: &str) -> String {
+pub fn many(n: u64, one: &str, more: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { more })
 }
 
@@ -219,7 +224,7 @@ fn import(address: &Address, records: &[PathBuf]) -> Done {
 }
 
 /// The folder itself, or the records in it.
-fn folders(record: &Path) -> Vec<PathBuf> {
+pub fn folders(record: &Path) -> Vec<PathBuf> {
     let folder = if record.ends_with("events.jsonl") { record.parent().unwrap_or(record) } else { record };
     let mut inside: Vec<PathBuf> = match std::fs::read_dir(folder) {
         Ok(entries) if !folder.join("events.jsonl").exists() => {

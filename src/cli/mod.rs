@@ -2,6 +2,7 @@
 
 mod address;
 mod check;
+mod compare;
 mod doctor;
 mod history;
 mod judge;
@@ -46,9 +47,11 @@ enum Command {
     Judge(judge::Args),
     /// Every run that was kept: verdicts, flakes, trends; and records taken in
     History(history::Args),
+    /// Whether two lots of plays differ, measure by measure, and by how much
+    Compare(Box<compare::Args>),
     /// What files may say: words, verbs, expectations, measures, and what ships
     List(list::Args),
-    /// The objectives, for other programs
+    /// Where each objective stands, by the history: value, budget, burn, verdict, streak; and exports for other programs
     Slo(slo::Args),
     /// Plant known defects, and see that each is noticed and nothing else rings
     Verify(verify::Args),
@@ -69,8 +72,9 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::main(&args),
         Command::Judge(args) => judge::main(&args),
         Command::History(args) => history::main(args),
+        Command::Compare(args) => compare::main(*args),
         Command::List(args) => list::main(&args),
-        Command::Slo(args) => slo::main(&args),
+        Command::Slo(args) => slo::main(args),
         Command::Verify(args) => block_on(verify::main(args)),
         Command::Proxy(args) => block_on(proxy::main(args, cli.verbose > 0)),
         Command::Doctor(args) => block_on(doctor::main(args)),

@@ -142,6 +142,11 @@ impl Run {
 }
 
 impl Play {
+    /// Under faults, and it came to an answer: a sample of how the app takes them.
+    pub fn is_faulted_sample(&self) -> bool {
+        self.faulted && matches!(self.ending, Ending::Passed | Ending::Failed)
+    }
+
     fn of(play: &record::Play, started: i64, events: &[event::Event]) -> Self {
         let environment = |key: &str| play.environment.get(key).and_then(|v| v.as_str()).unwrap_or_default();
         Self {

@@ -120,8 +120,8 @@ fn trends(history: &mut History, filter: &Filter) -> Result<Vec<Trend>> {
         Ok(())
     })?;
     let trend = |(measure, days): (String, BTreeMap<Date, Samples>)| {
-        let kind = value(days.values().next()?)?.0;
-        let days = days.into_iter().filter_map(|(day, s)| Some((day, (value(&s)?.1, s.len())))).collect();
+        let kind = days.values().next()?.value()?.0;
+        let days = days.into_iter().filter_map(|(day, s)| Some((day, (s.value()?.1, s.len())))).collect();
         Some(Trend { measure, value: kind, days })
     };
     Ok(folded.into_iter().filter_map(trend).collect())
@@ -129,20 +129,6 @@ fn trends(history: &mut History, filter: &Filter) -> Result<Vec<Trend>> {
 
 fn day(ms: i64) -> Option<Date> {
     Some(Timestamp::from_millisecond(ms).ok()?.to_zoned(TimeZone::UTC).date())
-}
-
-/// What samples come to in one number; of none, nothing.
-fn value(samples: &Samples) -> Option<(&'static str, f64)> {
-    match samples {
-        Samples::Trials { good, total } => (*total > 0).then(|| ("share", *good as f64 / *total as f64)),
-        Samples::Values(values) => {
-            let mut sorted = values.clone();
-            sorted.sort_by(f64::total_cmp);
-            Some(("p95 ms", stats::quantile(&sorted, 0.95)?))
-        }
-        Samples::Bytes(values) => Some(("most bytes", values.iter().copied().reduce(f64::max)?)),
-        Samples::Count { count, minutes } => (*minutes > 0.0).then(|| ("per minute", *count as f64 / minutes)),
-    }
 }
 
 /// A line of bars between the least and the most; `None` is a gap, and shows as one.
@@ -169,14 +155,5 @@ mod tests {
         assert_eq!(sparkline(&[Some(2.0), Some(2.0)]), "▄▄");
         assert_eq!(sparkline(&[None, Some(f64::NAN)]), "·█");
         assert_eq!(sparkline(&[]), "");
-    }
-
-    #[test]
-    fn no_samples_have_no_value() {
-        let none =
-            [Samples::Trials { good: 0, total: 0 }, Samples::Values(vec![]), Samples::Count { count: 0, minutes: 0.0 }];
-        assert!(none.iter().all(|s| value(s).is_none()));
-        assert_eq!(value(&Samples::Trials { good: 3, total: 4 }), Some(("share", 0.75)));
-        assert_eq!(value(&Samples::Values(vec![9.0, f64::INFINITY])), Some(("p95 ms", f64::INFINITY)));
     }
 }

@@ -1,6 +1,7 @@
 //! What a measure gives, and how it is kept: `{"trials":[good,total]}`, `{"ms":[12.5,null]}`, `{"bytes":[1e6]}`,
 //! `{"count":[events,minutes]}`.
 
+use crate::stats;
 use serde::{Deserialize, Serialize};
 
 /// What a measure gives.
@@ -40,6 +41,21 @@ impl Samples {
     /// None at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What they come to in one number, and what that is: `share`, `p95 ms`, `most bytes` or `per minute`; of none,
+    /// nothing.
+    pub fn value(&self) -> Option<(&'static str, f64)> {
+        match self {
+            Samples::Trials { good, total } => (*total > 0).then(|| ("share", *good as f64 / *total as f64)),
+            Samples::Values(values) => {
+                let mut sorted = values.clone();
+                sorted.sort_by(f64::total_cmp);
+                Some(("p95 ms", stats::quantile(&sorted, 0.95)?))
+            }
+            Samples::Bytes(values) => Some(("most bytes", values.iter().copied().reduce(f64::max)?)),
+            Samples::Count { count, minutes } => (*minutes > 0.0).then(|| ("per minute", *count as f64 / minutes)),
+        }
     }
 
     /// Adds samples of the same measure; `false`: those are of another kind, and nothing was added.
@@ -127,6 +143,15 @@ mod tests {
         }
         let more_than_all: Samples = serde_json::from_str(r#"{"trials":[9,4]}"#).expect("it reads");
         assert_eq!(more_than_all, Samples::Trials { good: 4, total: 4 });
+    }
+
+    #[test]
+    fn no_samples_have_no_value() {
+        let none =
+            [Samples::Trials { good: 0, total: 0 }, Samples::Values(vec![]), Samples::Count { count: 0, minutes: 0.0 }];
+        assert!(none.iter().all(|s| s.value().is_none()));
+        assert_eq!(Samples::Trials { good: 3, total: 4 }.value(), Some(("share", 0.75)));
+        assert_eq!(Samples::Values(vec![9.0, f64::INFINITY]).value(), Some(("p95 ms", f64::INFINITY)));
     }
 
     proptest! {

@@ -2,11 +2,11 @@
 //! alarm stops soon after the burning does (SRE Workbook, chapter 5).
 
 use crate::unit::{Days, Share, Time, ms};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Who must be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Somebody, now.

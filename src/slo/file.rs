@@ -3,11 +3,12 @@
 use super::alert::{ALERTS, Alert};
 use super::{Objective, Population, Target, WINDOW};
 use crate::browser::Kind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::measure::MEASURES;
 use crate::source::{Problem, Source};
 use crate::table::{Row, did_you_mean, find};
 use crate::unit::Days;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -15,6 +16,7 @@ use toml::Spanned;
 #[serde(deny_unknown_fields)]
 struct File {
     question: String,
+    time_zone: Option<Spanned<String>>,
     #[serde(default)]
     alert: Vec<Spanned<Alert>>,
     objective: Vec<ObjectiveFile>,
@@ -41,6 +43,8 @@ struct ObjectiveFile {
 pub struct Objectives {
     /// What the file answers.
     pub question: String,
+    /// Whose calendar days are meant; UTC where the file does not say.
+    pub time_zone: TimeZone,
     /// When a budget burns too fast.
     pub alerts: Vec<Alert>,
     all: Vec<Objective>,
@@ -64,12 +68,17 @@ impl Objectives {
                 problems.push(Problem::at(alert.span(), "an alert looks further back than an objective", help));
             }
         }
+        let zone = file.time_zone.map_or(Ok(TimeZone::UTC), |name| {
+            zone(name.get_ref())
+                .map_err(|e| problems.push(Problem::at(name.span(), e.what(), e.fix().unwrap_or_default())))
+        });
         if !problems.is_empty() {
             return Err(source.error(&problems));
         }
         let own: Vec<Alert> = file.alert.into_iter().map(Spanned::into_inner).collect();
         let alerts = if own.is_empty() { ALERTS.to_vec() } else { own };
-        Ok(Self { question: file.question, alerts, all })
+        let time_zone = zone.unwrap_or(TimeZone::UTC);
+        Ok(Self { question: file.question, time_zone, alerts, all })
     }
 
     /// The objectives a plan names: `hydra.preset_load`, `video.*`, `*`. A pattern leaves out what no play can be a
@@ -107,6 +116,13 @@ impl Objectives {
     pub fn all(&self) -> &[Objective] {
         &self.all
     }
+}
+
+/// The time zone of this name.
+pub fn zone(name: &str) -> Result<TimeZone> {
+    TimeZone::get(name).map_err(|_| {
+        Error::author(format!("no time zone is called `{name}`")).remedy("write UTC, or a name such as Europe/Berlin")
+    })
 }
 
 impl ObjectiveFile {

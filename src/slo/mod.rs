@@ -1,25 +1,31 @@
 //! Floor 2, pure. Objective x samples = verdict, with its reason and what is still missing.
 
 mod alert;
+mod calendar;
 mod file;
+mod ledger;
 mod openslo;
 mod population;
 mod prometheus;
+mod streak;
 mod target;
 
 use crate::browser::Kind;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::measure::{self, Fed, Fold, MEASURES, Measure, Samples};
-use crate::stats::{Burning, burning};
+use crate::stats::{Burning, Spent, burning};
 use crate::table::{Row, did_you_mean, find};
 use crate::unit::Days;
 pub use alert::{Alert, Severity};
-pub use file::Objectives;
+pub use calendar::Calendar;
+pub use file::{Objectives, zone};
+pub use ledger::{Burns, Daily, Ledger, Standing, Stands};
 pub use openslo::openslo;
 pub use population::Population;
 pub use prometheus::prometheus;
 use serde::{Deserialize, Serialize};
+pub use streak::{Day, Mark, STREAK, Streak, Strip};
 pub use target::Target;
 
 /// The answer to an objective, and to a whole run. In order of weight: breached outranks broken.
@@ -117,9 +123,42 @@ impl Objective {
     }
 
     /// Whether its budget burns so fast over an alert's long window and its short one; one that has no budget does not.
-    pub fn burning(&self, alert: &Alert, long: &Samples, short: &Samples) -> Burning {
+    pub fn burning(&self, alert: &Alert, long: &Spent, short: &Spent) -> Burning {
         let Some(budget) = self.target.budget() else { return Burning::No };
-        burning(&self.target.spent(long), &self.target.spent(short), budget, alert.burn(self.window))
+        burning(long, short, budget, alert.burn(self.window))
+    }
+
+    /// None yet, of the kind that it judges.
+    pub fn no_samples(&self) -> Samples {
+        self.measure().map_or(Samples::Values(Vec::new()), |m| (m.fold)().samples())
+    }
+
+    /// Whether a day with these samples counts in a streak.
+    pub fn is_day(&self, samples: &Samples) -> bool {
+        !samples.is_empty() && self.target.spent(samples).of.amount() >= self.day_min as f64
+    }
+
+    /// Its answer on these samples.
+    pub fn judge(&self, samples: &Samples) -> Judged {
+        let (verdict, mut value, mut needs) = self.target.judge(samples);
+        let unit = self.measure().map_or("", |m| m.unit);
+        if self.goal {
+            value += "; a goal, not demanded yet";
+        }
+        if samples.is_empty() {
+            needs = Some(format!("a first {unit}"));
+        }
+        Judged {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            target: self.target_text.clone(),
+            verdict,
+            value,
+            samples: samples.len(),
+            unit,
+            needs,
+            goal: self.goal,
+        }
     }
 
     /// What it demands, and what proves that, in words.
@@ -167,7 +206,6 @@ pub struct Judged {
 /// An objective with the fold that feeds it.
 pub struct Judging {
     objective: Objective,
-    measure: &'static Measure,
     fold: Box<dyn Fold>,
     /// What was seen on a machine that others kept busy: no sample, but said.
     left_out: Box<dyn Fold>,
@@ -177,7 +215,7 @@ impl Judging {
     /// Starts with no sample.
     pub fn new(objective: &Objective) -> Option<Self> {
         let measure = find(MEASURES, objective.measure)?;
-        Some(Self { objective: objective.clone(), measure, fold: (measure.fold)(), left_out: (measure.fold)() })
+        Some(Self { objective: objective.clone(), fold: (measure.fold)(), left_out: (measure.fold)() })
     }
 
     /// Takes an event, if it is of the population judged.
@@ -201,28 +239,11 @@ impl Judging {
 
     /// The objective's answer.
     pub fn judge(&self) -> Judged {
-        let samples = self.fold.samples();
-        let (verdict, mut value, mut needs) = self.objective.target.judge(&samples);
+        let mut judged = self.objective.judge(&self.fold.samples());
         let left_out = self.left_out.samples().len();
         if left_out > 0 {
-            value = format!("{value}; {left_out} left out: busy host");
+            judged.value += &format!("; {left_out} left out: busy host");
         }
-        if self.objective.goal {
-            value += "; a goal, not demanded yet";
-        }
-        if samples.is_empty() {
-            needs = Some(format!("a first {}", self.measure.unit));
-        }
-        Judged {
-            id: self.objective.id.clone(),
-            name: self.objective.name.clone(),
-            target: self.objective.target_text.clone(),
-            verdict,
-            value,
-            samples: samples.len(),
-            unit: self.measure.unit,
-            needs,
-            goal: self.objective.goal,
-        }
+        judged
     }
 }

@@ -15,7 +15,7 @@ pub struct Population {
     pub version: Option<String>,
     /// The network profile; `None`: `clean`.
     pub profile: Option<String>,
-    /// The class of the WebGL renderer, such as `software`; `None`: any.
+    /// The class of the WebGL renderer: `llvmpipe`, `swiftshader` or `gpu`; `None`: any.
     pub renderer: Option<String>,
 }
 

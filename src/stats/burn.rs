@@ -2,6 +2,7 @@
 //! 0.1 % eighty times too fast and says nothing: so few must be improbable besides.
 
 use super::special::{binomial_cdf, poisson_cdf};
+use serde::Serialize;
 
 /// What samples were taken of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +33,16 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// Both together, of one kind.
+    pub fn and(self, more: Self) -> Self {
+        let of = match (self.of, more.of) {
+            (Exposure::Minutes(a), b) => Exposure::Minutes(a + b.amount()),
+            (Exposure::Trials(a), Exposure::Trials(b)) => Exposure::Trials(a.saturating_add(b)),
+            (Exposure::Trials(_), minutes) => minutes,
+        };
+        Self { bad: self.bad.saturating_add(more.bad), of }
+    }
+
     /// How many times faster than `budget` allows; `None`: nothing was seen.
     pub fn burn(&self, budget: f64) -> Option<f64> {
         let of = self.of.amount();
@@ -49,11 +60,13 @@ impl Spent {
 }
 
 /// Whether a budget burns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Burning {
     /// Not so fast in both windows, or nothing was seen.
     No,
     /// So fast, but of so few samples that chance alone may do it.
+    #[serde(rename = "too few")]
     TooFew,
     /// So fast.
     Yes,

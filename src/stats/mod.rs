@@ -6,6 +6,7 @@
 
 mod burn;
 mod drift;
+mod exact;
 mod quantile;
 mod rate;
 mod ratio;
@@ -16,10 +17,11 @@ mod tests;
 
 pub use burn::{Burning, Exposure, Spent, burning};
 pub use drift::{BASELINE, Drift, drift};
+pub use exact::{events_that_differ, failures_that_differ, rates_differ, shares_differ};
 pub use quantile::{quantile, quantile_bounds, values_needed};
 pub use rate::{exposure_needed, rate_bounds};
 pub use ratio::{clean_runs_needed, ratio_lower, ratio_upper, wilson};
-pub use shift::{Shift, detectable, holm, shift};
+pub use shift::{EXACT, Shift, detectable, holm, shift};
 pub use special::{binomial_cdf, poisson_cdf};
 
 /// Confidence of every one-sided bound.

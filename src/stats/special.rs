@@ -1,7 +1,7 @@
 //! Distribution functions, by the continued fractions and the series that everyone uses (Numerical Recipes, ch. 6).
 
 /// Natural logarithm of the gamma function for `x > 0` (Lanczos, g = 7, n = 9: relative error below 1e-13).
-fn ln_gamma(x: f64) -> f64 {
+pub(super) fn ln_gamma(x: f64) -> f64 {
     const C: [f64; 9] = [
         0.999_999_999_999_809_9,
         676.520_368_121_885_1,

@@ -1,8 +1,9 @@
 //! Runs that nobody played: hour by hour through a week, each play with samples of 19 measures.
 
 use soundcheck::history::{Play, Run};
-use soundcheck::measure::Samples;
+use soundcheck::measure::{self, Samples};
 use soundcheck::record::Ending;
+use soundcheck::table::{Row, find};
 use std::array::from_fn;
 use std::sync::LazyLock;
 
@@ -10,8 +11,12 @@ pub const DAY: i64 = 86_400_000;
 /// When the first day begins: 2 November 2026, UTC.
 pub const WEEK: i64 = 1_793_577_600_000;
 
-static NAMES: LazyLock<[String; 19]> = LazyLock::new(|| from_fn(|n| format!("measure {n:02}")));
-pub static MEASURES: LazyLock<[&'static str; 19]> = LazyLock::new(|| from_fn(|n| NAMES[n].as_str()));
+/// In order: every measure there is, and one of an older Soundcheck.
+pub static MEASURES: LazyLock<[&'static str; 19]> = LazyLock::new(|| {
+    let mut names = from_fn(|n| measure::MEASURES.get(n).map_or("an older measure", Row::name));
+    names.sort_unstable();
+    names
+});
 
 /// Run `n`, on day `n`, with so many plays: the odd ones in Firefox.
 pub fn run(n: i64, plays: u64) -> Run {
@@ -49,17 +54,19 @@ fn play(started: i64, number: u64) -> Play {
         started,
         ms: 9876.5,
         counts: true,
-        samples: MEASURES.iter().enumerate().map(|(n, m)| ((*m).to_owned(), samples(n, number))).collect(),
+        samples: MEASURES.iter().map(|m| ((*m).to_owned(), samples(m, number))).collect(),
         ..Play::default()
     }
 }
 
-fn samples(n: usize, number: u64) -> Samples {
+fn samples(measure: &str, number: u64) -> Samples {
     let value = |v: u64| (number * 7919 + v * 104_729) as f64 % 3000.0 + 0.5;
-    match n % 4 {
-        0 => Samples::Trials { good: 10, total: 10 + number % 2 },
-        1 => Samples::Values((0..10).map(|v| if v == 9 { f64::INFINITY } else { value(v) }).collect()),
-        2 => Samples::Bytes(vec![value(1) * 1e4]),
-        _ => Samples::Count { count: number % 2, minutes: 0.25 },
+    match find(measure::MEASURES, measure).map(|m| (m.fold)().samples()) {
+        Some(Samples::Values(_)) => {
+            Samples::Values((0..10).map(|v| if v == 9 { f64::INFINITY } else { value(v) }).collect())
+        }
+        Some(Samples::Bytes(_)) => Samples::Bytes(vec![value(1) * 1e4]),
+        Some(Samples::Count { .. }) => Samples::Count { count: number % 2, minutes: 0.25 },
+        _ => Samples::Trials { good: 10, total: 10 + number % 2 },
     }
 }

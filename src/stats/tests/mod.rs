@@ -62,6 +62,27 @@ fn rate_bounds_agree_with_statrs() {
 }
 
 #[test]
+fn two_shares_and_two_rates_are_compared_exactly() {
+    // Fisher's own: three of four cups told right by chance is 17 in 35, two-sided.
+    for ((a, b), p) in [(((1, 4), (3, 4)), 34.0 / 70.0), (((0, 4), (4, 4)), 2.0 / 70.0), (((0, 9), (0, 3)), 1.0)] {
+        assert!((shares_differ(a, b) - p).abs() < 1e-9, "{a:?} {b:?}: {}", shares_differ(a, b));
+    }
+    for ((bad_a, n), (bad_b, m)) in [((3_u64, 40_u64), (9, 50)), ((0, 100), (6, 100)), ((70, 100), (20, 60))] {
+        let oracle = statrs::distribution::Hypergeometric::new(n + m, bad_a + bad_b, n).expect("valid");
+        use statrs::distribution::Discrete as _;
+        let own = oracle.pmf(bad_a) * (1.0 + 1e-7);
+        let all: f64 = (0..=n.min(bad_a + bad_b)).map(|k| oracle.pmf(k)).filter(|p| *p <= own).sum();
+        assert!((shares_differ((bad_a, n), (bad_b, m)) - all).abs() < 1e-7, "{bad_a}/{n} {bad_b}/{m}");
+    }
+    // None and six in the same time: twice one in 64.
+    assert!((rates_differ((0, 10.0), (6, 10.0)) - 2.0 / 64.0).abs() < 1e-12);
+    assert!(rates_differ((3, 10.0), (3, 10.0)) == 1.0 && rates_differ((0, 10.0), (0, 30.0)) == 1.0);
+    assert!(rates_differ((3, 0.0), (3, f64::NAN)) == 1.0);
+    assert_eq!((failures_that_differ((0, 100), 100), failures_that_differ((0, 2), 2)), (Some(6), None));
+    assert_eq!(events_that_differ((0, 10.0), 10.0), Some(6));
+}
+
+#[test]
 fn a_million_samples_are_bounded_in_a_moment() {
     let began = std::time::Instant::now();
     let values: Vec<f64> = (0..1_000_000).map(f64::from).collect();

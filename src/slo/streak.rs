@@ -1,0 +1,146 @@
+//! Pure. Seven days running on which every objective held. A day is *met* when nothing was breached over its own window
+//! ending that day and every objective has its `day_min` samples of the day; else it is *breached*, or a *gap*. A gap is
+//! never met. What nothing feeds yet is no part of it, and is named.
+
+use super::calendar::before;
+use super::{Calendar, Daily, Objective, Verdict};
+use jiff::civil::Date;
+use serde::Serialize;
+
+/// Days that a streak needs.
+pub const STREAK: usize = 7;
+/// Days that are shown.
+const SHOWN: usize = 14;
+
+/// What a day was. In order of weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// Nothing feeds it yet.
+    Waits,
+    /// Nothing breached, and samples enough.
+    Met,
+    /// Too few samples.
+    Gap,
+    /// An objective was breached over its window.
+    Breached,
+}
+
+impl Mark {
+    /// In a strip of days.
+    pub fn sign(self) -> char {
+        match self {
+            Mark::Waits => ' ',
+            Mark::Met => '■',
+            Mark::Gap => '·',
+            Mark::Breached => '✗',
+        }
+    }
+}
+
+/// A day, over all pillars.
+#[derive(Clone, Debug, Serialize)]
+pub struct Day {
+    /// In the calendar.
+    pub day: Date,
+    /// What it was.
+    pub mark: Mark,
+    /// Why it is not met, an objective each.
+    pub why: Vec<String>,
+}
+
+/// The days of a pillar, oldest first.
+#[derive(Clone, Debug, Serialize)]
+pub struct Strip {
+    /// The pillar.
+    pub pillar: String,
+    /// As many as the streak shows.
+    pub days: Vec<Mark>,
+}
+
+/// The last days, and how many of them running are met.
+#[derive(Clone, Debug, Serialize)]
+pub struct Streak {
+    /// How many of the last seven days running, back from the last that is over; 0 too where today is breached already.
+    pub met: usize,
+    /// The last day shown is over. One that is not can break the streak, and adds nothing to it.
+    pub over: bool,
+    /// Oldest first.
+    pub days: Vec<Day>,
+    /// Each pillar's.
+    pub pillars: Vec<Strip>,
+    /// Objectives that nothing feeds yet, and that gave no sample: they are no part of this.
+    pub waiting: Vec<String>,
+}
+
+impl Streak {
+    pub(super) fn of(accounts: &[(&Objective, &Daily)], calendar: &Calendar) -> Self {
+        let demanded = || accounts.iter().filter(|(objective, _)| !objective.goal);
+        let waits = |objective: &Objective, days: &Daily| objective.is_unfed() && days.is_empty();
+        let mut pillars: Vec<Strip> = Vec::new();
+        for (objective, _) in demanded() {
+            if !pillars.iter().any(|strip| strip.pillar == objective.pillar()) {
+                pillars.push(Strip { pillar: objective.pillar().to_owned(), days: Vec::new() });
+            }
+        }
+        let mut days = Vec::new();
+        for day in calendar.days(SHOWN) {
+            pillars.iter_mut().for_each(|strip| strip.days.push(Mark::Waits));
+            let mut why = Vec::new();
+            for (objective, own) in demanded().filter(|(objective, own)| !waits(objective, own)) {
+                let (mark, reason) = judge(objective, own, day);
+                why.extend(reason);
+                let strip = pillars.iter_mut().find(|strip| strip.pillar == objective.pillar());
+                if let Some(last) = strip.and_then(|strip| strip.days.last_mut()) {
+                    *last = mark.max(*last);
+                }
+            }
+            let worst = pillars.iter().filter_map(|strip| strip.days.last().copied()).max();
+            // A day of which nothing could be seen is a gap, whatever nothing feeds.
+            let mark = worst.filter(|mark| *mark != Mark::Waits).unwrap_or(Mark::Gap);
+            days.push(Day { day, mark, why });
+        }
+        let over = calendar.is_over();
+        let waiting = demanded().filter(|(o, own)| waits(o, own)).map(|(o, _)| o.name.clone()).collect();
+        Self { met: met(&days, over), over, days, pillars, waiting }
+    }
+
+    /// The last seven days that are over are all met, and today is not breached yet.
+    pub fn holds(&self) -> bool {
+        self.met == STREAK
+    }
+}
+
+/// What one objective says of a day, and why that is not met.
+fn judge(objective: &Objective, days: &Daily, day: Date) -> (Mark, Option<String>) {
+    let Objective { name, window, day_min, .. } = objective;
+    let judged = objective.judge(&super::ledger::over_window(objective, days, day));
+    if judged.verdict == Verdict::Breached {
+        return (Mark::Breached, Some(format!("{name} breached over {window}: {}", judged.value)));
+    }
+    let none = objective.no_samples();
+    let samples = days.get(&day).unwrap_or(&none);
+    if objective.is_day(samples) {
+        return (Mark::Met, None);
+    }
+    let had = objective.target.spent(samples).of.amount();
+    (Mark::Gap, Some(format!("{name} {} of {day_min}", (had * 10.0).floor() / 10.0)))
+}
+
+fn met(days: &[Day], over: bool) -> usize {
+    let days = match days.split_last() {
+        Some((today, _)) if !over && today.mark == Mark::Breached => return 0,
+        Some((_, before)) if !over => before,
+        _ => days,
+    };
+    days.iter().rev().take(STREAK).take_while(|day| day.mark == Mark::Met).count()
+}
+
+/// The first day that a streak looks at: that of the longest window before the first day shown.
+pub(super) fn first_day(objectives: &[Objective], calendar: &Calendar) -> Date {
+    let longest = objectives.iter().map(|o| usize::from(o.window.0)).max().unwrap_or(1);
+    before(calendar.last(), SHOWN - 1 + longest - 1)
+}
+
+#[cfg(test)]
+mod tests;
