@@ -290,6 +290,10 @@ impl Session {
             BidiError::Closed => ActionError::Gone(self.gone().unwrap_or_else(|| e.to_string())),
             BidiError::Refused { error, message } => match error.as_str() {
                 "no such frame" | "no such client window" | "invalid session id" => ActionError::Gone(message),
+                // Firefox, in whose tab a page of its own tells of the crash: the app's is no more.
+                _ if message.contains("parent process browsing contexts") => {
+                    ActionError::Gone("the page's process crashed (Firefox shows a page of its own)".to_owned())
+                }
                 "unknown command" | "unsupported operation" => ActionError::Unsupported(format!("{error}: {message}")),
                 _ if is_gone(&message) => ActionError::Gone(message),
                 _ if is_left(&message) => ActionError::Left,

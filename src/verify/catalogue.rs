@@ -62,7 +62,7 @@ pub struct Case {
 impl Case {
     /// Whether a page or a context is lost in it: what is asked is whose fault that is.
     pub fn loses(&self) -> bool {
-        matches!(&self.rings, Rings::Objective(id, _) if id == CRASH_FREE) || self.rings == Rings::Broken
+        matches!(&self.rings, Rings::Objective(id, _) if id == CRASH_FREE) || matches!(self.rings, Rings::Broken(_))
     }
 }
 
@@ -71,8 +71,8 @@ impl Case {
 pub enum Rings {
     /// Nothing may ring.
     Nothing,
-    /// The play must be *broken*: no sample, and nothing rings.
-    Broken,
+    /// The play must be *broken*: no sample, and nothing rings; and its reason must name this cause, where the file does.
+    Broken(Option<String>),
     /// This objective, by its requirement, or [`PLAY`], with these failure classes in Chromium and Firefox, where it has one.
     Objective(String, [Option<String>; 2]),
 }
@@ -101,6 +101,7 @@ struct CaseFile {
     browser: Option<Kind>,
     rings: Spanned<String>,
     class: Option<Class>,
+    cause: Option<Spanned<String>>,
     gives_up: Option<Time>,
     #[serde(default = "one")]
     times: u32,
@@ -213,7 +214,7 @@ impl CaseFile {
         let is_known = objectives.iter().any(|o| o.id == *self.rings.get_ref());
         let rings = match self.rings.get_ref().as_str() {
             NOTHING => Rings::Nothing,
-            BROKEN => Rings::Broken,
+            BROKEN => Rings::Broken(self.cause.as_ref().map(|cause| cause.get_ref().clone())),
             said => {
                 if !is_known && said != PLAY {
                     let ids = objectives.iter().map(|o| o.id.as_str()).chain([PLAY, NOTHING, BROKEN]);
@@ -228,6 +229,14 @@ impl CaseFile {
                 Rings::Objective(said.to_owned(), class)
             }
         };
+        if let Some(cause) = self.cause.as_ref().filter(|_| !matches!(rings, Rings::Broken(_))) {
+            let help = "leave it out, or say `rings = \"broken\"`";
+            problems.push(Problem::at(
+                cause.span(),
+                "only what must come out broken has a cause outside the app",
+                help,
+            ));
+        }
         let profile =
             Profile::planted(id.clone(), self.about.clone().unwrap_or_default(), &self.fault, source, problems);
         // Without an app there is a problem already.

@@ -6,6 +6,7 @@ mod catalogue;
 mod matrix;
 mod outside;
 mod trial;
+mod want;
 
 pub use catalogue::{Case, Catalogue, Rings};
 pub use matrix::{Matrix, Row};

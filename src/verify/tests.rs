@@ -29,7 +29,10 @@ fn done(trial: &Trial, ending: Ending, rang: &[&str], class: Option<&str>) -> Do
 fn perfect(trial: &Trial) -> Done {
     match &trial.case.rings {
         Rings::Nothing => done(trial, Ending::Passed, &[], None),
-        Rings::Broken => done(trial, Ending::Broken, &[], None),
+        Rings::Broken(cause) => {
+            let done = done(trial, Ending::Broken, &[], None);
+            Done { reason: cause.clone().or(done.reason.clone()), ..done }
+        }
         Rings::Objective(id, classes) => {
             let class = classes[usize::from(trial.browser == Kind::Firefox)].as_deref();
             done(trial, Ending::Failed, &[id.as_str()], class)
@@ -80,12 +83,14 @@ fn a_proof_holds_only_if_nothing_is_missed_false_wrong_void_or_missing() {
     assert!(!alarm.holds() && alarm.false_alarms.0 == 1, "{}", alarm.text());
     let void = change(&rings, &|t| Some(done(t, Ending::Undecided, &[], None)));
     assert!(!void.holds() && void.void.len() == 1 && void.noticed.1 + 1 == whole.noticed.1, "{}", void.text());
-    let ours = |t: &Trial| t.case.loses() && t.case.rings != Rings::Broken;
+    let ours = |t: &Trial| t.case.loses() && !matches!(t.case.rings, Rings::Broken(_));
     let excused = change(&ours, &|t| Some(done(t, Ending::Broken, &[], None)));
     assert!(!excused.holds() && excused.causes.0 + 1 == excused.causes.1, "{}", excused.text());
-    let blamed =
-        change(&|t: &Trial| t.case.rings == Rings::Broken, &|t| Some(done(t, Ending::Failed, &["P1.3"], None)));
+    let broken = |t: &Trial| matches!(t.case.rings, Rings::Broken(Some(_)));
+    let blamed = change(&broken, &|t| Some(done(t, Ending::Failed, &["P1.3"], None)));
     assert!(!blamed.holds() && blamed.causes.0 + 1 == blamed.causes.1, "{}", blamed.text());
+    let other = change(&broken, &|t| Some(done(t, Ending::Broken, &[], None)));
+    assert!(!other.holds() && other.causes.0 + 1 == other.causes.1, "another cause: {}", other.text());
     let missing = change(&rings, &|_| None);
     assert!(!missing.holds() && missing.missing == 1, "{}", missing.text());
     let classed = |t: &Trial| matches!(&t.case.rings, Rings::Objective(_, [Some(_), Some(_)]));

@@ -62,7 +62,7 @@ impl Done {
     /// Whether anything can be said of it: a broken play is none, nor is one whose fault never came.
     pub fn counts(&self, rings: &Rings) -> bool {
         // A broken play is an answer where one must come of it, and a wrong one where the app's own loss is planted.
-        let answers = matches!(rings, Rings::Broken) || matches!(rings, Rings::Objective(id, _) if id == CRASH_FREE);
+        let answers = matches!(rings, Rings::Broken(_)) || matches!(rings, Rings::Objective(id, _) if id == CRASH_FREE);
         matches!(self.ending, Ending::Passed | Ending::Failed) || answers && self.ending == Ending::Broken
     }
 
@@ -71,7 +71,10 @@ impl Done {
     pub fn noticed(&self, rings: &Rings) -> bool {
         match rings {
             Rings::Nothing => false,
-            Rings::Broken => self.ending == Ending::Broken && !self.breached,
+            Rings::Broken(cause) => {
+                let told = |cause: &String| self.reason.as_ref().is_some_and(|reason| reason.contains(cause));
+                self.ending == Ending::Broken && !self.breached && cause.as_ref().is_none_or(told)
+            }
             Rings::Objective(id, _) => self.ending != Ending::Broken && self.rang.contains(id),
         }
     }
@@ -120,6 +123,9 @@ pub fn record(setting: &Setting) -> Result<Vec<Done>> {
 /// Plays a trial and writes what came of it to the record.
 pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, secrets: &Secrets) -> Result<Done> {
     let case = trial.case;
+    if let Some(outside) = case.outside {
+        outside.may_be()?;
+    }
     let mut app = catalogue.apps[trial.app].clone();
     app.launch.extend(case.launch.iter().cloned());
     let mut profile = case.profile.clone();
