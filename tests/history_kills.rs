@@ -3,6 +3,8 @@
 
 #[path = "common/cluster.rs"]
 mod cluster;
+#[path = "common/program.rs"]
+mod program;
 #[path = "history/synthetic.rs"]
 mod synthetic;
 
@@ -10,6 +12,7 @@ use cluster::Cluster;
 use soundcheck::history::{Address, Filter, History, Run};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -151,12 +154,7 @@ fn stderr(done: &Output) -> String {
 
 /// A record of a short run, in a folder of its own.
 fn record(dir: &Path) -> String {
-    let of = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records/all-passed-refute/events.jsonl");
-    let text = soundcheck::event::reseal(&std::fs::read_to_string(of).expect("there")).expect("seals");
-    let folder = dir.join("record");
-    std::fs::create_dir_all(&folder).expect("made");
-    std::fs::write(folder.join("events.jsonl"), text).expect("written");
-    folder.display().to_string()
+    program::record(dir, "all-passed-refute", "record", |text| text).display().to_string()
 }
 
 #[test]
@@ -232,7 +230,10 @@ fn a_run_is_kept_and_a_history_that_fails_is_no_part_of_its_answer() {
     }
     cluster.crash();
     let gone = cluster.url();
-    for (n, history) in ["/dev/null/history.db", &gone, "postgres://127.0.0.1:1/x"].into_iter().enumerate() {
+    // It accepts, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("listens");
+    let mute = format!("postgres://{}/x?connect_timeout=1", silent.local_addr().expect("an address"));
+    for (n, history) in ["/dev/null/history.db", &gone, "postgres://127.0.0.1:1/x", &mute].into_iter().enumerate() {
         let done = run_without_driver(dir.path(), history, &format!("failed-{n}"));
         assert_eq!(done.status.code(), Some(3), "{}", stderr(&done));
         let import = format!("soundcheck history import {}/failed-{n}", dir.path().display());
@@ -243,5 +244,5 @@ fn a_run_is_kept_and_a_history_that_fails_is_no_part_of_its_answer() {
     cluster.again();
     let import = shell(&gone, ":", &["history", "import", &dir.path().display().to_string()]);
     assert_eq!(import.status.code(), Some(0), "{}", stderr(&import));
-    assert_eq!(open(&gone).runs(&Filter::default()).expect("runs").len(), 5);
+    assert_eq!(open(&gone).runs(&Filter::default()).expect("runs").len(), 6);
 }
