@@ -1,7 +1,7 @@
 //! Options that choose runs, where they mean the same to several commands; and the moments that people write.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 /// Whose runs.
@@ -33,13 +33,13 @@ fn moment(text: &str) -> Result<i64, String> {
     moment_in(text, &TimeZone::UTC).map(Timestamp::as_millisecond)
 }
 
-/// A moment; a date is when its day begins in this time zone.
+/// A moment; a time without an offset is this time zone's, and a date is when its day begins there.
 pub fn moment_in(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
     let ago = |unit: char, hours: i64| Some(text.strip_suffix(unit)?.parse::<u32>().ok()? as i64 * hours * 3_600_000);
-    let begins = |day: Date| DateTime::from(day).to_zoned(zone.clone()).map(|day| day.timestamp());
+    let there = |at: DateTime| at.to_zoned(zone.clone()).map(|at| at.timestamp());
     let moment = match ago('h', 1).or_else(|| ago('d', 24)) {
         Some(ago) => Timestamp::from_millisecond(Timestamp::now().as_millisecond() - ago),
-        None => text.parse().or_else(|_| text.parse().and_then(begins)),
+        None => text.parse().or_else(|_| text.parse().and_then(there)),
     };
     moment.map_err(|_| "write 2026-11-01, 2026-11-01T03:17:00Z, 12h or 7d".to_owned())
 }
@@ -55,12 +55,13 @@ mod tests {
         assert_eq!(said("2026-11-23", &TimeZone::UTC).as_deref(), Ok("2026-11-23T00:00:00Z"));
         assert_eq!(said("2026-11-23", &berlin).as_deref(), Ok("2026-11-22T23:00:00Z"));
         assert_eq!(said("2026-11-23T03:17:00+01:00", &berlin).as_deref(), Ok("2026-11-23T02:17:00Z"));
+        assert_eq!(said("2026-11-23T03:17", &berlin).as_deref(), Ok("2026-11-23T02:17:00Z"));
         for (text, hours) in [("0h", 0), ("12h", 12), ("7d", 168)] {
             let ago = Timestamp::now().as_millisecond() - moment(text).expect("a moment");
             assert!((0..60_000).contains(&(ago - hours * 3_600_000)), "{text}: {ago} ms ago");
         }
         // More days than the calendar has.
-        for wrong in ["", "yesterday", "h", "-1h", "1.5d", "2026-02-30", "2026-11-23T03:17:00", "4294967295d"] {
+        for wrong in ["", "yesterday", "h", "-1h", "1.5d", "2026-02-30", "03:17", "4294967295d"] {
             assert!(moment(wrong).is_err_and(|why| why.starts_with("write 2026-11-01")), "{wrong} was taken");
         }
     }
