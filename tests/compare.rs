@@ -72,6 +72,19 @@ fn what_cannot_be_compared_is_refused() {
 }
 
 #[test]
+fn two_apps_are_compared_only_where_both_are_named() {
+    let kept = Kept::new();
+    kept.run(("stage", "staging"), 1, |_| {});
+    kept.run(("other", "staging"), 1, |play| play.profile = "wifi".to_owned());
+    let profiles = ["compare", "--since", "2026-11-01", "--profile", "clean", "--profile", "wifi"];
+    let done = kept.soundcheck(&profiles);
+    assert_eq!(done.status.code(), Some(2), "{}", said(&done));
+    assert!(said(&done).contains("A is of stage in staging, B of other in staging"), "{}", said(&done));
+    let named = kept.soundcheck(&[&profiles[..], &["--app", "stage", "--app", "other"]].concat());
+    assert_eq!(named.status.code(), Some(0), "{}", said(&named));
+}
+
+#[test]
 fn two_folders_of_records_are_compared() {
     let kept = Kept::new();
     let record = |name: &str| program::record(kept.dir.path(), name, name, |text| text).display().to_string();

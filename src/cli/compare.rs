@@ -122,13 +122,21 @@ fn of_history(args: &Args) -> Result<([String; 2], [Lot; 2])> {
             profile,
             renderer,
         };
-        of_filter(&mut history, &filter, &name).map(|lot| (name, lot))
+        of_filter(&mut history, &filter, &name).map(|(lot, app)| (name, lot, app))
     };
-    let ((name_a, a), (name_b, b)) = (side(0)?, side(1)?);
+    let ((name_a, a, app_a), (name_b, b, app_b)) = (side(0)?, side(1)?);
+    let meant = args.app.len() == 2 || args.environment.len() == 2;
+    if let (Some(app_a), Some(app_b), false) = (app_a, app_b, meant)
+        && app_a != app_b
+    {
+        return Err(Error::author(format!("A is of {app_a}, B of {app_b}"))
+            .remedy("choose with --app and --environment; to compare them, give the one that differs twice"));
+    }
     Ok(([name_a, name_b], [a, b]))
 }
 
-fn of_filter(history: &mut History, filter: &Filter, name: &str) -> Result<Lot> {
+/// A lot, and the one app in one environment that it is of.
+fn of_filter(history: &mut History, filter: &Filter, name: &str) -> Result<(Lot, Option<String>)> {
     let (mut lot, mut apps) = (Lot::new(), BTreeSet::new());
     history.samples(&[], filter, |sampled| {
         let of = |key| sampled.has(key).unwrap_or_default();
@@ -141,5 +149,5 @@ fn of_filter(history: &mut History, filter: &Filter, name: &str) -> Result<Lot> 
         return Err(Error::author(format!("`{name}` is of several apps: {}", apps.join(", ")))
             .remedy("choose with --app and --environment"));
     }
-    Ok(lot)
+    Ok((lot, apps.pop_first()))
 }

@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Print them for another program: OpenSLO documents, or Prometheus recording and alerting rules
-    #[arg(long, conflicts_with_all = ["json", "prove", "until", "app", "environment", "version"])]
+    #[arg(long, conflicts_with_all = ["json", "prove", "until", "time_zone", "app", "environment", "version"])]
     export: Option<Format>,
 }
 
@@ -64,8 +64,8 @@ pub fn main(args: Args) -> Done {
     };
     let Whose { app, environment, version } = args.whose;
     let asked = Asked { app, environment, version };
-    let history = History::open(&args.at.address()?);
-    let standings = history?.standings(&objectives, &asked, &Calendar::new(zone, until))?;
+    let mut history = History::open(&args.at.address()?)?;
+    let standings = history.standings(&objectives, &asked, &Calendar::new(zone, until))?;
     if args.json {
         print_json(&standings)?;
     } else {
