@@ -9,6 +9,7 @@ mod program;
 mod synthetic;
 
 use cluster::Cluster;
+use soundcheck::fault::seed::Dice;
 use soundcheck::history::{Address, Filter, History, Run};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write as _};
@@ -83,21 +84,21 @@ fn check(url: &str, acknowledged: &BTreeSet<String>) -> usize {
 /// Kills two writers at once, `kills` times, at any moment of their lives.
 fn kill_writers(url: &str, kills: usize) -> String {
     let (mut said, mut killed, mut first) = (BTreeSet::new(), 0, 0);
-    let mut seed = 88_172_645_463_325_252_u64;
+    let (mut dice, mut life) = (Dice::new(1), 250);
     while killed < kills {
         let mut pair = [start(url, first), start(url, first + 500_000)];
         first += 1_000_000;
         // Most live long enough to write; some are killed while they open the history.
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        std::thread::sleep(Duration::from_millis(seed % 250));
+        std::thread::sleep(Duration::from_millis(dice.below(life) as u64));
+        let before = said.len();
         for writer in &mut pair {
             writer.kill().expect("killed");
             said.extend(acknowledged(writer));
             writer.wait().expect("ends");
             killed += 1;
         }
+        // That takes longer on a busy machine.
+        life = if said.len() == before { (life * 5 / 4).min(5000) } else { (life * 9 / 10).max(250) };
     }
     let kept = check(url, &said);
     assert!(said.len() > kills / 4, "only {} runs in {kills} kills: they came too early", said.len());
