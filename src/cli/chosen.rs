@@ -1,8 +1,10 @@
 //! Options that choose runs, where they mean the same to several commands; and the moments that people write.
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Unit};
+use soundcheck::error::{Error, Operator, Result};
+use soundcheck::slo::Calendar;
 
 /// Whose runs.
 #[derive(clap::Args)]
@@ -33,8 +35,17 @@ fn moment(text: &str) -> Result<i64, String> {
     moment_in(text, &TimeZone::UTC).map(Timestamp::as_millisecond)
 }
 
+/// The days before a moment; where none is given, before now.
+pub fn calendar(zone: TimeZone, until: Option<&str>) -> Result<Calendar> {
+    let until = match until {
+        None => Timestamp::now().round(Unit::Second).operator("reading the clock")?,
+        Some(text) => moment_in(text, &zone).map_err(|why| Error::author("--until is no moment").remedy(why))?,
+    };
+    Ok(Calendar::new(zone, until))
+}
+
 /// A moment; a time without an offset is this time zone's, and a date is when its day begins there.
-pub fn moment_in(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
+fn moment_in(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
     let ago = |unit: char, hours: i64| Some(text.strip_suffix(unit)?.parse::<u32>().ok()? as i64 * hours * 3_600_000);
     let there = |at: DateTime| at.to_zoned(zone.clone()).map(|at| at.timestamp());
     let moment = match ago('h', 1).or_else(|| ago('d', 24)) {

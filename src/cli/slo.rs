@@ -1,13 +1,11 @@
 //! `soundcheck slo`.
 
-use super::chosen::{Whose, moment_in};
+use super::chosen::{Whose, calendar};
 use super::kept::At;
 use super::{Done, print, print_json};
-use jiff::{Timestamp, Unit};
-use soundcheck::error::{Error, Operator};
 use soundcheck::history::{Asked, History};
 use soundcheck::report::standing;
-use soundcheck::slo::{Calendar, Objectives, openslo, prometheus, zone};
+use soundcheck::slo::{Objectives, openslo, prometheus, zone};
 use soundcheck::source::Source;
 use std::path::PathBuf;
 
@@ -58,14 +56,11 @@ pub fn main(args: Args) -> Done {
         return Ok(0);
     }
     let zone = args.time_zone.as_deref().map_or_else(|| Ok(objectives.time_zone.clone()), zone)?;
-    let until = match args.until {
-        None => Timestamp::now().round(Unit::Second).operator("reading the clock")?,
-        Some(text) => moment_in(&text, &zone).map_err(|why| Error::author("--until is no moment").remedy(why))?,
-    };
+    let calendar = calendar(zone, args.until.as_deref())?;
     let Whose { app, environment, version } = args.whose;
     let asked = Asked { app, environment, version };
     let mut history = History::open(&args.at.address()?)?;
-    let standings = history.standings(&objectives, &asked, &Calendar::new(zone, until))?;
+    let standings = history.standings(&objectives, &asked, &calendar)?;
     if args.json {
         print_json(&standings)?;
     } else {
