@@ -191,6 +191,11 @@ pub fn show_percent(ratio: f64) -> String {
     format!("{floored} %")
 }
 
+/// So many of something: `1 play`, `2 plays`.
+pub fn many(n: u64, one: &str, more: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { more })
+}
+
 /// Milliseconds of a duration, as the events carry them.
 pub fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
@@ -237,6 +242,11 @@ mod tests {
         for bad in ["101 %", "1.5", "-1 %", "x"] {
             assert!(Share::parse(bad).is_err(), "{bad} was taken");
         }
+    }
+
+    #[test]
+    fn only_one_is_one() {
+        assert_eq!([0, 1, 2].map(|n| many(n, "retry", "retries")), ["0 retries", "1 retry", "2 retries"]);
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 #[path = "history/kept.rs"]
 mod kept;
+#[path = "common/program.rs"]
+mod program;
 
-use kept::{Kept, NOON, golden, said};
+use kept::{Kept, NOON, golden};
+use program::said;
 use serde_json::Value;
 use soundcheck::history::Play;
 use soundcheck::measure::Samples;
 use soundcheck::record::Ending;
-use std::path::Path;
 
 /// Five runs on the app's own network and five from a full local copy: videos begin sooner, and all else is alike.
 fn both(kept: &Kept) {
@@ -70,16 +72,22 @@ fn what_cannot_be_compared_is_refused() {
 }
 
 #[test]
+fn two_apps_are_compared_only_where_both_are_named() {
+    let kept = Kept::new();
+    kept.run(("stage", "staging"), 1, |_| {});
+    kept.run(("other", "staging"), 1, |play| play.profile = "wifi".to_owned());
+    let profiles = ["compare", "--since", "2026-11-01", "--profile", "clean", "--profile", "wifi"];
+    let done = kept.soundcheck(&profiles);
+    assert_eq!(done.status.code(), Some(2), "{}", said(&done));
+    assert!(said(&done).contains("A is of stage in staging, B of other in staging"), "{}", said(&done));
+    let named = kept.soundcheck(&[&profiles[..], &["--app", "stage", "--app", "other"]].concat());
+    assert_eq!(named.status.code(), Some(0), "{}", said(&named));
+}
+
+#[test]
 fn two_folders_of_records_are_compared() {
     let kept = Kept::new();
-    let record = |name: &str| {
-        let of = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records").join(name).join("events.jsonl");
-        let text = soundcheck::event::reseal(&std::fs::read_to_string(of).expect("there")).expect("seals");
-        let folder = kept.dir.path().join(name);
-        std::fs::create_dir_all(&folder).expect("made");
-        std::fs::write(folder.join("events.jsonl"), text).expect("written");
-        folder.display().to_string()
-    };
+    let record = |name: &str| program::record(kept.dir.path(), name, name, |text| text).display().to_string();
     let done = kept.soundcheck(&["compare", &record("all-passed-refute"), &record("failed-play")]);
     assert_eq!(done.status.code(), Some(0), "{}", said(&done));
     golden("compare/folders.txt", &String::from_utf8_lossy(&done.stdout));

@@ -2,29 +2,21 @@
 
 #[path = "common/cluster.rs"]
 mod cluster;
+#[path = "common/program.rs"]
+mod program;
 #[path = "history/synthetic.rs"]
 mod synthetic;
 
 use cluster::Cluster;
+use program::{said, soundcheck};
 use serde_json::Value;
 use soundcheck::history::{Added, Address, Filter, History, Play, Run, Sampled};
 use soundcheck::record::Ending;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
+use std::time::{Duration, Instant};
 use synthetic::{DAY, MEASURES, WEEK, run};
-
-fn soundcheck(history: &str, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_soundcheck"))
-        .args(args)
-        .env("SOUNDCHECK_HISTORY", history)
-        .env_remove("RUST_LOG")
-        .output()
-        .expect("soundcheck starts")
-}
-
-fn said(done: &Output) -> String {
-    String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr)
-}
 
 fn file(dir: &Path) -> String {
     dir.join("runs/history.db").display().to_string()
@@ -36,13 +28,7 @@ fn open(url: &str) -> History {
 
 /// A record of `tests/records` as another run, on another day.
 fn record(dir: &Path, name: &str, run_id: &str, day: &str) -> PathBuf {
-    let of = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records").join(name).join("events.jsonl");
-    let text = std::fs::read_to_string(of).expect("there");
-    let text = text.replace("0011223344556677", run_id).replace("2026-01-02", day);
-    let folder = dir.join(run_id);
-    std::fs::create_dir_all(&folder).expect("made");
-    std::fs::write(folder.join("events.jsonl"), soundcheck::event::reseal(&text).expect("seals")).expect("written");
-    folder
+    program::record(dir, name, run_id, |text| text.replace("0011223344556677", run_id).replace("2026-01-02", day))
 }
 
 fn plays(history: &mut History, filter: &Filter) -> Vec<(String, Play)> {
@@ -243,6 +229,22 @@ fn a_wrong_address_is_refused_without_its_password() {
     assert_eq!(refused.status.code(), Some(3));
     assert!(said(&refused).contains("history postgres://127.0.0.1/x") && !said(&refused).contains("hunter2"));
     assert_eq!(soundcheck("none", &["history", "--since", "yesterday"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_server_that_accepts_and_says_nothing_is_given_up() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("listens");
+    let port = silent.local_addr().expect("an address").port();
+    let address = format!("postgres://me:hunter2@127.0.0.1:{port}/x?connect_timeout=1");
+    for args in
+        [&["history"][..], &["slo"], &["compare", "--plan", "a", "--plan", "b"], &["history", "import", "nowhere"]]
+    {
+        let begun = Instant::now();
+        let done = soundcheck(&address, args);
+        assert_eq!(done.status.code(), Some(3), "{args:?}: {}", said(&done));
+        assert!(said(&done).contains("history postgres://127.0.0.1/x: no answer in 1 s"), "{}", said(&done));
+        assert!(begun.elapsed() < Duration::from_secs(10), "{args:?}: {:?}", begun.elapsed());
+    }
 }
 
 #[test]

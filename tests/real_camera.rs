@@ -9,6 +9,7 @@ use camera::freeze::{AGREE_MS, Match, freezes, matched};
 use camera::{Camera, Film, STARVED_MS, Sight, Zero};
 use common::{BROWSERS, Play};
 use serde_json::Value;
+use soundcheck::fault::seed::Dice;
 
 /// A clip of 30 s at 1206 kbit/s; this is 1.05 times that.
 const CLIP: &str = "h264.mp4";
@@ -31,22 +32,6 @@ fn asked(name: &str) -> Option<usize> {
 fn browsers() -> impl Iterator<Item = &'static str> {
     let only = std::env::var("SOUNDCHECK_BROWSER").ok();
     BROWSERS.into_iter().filter(move |browser| only.as_ref().is_none_or(|only| only == browser))
-}
-
-/// Numbers that are the same for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn from_environment() -> Self {
-        Self(asked("SOUNDCHECK_SEED").unwrap_or(1) as u64)
-    }
-
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % sides as u64) as usize
-    }
 }
 
 /// A play of a plain visible video on a page of its own: nobody but the browser attends to it. Each that is played takes
@@ -145,14 +130,14 @@ impl Gap {
 /// The gaps of a series, in an order of the seed's: each length at each speed before any again.
 fn gaps(count: usize) -> Vec<Gap> {
     const LENGTHS: [usize; 5] = [300, 1000, 3500, 6000, 11_000];
-    let mut dice = Dice::from_environment();
+    let mut dice = Dice::new(asked("SOUNDCHECK_SEED").unwrap_or(1) as u64);
     let mut all = Vec::new();
     while all.len() < count {
         let mut round: Vec<Gap> =
             LENGTHS.iter().flat_map(|&ms| [false, true].map(|slow| Gap { ms, slow, at_kb: 0 })).collect();
         while !round.is_empty() && all.len() < count {
-            let gap = round.swap_remove(dice.roll(round.len()));
-            all.push(Gap { at_kb: 450 + dice.roll(400), ..gap });
+            let gap = round.swap_remove(dice.below(round.len()));
+            all.push(Gap { at_kb: 450 + dice.below(400), ..gap });
         }
     }
     all

@@ -2,8 +2,11 @@
 
 #[path = "history/kept.rs"]
 mod kept;
+#[path = "common/program.rs"]
+mod program;
 
-use kept::{DAY, Kept, NOON, golden, said};
+use kept::{DAY, Kept, NOON, golden};
+use program::said;
 use serde_json::Value;
 use soundcheck::measure::Samples;
 use std::process::Output;

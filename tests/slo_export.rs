@@ -1,15 +1,15 @@
 //! Objectives for other programs. The rules are checked, and made to ring, by promtool (Debian's `prometheus`).
 
+#[path = "common/program.rs"]
+mod program;
+
+use program::{said, soundcheck};
 use std::path::Path;
 use std::process::{Command, Output};
 
 fn export(format: &str) -> String {
-    let done = Command::new(env!("CARGO_BIN_EXE_soundcheck"))
-        .args(["slo", "--export", format])
-        .env_remove("RUST_LOG")
-        .output()
-        .expect("soundcheck starts");
-    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    let done = soundcheck("none", &["slo", "--export", format]);
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
     String::from_utf8(done.stdout).expect("UTF-8")
 }
 
@@ -19,7 +19,7 @@ fn promtool(folder: &Path, args: &[&str]) {
         .current_dir(folder)
         .output()
         .expect("promtool is missing: ci/setup installs it (Debian's prometheus)");
-    let said = String::from_utf8_lossy(&done.stdout) + String::from_utf8_lossy(&done.stderr);
+    let said = said(&done);
     assert!(done.status.success(), "promtool {args:?}: {said}");
     // A duplicate rule is told, and no error to it.
     assert!(!said.contains("lint error") && !said.contains("FAILED"), "{said}");

@@ -1,14 +1,16 @@
 //! `soundcheck compare`.
 
-use super::history::{At, folders, moment};
-use super::{Done, print};
-use soundcheck::compare::{Compared, Lot, Side, compare};
-use soundcheck::error::{Error, Operator, Result};
+use super::chosen::When;
+use super::kept::At;
+use super::records::folders;
+use super::{Done, print, print_json};
+use soundcheck::browser::Kind;
+use soundcheck::compare::{Lot, compare};
+use soundcheck::error::{Error, Result};
 use soundcheck::history::{Filter, History, Run};
 use soundcheck::measure::Samples;
-use soundcheck::unit::{show_ms, show_percent};
+use soundcheck::report::compared;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -37,19 +39,15 @@ pub struct Args {
     plan: Vec<String>,
     /// Plays in this browser
     #[arg(long, value_name = "chromium|firefox")]
-    browser: Vec<soundcheck::browser::Kind>,
+    browser: Vec<Kind>,
     /// Under this network profile
     #[arg(long, value_name = "NAME")]
     profile: Vec<String>,
     /// Drawn by this class of renderer: llvmpipe, swiftshader or gpu
     #[arg(long, value_name = "CLASS")]
     renderer: Vec<String>,
-    /// From this moment on, as `history` takes it
-    #[arg(long, value_name = "WHEN", default_value = "30d", value_parser = moment)]
-    since: i64,
-    /// Before this moment
-    #[arg(long, value_name = "WHEN", value_parser = moment)]
-    until: Option<i64>,
+    #[command(flatten)]
+    when: When,
     /// Print JSON: a list of `{"measure", "value", "a", "b", "shift", "interval", "p", "differs", "detectable"}`
     #[arg(long)]
     json: bool,
@@ -62,9 +60,9 @@ pub fn main(args: Args) -> Done {
     };
     let all = compare(&a, &b);
     if args.json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&all).operator("writing JSON")?));
+        print_json(&all)?;
     } else {
-        print(&text(&names, &all));
+        print(&compared::write(&names, &all));
     }
     // Nothing to compare is no answer.
     Ok(u8::from(all.is_empty()))
@@ -90,6 +88,7 @@ fn of_folder(folder: &Path) -> Result<Lot> {
     Ok(lot)
 }
 
+/// Both lots, each with the options that are its own for a name.
 fn of_history(args: &Args) -> Result<([String; 2], [Lot; 2])> {
     let browsers: Vec<String> = args.browser.iter().map(|kind| kind.name().to_owned()).collect();
     let options = [
@@ -102,94 +101,53 @@ fn of_history(args: &Args) -> Result<([String; 2], [Lot; 2])> {
         ("--renderer", &args.renderer),
     ];
     let help = "give two folders, or an option twice: --profile clean --profile cache-first";
-    if options.iter().any(|(_, own)| own.len() > 2) || options.iter().all(|(_, own)| own.len() < 2) {
+    if options.iter().any(|(_, given)| given.len() > 2) || options.iter().all(|(_, given)| given.len() < 2) {
         return Err(Error::author("two lots are compared, neither one nor more").remedy(help));
     }
     let mut history = History::open(&args.at.address()?)?;
     let mut side = |n: usize| {
-        let pick = |own: &[String]| own.get(n).or(own.first()).cloned();
+        let own = options.iter().filter(|(_, given)| given.len() == 2);
+        let name = own.map(|(option, given)| format!("{option} {}", given[n])).collect::<Vec<_>>().join(" ");
+        let [app, environment, version, plan, browser, profile, renderer] =
+            options.map(|(_, given)| given.get(n).or(given.first()).cloned());
         let filter = Filter {
-            app: pick(&args.app),
-            environment: pick(&args.environment),
-            version: pick(&args.version),
-            plan: pick(&args.plan),
-            browser: pick(&browsers),
-            profile: pick(&args.profile),
-            renderer: pick(&args.renderer),
-            since: Some(args.since),
-            until: args.until,
-            faulted: !args.profile.is_empty(),
+            faulted: profile.is_some(),
+            since: Some(args.when.since),
+            until: args.when.until,
+            app,
+            environment,
+            version,
+            plan,
+            browser,
+            profile,
+            renderer,
         };
-        let twice = options.iter().filter(|(_, own)| own.len() == 2);
-        let name = twice.map(|(option, own)| format!("{option} {}", own[n])).collect::<Vec<_>>().join(" ");
-        let (mut lot, mut apps) = (Lot::new(), BTreeSet::new());
-        history.samples(&[], &filter, |sampled| {
-            let of = |key| sampled.has(key).unwrap_or_default();
-            apps.insert(format!("{} in {}", of("app"), of("environment")));
-            add(&mut lot, sampled.samples);
-            Ok(())
-        })?;
-        if apps.len() > 1 {
-            let apps: Vec<String> = apps.into_iter().collect();
-            return Err(Error::author(format!("`{name}` is of several apps: {}", apps.join(", ")))
-                .remedy("choose with --app and --environment"));
-        }
-        Ok((name, lot))
+        of_filter(&mut history, &filter, &name).map(|(lot, app)| (name, lot, app))
     };
-    let ((name_a, a), (name_b, b)) = (side(0)?, side(1)?);
+    let ((name_a, a, app_a), (name_b, b, app_b)) = (side(0)?, side(1)?);
+    let meant = args.app.len() == 2 || args.environment.len() == 2;
+    if let (Some(app_a), Some(app_b), false) = (app_a, app_b, meant)
+        && app_a != app_b
+    {
+        return Err(Error::author(format!("A is of {app_a}, B of {app_b}"))
+            .remedy("choose with --app and --environment; to compare them, give the one that differs twice"));
+    }
     Ok(([name_a, name_b], [a, b]))
 }
 
-fn text([a, b]: &[String; 2], all: &[Compared]) -> String {
-    let mut out = match (a.as_str(), b.as_str()) {
-        ("A", "B") => String::new(),
-        (a, b) => format!("A: {a}\nB: {b}\n\n"),
-    };
-    if all.is_empty() {
-        return out + "no measure has samples of both\n";
+/// A lot, and the one app in one environment that it is of.
+fn of_filter(history: &mut History, filter: &Filter, name: &str) -> Result<(Lot, Option<String>)> {
+    let (mut lot, mut apps) = (Lot::new(), BTreeSet::new());
+    history.samples(&[], filter, |sampled| {
+        let of = |key| sampled.has(key).unwrap_or_default();
+        apps.insert(format!("{} in {}", of("app"), of("environment")));
+        add(&mut lot, sampled.samples);
+        Ok(())
+    })?;
+    if apps.len() > 1 {
+        let apps: Vec<String> = apps.into_iter().collect();
+        return Err(Error::author(format!("`{name}` is of several apps: {}", apps.join(", ")))
+            .remedy("choose with --app and --environment"));
     }
-    let wide = all.iter().map(|c| c.measure.chars().count()).max().unwrap_or(0);
-    for compared in all {
-        let side = |side: &Side| {
-            let interval = side
-                .interval
-                .map_or(String::new(), |(low, high)| format!(" [{} .. {}]", show(compared, low), show(compared, high)));
-            let of = if compared.value == "per minute" { format!("{:.1} min", side.of) } else { side.of.to_string() };
-            let median = if side.interval.is_none() { "median " } else { "" };
-            format!("{median}{}{interval} of {of}", show(compared, side.value))
-        };
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "{:<wide$}  A {}", compared.measure, side(&compared.a));
-        let _ = writeln!(out, "{:<wide$}  B {}", "", side(&compared.b));
-        let _ = writeln!(out, "{:<wide$}  {}", "", answer(compared));
-    }
-    out
-}
-
-fn answer(compared: &Compared) -> String {
-    let signed = |by: f64| match by {
-        _ if by.is_infinite() => "unbounded".to_owned(),
-        _ => format!("{}{}", if by < 0.0 { '-' } else { '+' }, show(compared, by.abs())),
-    };
-    if compared.differs {
-        let interval =
-            compared.interval.map_or(String::new(), |(low, high)| format!(" [{} .. {}]", signed(low), signed(high)));
-        let p = if compared.p < 0.0001 { "below 0.0001".to_owned() } else { format!("{:.4}", compared.p) };
-        return format!("B differs by {}{interval}, p {p}", signed(compared.shift));
-    }
-    let least = match (compared.detectable, compared.value) {
-        (None, _) => "so few samples show nothing".to_owned(),
-        (Some(part), "ms" | "bytes") => format!("the least detectable is {:.0} %", (part * 100.0).ceil().max(1.0)),
-        (Some(from), _) => format!("the least detectable is a B of {}", show(compared, from)),
-    };
-    format!("no difference can be claimed, p {:.2}; {least}", compared.p)
-}
-
-fn show(compared: &Compared, value: f64) -> String {
-    match compared.value {
-        "share" => show_percent(value),
-        "ms" => show_ms(value),
-        "bytes" => format!("{:.1} MB", value / 1e6),
-        _ => format!("{value:.2} /min"),
-    }
+    Ok((lot, apps.pop_first()))
 }

@@ -2,13 +2,16 @@
 
 mod address;
 mod check;
+mod chosen;
 mod compare;
 mod doctor;
 mod history;
 mod judge;
+mod kept;
 mod list;
 mod progress;
 mod proxy;
+mod records;
 mod run;
 mod slo;
 mod verify;
@@ -105,6 +108,14 @@ fn block_on(work: impl Future<Output = Done>) -> Done {
     // A blocking write that hangs must not hold up the exit.
     runtime.shutdown_background();
     done
+}
+
+/// Prints as JSON, for programs.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    use soundcheck::error::Operator as _;
+    let text = serde_json::to_string_pretty(value).operator("writing JSON")?;
+    print(&format!("{text}\n"));
+    Ok(())
 }
 
 /// Prints, and takes a closed pipe for what it is: the reader has seen enough.

@@ -12,7 +12,7 @@ use soundcheck::proxy::live::{Entry, Live};
 use soundcheck::proxy::{Armed, Config, Proxy, Tally};
 use soundcheck::secret::Secrets;
 use soundcheck::source::Source;
-use soundcheck::unit::show_ms;
+use soundcheck::unit::{many, show_ms};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -192,8 +192,7 @@ fn farewell(how: &str, proxy: &Proxy) -> String {
         // Writing to a string cannot fail.
         let _ = match standing.rule.fault.link() {
             Some(_) => {
-                let connections =
-                    if applied == 1 { "1 connection".to_owned() } else { format!("{applied} connections") };
+                let connections = many(applied, "connection", "connections");
                 writeln!(out, "  {id}: applied to {connections}; {matched} of {requests} requests came while it held")
             }
             None => writeln!(out, "  {id}: applied {applied}, matched {matched} of {requests} requests"),

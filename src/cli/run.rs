@@ -1,6 +1,6 @@
 //! `soundcheck run`.
 
-use super::history::{At, keep};
+use super::kept::{At, keep};
 use super::progress::Terminal;
 use super::{Done, print};
 use soundcheck::browser::Kind;

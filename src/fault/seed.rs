@@ -28,7 +28,7 @@ impl Draw {
 
     /// A number from 0 up to 1, by its number.
     pub fn unit(self, number: u64) -> f64 {
-        (self.bits(number) >> 11) as f64 / (1u64 << 53) as f64
+        unit(self.bits(number))
     }
 
     /// Another draw, independent of this one.
@@ -37,11 +37,46 @@ impl Draw {
     }
 }
 
-const FNV: u64 = 0x0000_0100_0000_01b3;
+/// Numbers one after another from a seed (SplitMix64: Steele, Lea, Flood 2014): for what is decided in a fixed order.
+#[derive(Clone, Debug)]
+pub struct Dice(u64);
 
-/// SplitMix64's finaliser (Steele, Lea, Flood 2014): every input bit reaches every output bit.
+impl Dice {
+    /// Every seed gives another sequence, the same one everywhere.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        let bits = mix(self.0);
+        self.0 = self.0.wrapping_add(STEP);
+        bits
+    }
+
+    /// A number from 0 up to 1, which is not reached.
+    pub fn unit(&mut self) -> f64 {
+        unit(self.bits())
+    }
+
+    /// A number from 0 up to `n`, which is not reached; `n` is more than 0.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.bits() % n as u64) as usize
+    }
+}
+
+const FNV: u64 = 0x0000_0100_0000_01b3;
+/// What SplitMix64's state grows by.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The 53 bits that a number below 1 has.
+fn unit(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// SplitMix64's next state and its finaliser: every input bit reaches every output bit.
 fn mix(z: u64) -> u64 {
-    let z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = z.wrapping_add(STEP);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -69,6 +104,14 @@ mod tests {
         for (n, other) in others.iter().enumerate() {
             assert_ne!(base, *other, "key {n}");
         }
+    }
+
+    #[test]
+    fn dice_roll_what_is_published() {
+        let mut dice = Dice::new(1_234_567);
+        let rolled = [(); 3].map(|()| dice.bits());
+        assert_eq!(rolled, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+        assert!((0..1000).all(|_| (0.0..1.0).contains(&dice.unit()) && dice.below(6) < 6));
     }
 
     #[test]

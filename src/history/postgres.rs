@@ -3,18 +3,22 @@
 use super::store::{Each, Row, Store, Value};
 use crate::error::{Error, Operator, Result};
 use bytes::BytesMut;
+use postgres::config::Host;
 use postgres::fallible_iterator::FallibleIterator as _;
-
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use postgres::{Client, Config};
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error as StdError;
-use std::sync::Arc;
+use std::net::ToSocketAddrs as _;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// How long the server may take to answer the first packet, and to take what was sent.
+/// How long the server may take to answer, where its address does not say (`connect_timeout`), and to take what was sent.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What helps where it cannot be known why.
+const LOOK: &str = "see that the server is up and reached from here";
 /// The lock under which the schema is changed: any number that is ours.
 const SCHEMA_LOCK: i64 = 0x736f_756e_6463_6865;
 
@@ -22,9 +26,7 @@ pub struct Postgres(Client);
 
 impl Postgres {
     pub fn open(config: &Config) -> Result<Self> {
-        let mut config = config.clone();
-        config.connect_timeout(PATIENCE).tcp_user_timeout(PATIENCE).application_name("soundcheck");
-        let mut client = config.connect(MakeRustlsConnect::new(tls()?)).map_err(failed)?;
+        let mut client = connect(config)?;
         // What is committed is on the server's disk, also where that was turned off.
         client
             .batch_execute(
@@ -34,6 +36,35 @@ impl Postgres {
             .map_err(failed)?;
         Ok(Self(client))
     }
+}
+
+/// The crate's own limit is over when the connection stands, libpq's when the server has answered: one that accepts and
+/// then says nothing would be waited for without end.
+fn connect(config: &Config) -> Result<Client> {
+    let mut config = config.clone();
+    let patience = config.get_connect_timeout().copied().unwrap_or(PATIENCE);
+    config.connect_timeout(patience).tcp_user_timeout(PATIENCE).application_name("soundcheck");
+    let (tls, limit) = (MakeRustlsConnect::new(tls()?), patience.saturating_mul(addresses(&config)));
+    let (tell, told) = mpsc::channel();
+    // What still waits then ends with this program.
+    thread::spawn(move || drop(tell.send(config.connect(tls))));
+    match told.recv_timeout(limit) {
+        Ok(client) => client.map_err(failed),
+        Err(_) => Err(Error::operator(format!("no answer in {} s", limit.as_secs())).remedy(LOOK)),
+    }
+}
+
+/// How many addresses are tried one after another: one of them that is dead must not use up the time of the next.
+fn addresses(config: &Config) -> u32 {
+    let of = |host: &Host| match host {
+        Host::Tcp(name) => (name.as_str(), 0).to_socket_addrs().map_or(1, Iterator::count),
+        Host::Unix(_) => 1,
+    };
+    let all = match config.get_hostaddrs() {
+        [] => config.get_hosts().iter().map(of).sum(),
+        given => given.len(),
+    };
+    u32::try_from(all.max(1)).unwrap_or(u32::MAX)
 }
 
 /// The server's certificate is checked against the machine's roots, or those of `SSL_CERT_FILE`.
@@ -62,7 +93,7 @@ fn failed(error: postgres::Error) -> Error {
         None if said.contains("certificate") => {
             "name the server's authority in SSL_CERT_FILE; within a network you trust: ?sslmode=disable"
         }
-        _ => "see that the server is up and reached from here",
+        _ => LOOK,
     };
     Error::operator(said).remedy(remedy)
 }

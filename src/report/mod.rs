@@ -1,11 +1,16 @@
-//! Floor 3, pure. Reports: a record in, text out. Each is a leaf and a row.
+//! Floor 3, pure. Reports: a record in, text out. Each is a leaf and a row. What a history, its objectives or a comparison
+//! say in a terminal is a leaf too.
 
 use crate::record::Record;
 use crate::table::Row;
 
+pub mod compared;
 mod html;
 mod json;
 mod junit;
+pub mod overview;
+mod sparkline;
+pub mod standing;
 mod summary;
 pub mod text;
 

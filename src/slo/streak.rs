@@ -6,6 +6,7 @@ use super::calendar::before;
 use super::{Calendar, Daily, Objective, Verdict};
 use jiff::civil::Date;
 use serde::Serialize;
+use std::cmp::Reverse;
 
 /// Days that a streak needs.
 pub const STREAK: usize = 7;
@@ -45,7 +46,7 @@ pub struct Day {
     pub day: Date,
     /// What it was.
     pub mark: Mark,
-    /// Why it is not met, an objective each.
+    /// Why it is not met, an objective each: what breached comes first.
     pub why: Vec<String>,
 }
 
@@ -89,7 +90,7 @@ impl Streak {
             let mut why = Vec::new();
             for (objective, own) in demanded().filter(|(objective, own)| !waits(objective, own)) {
                 let (mark, reason) = judge(objective, own, day);
-                why.extend(reason);
+                why.extend(reason.map(|reason| (mark, reason)));
                 let strip = pillars.iter_mut().find(|strip| strip.pillar == objective.pillar());
                 if let Some(last) = strip.and_then(|strip| strip.days.last_mut()) {
                     *last = mark.max(*last);
@@ -98,7 +99,8 @@ impl Streak {
             let worst = pillars.iter().filter_map(|strip| strip.days.last().copied()).max();
             // A day of which nothing could be seen is a gap, whatever nothing feeds.
             let mark = worst.filter(|mark| *mark != Mark::Waits).unwrap_or(Mark::Gap);
-            days.push(Day { day, mark, why });
+            why.sort_by_key(|(mark, _)| Reverse(*mark));
+            days.push(Day { day, mark, why: why.into_iter().map(|(_, reason)| reason).collect() });
         }
         let over = calendar.is_over();
         let waiting = demanded().filter(|(o, own)| waits(o, own)).map(|(o, _)| o.name.clone()).collect();

@@ -1,11 +1,12 @@
 //! A history of one play a run, the program's answers by it, and the golden files that hold them: SOUNDCHECK_BLESS=1
 //! writes them anew.
 
+use crate::program::soundcheck;
 use soundcheck::history::{Address, History, Play, Run};
 use soundcheck::measure::Samples;
 use soundcheck::record::Ending;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 pub const DAY: i64 = 86_400_000;
 /// 22 November 2026, noon UTC.
@@ -58,17 +59,8 @@ impl Kept {
     }
 
     pub fn soundcheck(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_soundcheck"))
-            .args(args)
-            .env("SOUNDCHECK_HISTORY", self.url())
-            .env_remove("RUST_LOG")
-            .output()
-            .expect("soundcheck starts")
+        soundcheck(&self.url(), args)
     }
-}
-
-pub fn said(done: &Output) -> String {
-    String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr)
 }
 
 pub fn golden(name: &str, text: &str) {

@@ -11,6 +11,7 @@ pub mod tls;
 
 use soundcheck::event::{Log, Now};
 use soundcheck::fault::Leg;
+use soundcheck::fault::seed::Dice;
 use soundcheck::proxy::{Config, Proxy, Reach, Route};
 use soundcheck::secret::Secrets;
 use std::collections::BTreeMap;
@@ -18,24 +19,21 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// SplitMix64: every seed gives another sequence, the same one everywhere.
-pub struct Rng(u64);
+/// What a seed decides.
+pub struct Rng(Dice);
 
 impl Rng {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Dice::new(seed))
     }
 
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.bits()
     }
 
     /// From 0 up to `n`, which is not reached.
     pub fn below(&mut self, n: usize) -> usize {
-        (self.bits() % n as u64) as usize
+        self.0.below(n)
     }
 
     /// Between these two, both included.

@@ -13,10 +13,12 @@ mod unasked;
 
 use crate::browser::probe::Video;
 use crate::measure::{LONG_STALL_MS, STUTTERS};
+use crate::unit::ms;
 use interrupted::Interrupted;
 use serde_json::Value;
 use showing::Showing;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use unasked::Viewer;
 
 /// Without a new frame for this long, a video that should play stands still, milliseconds.
@@ -31,7 +33,7 @@ const ELSEWHERE_S: f64 = 1.0;
 const MISSING_S: f64 = 1.0;
 /// A clock that runs for so long without any picture, seconds.
 const NO_PICTURE_S: f64 = 3.0;
-/// The same where a fault plan allows a longer stall: what stands for half of the time does not play.
+/// What stands for half of the time does not play, whatever a profile of faults allows.
 const HALF: f64 = 0.5;
 /// How long after bytes stopped coming a browser's `stalled` belongs to the stall it led to.
 const STALLED_BEFORE_MS: f64 = 15_000.0;
@@ -71,6 +73,26 @@ pub struct Told {
     pub fields: Value,
 }
 
+/// How long a video may stand still.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Allowed {
+    /// At once, milliseconds.
+    pub at_once: f64,
+    /// In pieces: the share of the time watched that they may take together.
+    pub in_pieces: f64,
+}
+
+impl Allowed {
+    /// On a network that works (P1.19).
+    pub const USUAL: Self = Self { at_once: LONG_STALL_MS, in_pieces: STUTTERS };
+
+    /// Under faults, by what their profile says of one stall: where that is no longer than usual, nothing is.
+    pub fn under_faults(recovers: Duration) -> Self {
+        let at_once = ms(recovers);
+        Self { at_once, in_pieces: if at_once > LONG_STALL_MS { HALF } else { STUTTERS } }
+    }
+}
+
 /// What must not be.
 #[derive(Clone, Debug)]
 pub struct Wrong {
@@ -88,9 +110,10 @@ impl Wrong {
         Self { words, stood: None, share: None }
     }
 
-    fn longer(&self, ms: f64) -> bool {
-        let most = if ms > LONG_STALL_MS { HALF } else { STUTTERS };
-        self.stood.is_none_or(|(_, stood)| stood > ms) && self.share.is_none_or(|share| share > most)
+    /// It is none of the short ones that are allowed.
+    fn is_beyond(&self, allowed: Allowed) -> bool {
+        self.stood.is_none_or(|(_, stood)| stood > allowed.at_once)
+            && self.share.is_none_or(|share| share > allowed.in_pieces)
     }
 }
 
@@ -202,8 +225,8 @@ impl Playback {
     }
 
     /// Whether [`Playback::verdict`] would say anything by `t`.
-    pub fn is_wrong(&self, t: f64, allowed: f64) -> bool {
-        self.wrongs.iter().any(|w| w.longer(allowed)) || self.open(t).any(|w| w.longer(allowed))
+    pub fn is_wrong(&self, t: f64, allowed: Allowed) -> bool {
+        self.wrongs.iter().any(|w| w.is_beyond(allowed)) || self.open(t).any(|w| w.is_beyond(allowed))
     }
 
     /// What is wrong, and not over by `t`.
@@ -212,10 +235,10 @@ impl Playback {
         self.interrupted.values().map(move |i| i.told(t, "").1).chain(stands)
     }
 
-    /// What was wrong by `t` since the last time it was asked; stalls only if longer than `allowed` milliseconds.
-    pub fn verdict(&mut self, t: f64, allowed: f64) -> Option<Wrong> {
+    /// What was wrong by `t` since the last time it was asked; stalls only beyond what is allowed.
+    pub fn verdict(&mut self, t: f64, allowed: Allowed) -> Option<Wrong> {
         let closed = std::mem::take(&mut self.wrongs);
-        closed.into_iter().chain(self.open(t)).find(|w| w.longer(allowed))
+        closed.into_iter().chain(self.open(t)).find(|w| w.is_beyond(allowed))
     }
 }
 

@@ -1,25 +1,13 @@
 use super::*;
+use crate::fault::seed::Dice;
 
-/// SplitMix64: a small source of seeded numbers.
-struct Dice(u64);
+fn between(dice: &mut Dice, low: f64, high: f64) -> f64 {
+    low + (high - low) * dice.unit()
+}
 
-impl Dice {
-    fn roll(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.roll()
-    }
-
-    /// About normal, deviation 1.
-    fn noise(&mut self) -> f64 {
-        (0..12).map(|_| self.roll()).sum::<f64>() - 6.0
-    }
+/// About normal, deviation 1.
+fn normal(dice: &mut Dice) -> f64 {
+    (0..12).map(|_| dice.unit()).sum::<f64>() - 6.0
 }
 
 /// Whether the known sound is on at a time, milliseconds; read from its samples.
@@ -64,7 +52,7 @@ fn played(
         let n = 1000 + (t / TICK) as u64;
         let frame = Frame { lvl: level(t), ..picture(t, n, dice) };
         book = book.see(INPUT + t, Seen::Frame(frame));
-        t += dice.between(75.0, 92.0);
+        t += between(dice, 75.0, 92.0);
     }
     book
 }
@@ -80,11 +68,11 @@ fn plain(n: u64, brightness: f64) -> Frame {
 
 /// How many of these players are taken to follow.
 fn taken(seeds: u64, play: impl Fn(&mut Dice) -> Book) -> usize {
-    (0..seeds).filter(|seed| play(&mut Dice(*seed)).end().failed.is_none()).count()
+    (0..seeds).filter(|seed| play(&mut Dice::new(*seed)).end().failed.is_none()).count()
 }
 
 fn follower(dice: &mut Dice, lag: f64, noise: f64) -> Book {
-    let (offset, speed, smooth) = (dice.between(0.0, 4800.0), dice.between(0.0005, 0.003), dice.between(0.0, 120.0));
+    let (offset, speed, smooth) = (between(dice, 0.0, 4800.0), between(dice, 0.0005, 0.003), between(dice, 0.0, 120.0));
     let (mut shown, mut last) = (0.0, 0.0);
     played(
         dice,
@@ -95,7 +83,7 @@ fn follower(dice: &mut Dice, lag: f64, noise: f64) -> Book {
             shown += (wanted - shown) * if smooth < 1.0 { 1.0 } else { 1.0 - (-(t - last) / smooth).exp() };
             last = t;
             let drift = 12.0 * (speed * t).sin();
-            plain(n, 70.0 + 80.0 * shown + drift + noise * dice.noise())
+            plain(n, 70.0 + 80.0 * shown + drift + noise * normal(dice))
         },
     )
 }
@@ -103,7 +91,7 @@ fn follower(dice: &mut Dice, lag: f64, noise: f64) -> Book {
 #[test]
 fn a_picture_that_follows_is_taken_at_every_lag_up_to_400_ms() {
     for lag in 0..=400 {
-        let outcome = follower(&mut Dice(lag), lag as f64, 0.0).end();
+        let outcome = follower(&mut Dice::new(lag), lag as f64, 0.0).end();
         assert_eq!(outcome.failed, None, "lag {lag} ms");
         let (name, _, fields) = outcome.events.last().expect("events");
         assert_eq!(*name, "sound_followed", "lag {lag} ms: {fields}");
@@ -114,7 +102,7 @@ fn a_picture_that_follows_is_taken_at_every_lag_up_to_400_ms() {
 fn more_than_99_per_cent_of_noisy_followers_are_taken() {
     // Noise of a fifth of the swing, any lag.
     let taken = taken(1000, |dice| {
-        let lag = dice.between(0.0, 400.0);
+        let lag = between(dice, 0.0, 400.0);
         follower(dice, lag, 16.0)
     });
     println!("noisy followers taken: {taken} of 1000");
@@ -124,26 +112,27 @@ fn more_than_99_per_cent_of_noisy_followers_are_taken() {
 #[test]
 fn a_picture_whose_contrast_or_motion_follows_is_taken() {
     let contrast = taken(200, |dice| {
-        let offset = dice.between(0.0, 4800.0);
+        let offset = between(dice, 0.0, 4800.0);
         played(
             dice,
             running(),
             |t| Some(level(t + offset)),
             |t, n, dice| {
                 let wide = 10.0 + 80.0 * level(t + offset - 100.0) / 0.28;
-                frame(n, "b", |cell| 120.0 + wide * (cell * 0.8 + t * 0.001).sin() + dice.0 as f64 % 3.0)
+                let bright = between(dice, 120.0, 123.0);
+                frame(n, "b", |cell| bright + wide * (cell * 0.8 + t * 0.001).sin())
             },
         )
     });
     let motion = taken(200, |dice| {
-        let offset = dice.between(0.0, 4800.0);
+        let offset = between(dice, 0.0, 4800.0);
         let mut phase = 0.0;
         played(
             dice,
             running(),
             |t| Some(level(t + offset)),
             |t, n, dice| {
-                phase += 0.05 + 0.9 * level(t + offset - 50.0) / 0.28 + 0.02 * dice.noise();
+                phase += 0.05 + 0.9 * level(t + offset - 50.0) / 0.28 + 0.02 * normal(dice);
                 frame(n, "b", |cell| 120.0 + 60.0 * (cell * 0.8 + phase).sin())
             },
         )
@@ -154,10 +143,10 @@ fn a_picture_whose_contrast_or_motion_follows_is_taken() {
 
 /// Unrelated pictures, by kind. Every one hears the sound from another moment on.
 fn unrelated(kind: &str, dice: &mut Dice) -> Book {
-    let offset = dice.between(0.0, 4800.0);
-    let (phase, period) = (dice.between(0.0, std::f64::consts::TAU), 300.0 * 40_f64.powf(dice.roll()));
-    let (mut value, mut last, mut flip, mut lit) = (dice.between(60.0, 190.0), 0.0, 0.0, false);
-    let (beat, pull) = (dice.between(200.0, 900.0), dice.between(0.02, 0.5));
+    let offset = between(dice, 0.0, 4800.0);
+    let (phase, period) = (between(dice, 0.0, std::f64::consts::TAU), 300.0 * 40_f64.powf(dice.unit()));
+    let (mut value, mut last, mut flip, mut lit) = (between(dice, 60.0, 190.0), 0.0, 0.0, false);
+    let (beat, pull) = (between(dice, 200.0, 900.0), between(dice, 0.02, 0.5));
     let hears = move |t: f64| Some(level(t + offset));
     let kind = kind.to_owned();
     played(dice, running(), hears, move |t, n, dice| {
@@ -169,17 +158,17 @@ fn unrelated(kind: &str, dice: &mut Dice) -> Book {
             "sine" => plain(n, 120.0 + 70.0 * turn.sin()),
             "drift" => frame(n, "b", |cell| 120.0 + 90.0 * (turn + 0.3 * cell).sin()),
             "walk" => {
-                value = (value + 8.0 * dice.noise()).clamp(20.0, 235.0);
+                value = (value + 8.0 * normal(dice)).clamp(20.0, 235.0);
                 plain(n, value)
             }
             "noise" => {
-                value += (120.0 - value) * pull + 20.0 * dice.noise();
+                value += (120.0 - value) * pull + 20.0 * normal(dice);
                 plain(n, value)
             }
             "beat" => {
                 flip -= gone;
                 if flip <= 0.0 {
-                    flip = beat * if phase > 3.0 { 1.0 } else { dice.between(0.4, 1.6) };
+                    flip = beat * if phase > 3.0 { 1.0 } else { between(dice, 0.4, 1.6) };
                     lit = !lit;
                 }
                 plain(n, if lit { 190.0 } else { 60.0 })
@@ -203,7 +192,7 @@ fn fewer_than_2_per_cent_of_unrelated_pictures_are_taken() {
 fn what_keeps_the_sound_away_is_named() {
     let still = |_: f64, n: u64, _: &mut Dice| plain(n, 120.0);
     let why = |said: Vec<Seen>, level: fn(f64) -> Option<f64>| {
-        played(&mut Dice(1), said, level, still).end().failed.expect("it fails")
+        played(&mut Dice::new(1), said, level, still).end().failed.expect("it fails")
     };
     let gum = || audio("gum", None, Some(true));
     let suspended = vec![audio("context", Some("suspended"), None), gum()];
@@ -223,21 +212,22 @@ fn a_context_resumed_in_time_is_no_fault() {
         audio("gum", None, Some(true)),
         audio("state", Some("running"), None),
     ];
-    let book = played(&mut Dice(3), said, |t| Some(level(t)), |t, n, _| plain(n, 60.0 + 400.0 * level(t - 90.0)));
+    let book = played(&mut Dice::new(3), said, |t| Some(level(t)), |t, n, _| plain(n, 60.0 + 400.0 * level(t - 90.0)));
     assert_eq!(book.end().failed, None);
 }
 
 #[test]
 fn a_silence_after_the_start_is_waited_out() {
     let sound = |t: f64| if t < 5000.0 { 0.0 } else { level(t) };
-    let book = played(&mut Dice(3), running(), |t| Some(sound(t)), |t, n, _| plain(n, 60.0 + 400.0 * sound(t - 90.0)));
+    let book =
+        played(&mut Dice::new(3), running(), |t| Some(sound(t)), |t, n, _| plain(n, 60.0 + 400.0 * sound(t - 90.0)));
     assert_eq!(book.end().failed, None);
 }
 
 #[test]
 fn a_picture_that_follows_but_is_the_old_one_fails() {
     let book = played(
-        &mut Dice(5),
+        &mut Dice::new(5),
         running(),
         |t| Some(level(t)),
         |t, n, _| Frame { programs: vec!["a".to_owned()], ..drifting((t / TICK) as u64 + n, "a") },

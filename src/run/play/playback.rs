@@ -1,9 +1,7 @@
 //! How the videos of a play are judged: at the end of each step, and of the journey.
 
 use super::{OnStage, Stop};
-use crate::measure::LONG_STALL_MS;
-use crate::oracle::playback::Wrong;
-use crate::unit::ms;
+use crate::oracle::playback::{Allowed, Wrong};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -13,13 +11,12 @@ const LOOK: Duration = Duration::from_millis(100);
 const TOLD_LATE: Duration = Duration::from_secs(2);
 
 impl OnStage<'_> {
-    /// How long a video may stand still, milliseconds: what P1.19 allows, or under faults what the profile does.
-    fn allowed(&self) -> f64 {
+    /// How long a video may stand still: as usual, or under faults what the profile allows.
+    fn allowed(&self) -> Allowed {
         let turn = self.turn;
-        match turn.profile.rules.is_empty() {
-            true => LONG_STALL_MS,
-            false => turn.profile.expected(&turn.journey.name, turn.kind).map_or(LONG_STALL_MS, |e| ms(e.recovers())),
-        }
+        let expected = turn.profile.expected(&turn.journey.name, turn.kind);
+        let under_faults = expected.filter(|_| !turn.profile.rules.is_empty());
+        under_faults.map_or(Allowed::USUAL, |expected| Allowed::under_faults(expected.recovers()))
     }
 
     /// What was wrong with a video since the last time.
@@ -36,7 +33,7 @@ impl OnStage<'_> {
 
     /// A video that stands still is waited for, until it goes on or has stood for too long.
     pub(super) async fn goes_on(&mut self) -> Result<(), Stop> {
-        let allowed = self.allowed();
+        let allowed = self.allowed().at_once;
         let deadline = Instant::now() + Duration::from_secs_f64(allowed / 1000.0) + TOLD_LATE;
         while self.watch.playback.standing(self.shared.log.now_ms()).is_some_and(|ms| ms <= allowed)
             && self.watch.gone.is_none()

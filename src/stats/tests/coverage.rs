@@ -1,28 +1,17 @@
 //! Every interval covers what it says at least as often as it says, by simulation; the alarms ring as often as theirs.
 
 use super::*;
+use crate::fault::seed::Dice;
 
 const RUNS: u32 = 100_000;
 
-/// SplitMix64: the same dice every time.
-struct Dice(u64);
+fn normal(dice: &mut Dice) -> f64 {
+    (-2.0 * (1.0 - dice.unit()).ln()).sqrt() * (std::f64::consts::TAU * dice.unit()).cos()
+}
 
-impl Dice {
-    fn roll(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        (-2.0 * (1.0 - self.roll()).ln()).sqrt() * (std::f64::consts::TAU * self.roll()).cos()
-    }
-
-    fn below(&mut self, n: u64, p: f64) -> u64 {
-        (0..n).filter(|_| self.roll() < p).count() as u64
-    }
+/// How many of so many happen, each with this chance.
+fn happen(dice: &mut Dice, n: u64, p: f64) -> u64 {
+    (0..n).filter(|_| dice.unit() < p).count() as u64
 }
 
 /// The share of `RUNS` simulations in which it holds, against what it must be: three deviations of chance less.
@@ -34,23 +23,27 @@ fn covers(what: &str, nominal: f64, mut holds: impl FnMut() -> bool) {
 
 #[test]
 fn ratios() {
-    let mut dice = Dice(1);
+    let mut dice = Dice::new(1);
     for (n, p) in [(20, 0.9), (60, 0.97), (60, 0.5)] {
         let bounds: Vec<(f64, f64)> = (0..=n).map(|good| (ratio_lower(good, n), ratio_upper(good, n))).collect();
-        covers(&format!("the lower bound of {n} at {p}"), CONFIDENCE, || bounds[dice.below(n, p) as usize].0 <= p);
-        covers(&format!("the upper bound of {n} at {p}"), CONFIDENCE, || bounds[dice.below(n, p) as usize].1 >= p);
+        covers(&format!("the lower bound of {n} at {p}"), CONFIDENCE, || {
+            bounds[happen(&mut dice, n, p) as usize].0 <= p
+        });
+        covers(&format!("the upper bound of {n} at {p}"), CONFIDENCE, || {
+            bounds[happen(&mut dice, n, p) as usize].1 >= p
+        });
     }
 }
 
 #[test]
 fn rates() {
-    let mut dice = Dice(2);
+    let mut dice = Dice::new(2);
     for (rate, minutes) in [(0.1, 30.0), (0.5, 40.0), (2.0, 1.5)] {
         // A Poisson count by the waits between events.
         let mut count = || {
-            let (mut time, mut count) = (-(1.0 - dice.roll()).ln() / rate, 0);
+            let (mut time, mut count) = (-(1.0 - dice.unit()).ln() / rate, 0);
             while time < minutes {
-                time -= (1.0 - dice.roll()).ln() / rate;
+                time -= (1.0 - dice.unit()).ln() / rate;
                 count += 1;
             }
             count as usize
@@ -63,11 +56,11 @@ fn rates() {
 
 #[test]
 fn percentiles() {
-    let mut dice = Dice(3);
+    let mut dice = Dice::new(3);
     for (n, q) in [(20_usize, 0.5), (59, 0.95), (40, 0.9)] {
         // Of uniform values the quantile is `q` itself, and the value of a rank bounds it or does not.
         let (lower, upper) = quantile::ranks_at(ALPHA, n as u64, q);
-        let mut below = || dice.below(n as u64, q);
+        let mut below = || happen(&mut dice, n as u64, q);
         covers(&format!("the lower bound of p{q} of {n}"), CONFIDENCE, || lower.is_none_or(|l| below() >= l));
         covers(&format!("the upper bound of p{q} of {n}"), CONFIDENCE, || upper.is_none_or(|u| below() < u));
     }
@@ -75,10 +68,10 @@ fn percentiles() {
 
 #[test]
 fn shifts_between_two_lots() {
-    let mut dice = Dice(4);
+    let mut dice = Dice::new(4);
     for (n, m) in [(8, 8), (5, 12)] {
         // Values with a long tail, as times have it.
-        let mut lot = |n: usize, by: f64| (0..n).map(|_| dice.normal().exp() + by).collect::<Vec<_>>();
+        let mut lot = |n: usize, by: f64| (0..n).map(|_| normal(&mut dice).exp() + by).collect::<Vec<_>>();
         let cut = shift::cut(n, m);
         covers(&format!("the interval of {n} against {m}"), CONFIDENCE, || {
             let (_, (low, high)) = shift::hodges_lehmann(&lot(n, 0.0), &lot(m, 0.7), cut);
@@ -89,10 +82,10 @@ fn shifts_between_two_lots() {
 
 #[test]
 fn lots_that_do_not_differ() {
-    let mut dice = Dice(6);
+    let mut dice = Dice::new(6);
     for (n, m, runs) in [(8, 8, 2000), (25, 30, 1000)] {
         // Whole numbers, so that many tie.
-        let mut lot = |n: usize| (0..n).map(|_| (dice.normal() * 3.0).round()).collect::<Vec<_>>();
+        let mut lot = |n: usize| (0..n).map(|_| (normal(&mut dice) * 3.0).round()).collect::<Vec<_>>();
         let alarms = (0..runs).filter(|_| shift(&lot(n), &lot(m)).expect("two lots").p <= ALPHA).count();
         let most = 0.05 + 3.0 * (0.05 * 0.95 / f64::from(runs)).sqrt();
         assert!(alarms as f64 / f64::from(runs) <= most, "{n} against {m}: {alarms} of {runs}");
@@ -102,12 +95,12 @@ fn lots_that_do_not_differ() {
 /// Average lengths of a run to the alarm, as the reference has them (k = 0.5): without a shift, and with one.
 #[test]
 fn drifts() {
-    let mut dice = Dice(5);
+    let mut dice = Dice::new(5);
     for (level, by, runs, wanted) in
         [(4.0, 0.0, 3000, 338.0), (4.0, 1.0, 20_000, 8.1), (5.0, 1.0, 20_000, 10.7), (5.0, 2.0, 20_000, 3.9)]
     {
         let steps: usize = (0..runs)
-            .map(|_| drift::alarm(std::iter::repeat_with(|| dice.normal() + by), level).expect("it rings").1 + 1)
+            .map(|_| drift::alarm(std::iter::repeat_with(|| normal(&mut dice) + by), level).expect("it rings").1 + 1)
             .sum();
         let length = steps as f64 / f64::from(runs);
         assert!((length / wanted - 1.0).abs() < 0.06, "level {level}, shift {by}: {length}, not {wanted}");

@@ -1,0 +1,107 @@
+//! What the events of a play come to.
+
+use super::super::class::Class;
+use super::*;
+
+/// A story of these events: name, when, fields.
+fn story(events: &[(&str, f64, Value)]) -> Story {
+    let mut story = Story::default();
+    for (name, t_ms, fields) in events {
+        let fields = fields.as_object().cloned().unwrap_or_default();
+        let ids = crate::event::Ids { step: Some("start the video".into()), ..Default::default() };
+        let (event, timestamp) = ((*name).to_owned(), String::new());
+        let source = crate::event::Origin::Monitor;
+        story.feed(&Event { v: 1, event, source, timestamp, t_ms: *t_ms, seq: 0, ids, fields });
+    }
+    story
+}
+
+/// Fields of a `video_proxy_response`: the whole film, of which so much came.
+fn response(sent: u64, more: Value) -> Value {
+    let mut fields = json!({
+        "request": 3, "leg": "browser", "method": "GET", "url": HOME, "resource": "media", "status": 206, "range": "bytes=0-",
+        "content_range": format!("bytes 0-{}/{TOTAL}", TOTAL - 1), "content_type": "video/mp4", "etag": "\"a\"",
+        "bytes_promised": TOTAL, "bytes_sent": sent, "bytes_received": sent, "ended": "play_over", "ms": 9000.0,
+    });
+    for (key, value) in more.as_object().cloned().unwrap_or_default() {
+        fields[key] = value;
+    }
+    fields
+}
+
+#[test]
+fn a_story_finds_the_cause_of_what_stopped_while_it_played() {
+    let stall = json!({
+        "url": format!("{HOME}?k=1"), "kind": "freeze", "ms": 12_000.0, "end_ms": 9000.0, "position_s": 6.3, "recovered": false,
+        "ready_state": 4, "network_state": 2, "error": null,
+    });
+    let told = |events: &[(&str, f64, Value)]| story(events).class().map(|c| (c.class, c.evidence.consumed_s));
+    let silent = ("video_proxy_response", 9500.0, response(1_000_000, json!({})));
+    assert_eq!(told(&[("playback_stall", 1.0, stall.clone()), silent.clone()]), Some((Class::TimedOut, Some(6.3))));
+    let short = json!({ "kind": "rebuffering", "ms": 900.0, "recovered": true, "url": HOME });
+    assert_eq!(told(&[("playback_stall", 1.0, short), silent]), None, "a short one is no failure");
+    for (stalled, class) in [(1400.0, None), (5500.0, Some((Class::TimedOut, None)))] {
+        let summary = json!({ "url": HOME, "watched_ms": 15_000.0, "stalled_ms": stalled });
+        let slow = ("video_proxy_response", 16_000.0, response(1_000_000, json!({ "ms": 15_000.0 })));
+        assert_eq!(told(&[("playback_summary", 15_500.0, summary), slow]), class, "many short ones");
+    }
+    let whole = ("video_proxy_response", 400.0, response(TOTAL, json!({ "ended": "whole", "ms": 300.0 })));
+    let early = json!({ "url": HOME, "premature": true, "position_s": 7.0 });
+    assert_eq!(told(&[whole.clone(), ("playback_end", 8000.0, early)]), Some((Class::Truncated, Some(7.0))));
+    let error = json!({ "url": HOME, "kind": "freeze", "recovered": false, "error": "MediaError 3 PIPELINE_ERROR_DECODE", "end_ms": 9000.0 });
+    assert_eq!(told(&[whole, ("playback_stall", 1.0, error)]), Some((Class::Violation, None)));
+}
+
+#[test]
+fn a_story_tells_what_the_apps_own_proxy_got() {
+    let element = json!({ "ok": false, "step_ms": 5000.0, "video": { "url": HOME, "code": 4 } });
+    let own = response(11, json!({ "status": 502, "request": 4, "ms": 900.0, "content_range": null, "promised": 11 }));
+    let far = |status: u16| {
+        response(0, json!({ "leg": "upstream", "url": ELSEWHERE, "status": status, "request": 1, "ms": 5.0 }))
+    };
+    let says = |upstream: Value| {
+        let x = "video_proxy_response";
+        let class =
+            story(&[(x, 8500.0, upstream), (x, 9000.0, own.clone()), ("step_end", 9500.0, element.clone())]).class();
+        class.expect("a class").evidence.says
+    };
+    assert!(
+        says(far(503)).ends_with(&format!("; behind it, GET {ELSEWHERE}: 503, 0 of 8,828,825 octets")),
+        "{}",
+        says(far(503))
+    );
+    assert!(!says(response(TOTAL, json!({ "leg": "upstream", "url": ELSEWHERE }))).contains("behind"));
+}
+
+#[test]
+fn a_story_follows_redirects_and_tells_each_rule_once() {
+    let element = json!({ "ok": false, "step_ms": 5000.0, "video": { "url": HOME, "code": 4 } });
+    let to = response(5, json!({ "status": 302, "location": ELSEWHERE, "ended": "whole", "content_range": null }));
+    let bare = json!({ "url": ELSEWHERE, "origin": "null", "request": 4, "ms": 5.0 });
+    let end = response(0, bare);
+    let other = response(5, json!({ "url": "http://app.example/other.mp4", "status": 500, "request": 9, "ms": 1.0 }));
+    let x = "video_proxy_response";
+    let events = [
+        (x, 9100.0, to),
+        (x, 9200.0, end.clone()),
+        (x, 9300.0, end),
+        (x, 9400.0, other),
+        ("step_end", 9500.0, element),
+    ];
+    let story = story(&events);
+    let class = story.class().expect("a class");
+    assert_eq!((class.class, class.evidence.request), (Class::Cors, Some(4)));
+    let broken: Vec<_> = story.violations().iter().map(|v| (v.rule, v.times, v.url.as_str())).collect();
+    assert_eq!(broken, [("cors_missing", 2, ELSEWHERE)]);
+}
+
+#[test]
+fn an_app_that_tells_of_responses_itself_is_not_believed() {
+    let mut story = Story::default();
+    let fields = response(1, json!({ "content_range": null })).as_object().cloned().unwrap_or_default();
+    let source = crate::event::Origin::App;
+    let ids = crate::event::Ids::default();
+    let event = "video_proxy_response".to_owned();
+    story.feed(&Event { v: 1, event, source, timestamp: String::new(), t_ms: 1.0, seq: 0, ids, fields });
+    assert_eq!(story.violations(), []);
+}
