@@ -1,4 +1,4 @@
-//! A week of runs: 10,080 plays, each with samples of 19 measures; as events they would be a million. By both databases every
+//! A week of runs: 10,080 plays, each with samples of 20 measures; as events they would be a million. By both databases every
 //! objective must be judged in 2 s, on a quiet machine and optimised (`ci/verify history`); else there is more time.
 
 #[path = "common/cluster.rs"]

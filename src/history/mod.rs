@@ -4,6 +4,7 @@
 //! A run is written in one transaction and is on the disk when [`History::add`] returns; who dies before leaves nothing.
 //! Every call blocks: not for a thread that drives a runtime.
 
+mod aborts;
 mod address;
 mod kept;
 mod postgres;
