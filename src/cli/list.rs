@@ -3,6 +3,7 @@
 use super::{Done, print};
 use serde_json::{Value, json};
 use soundcheck::fault::FAULTS;
+use soundcheck::gate::KINDS;
 use soundcheck::journey::WORDS;
 use soundcheck::measure::MEASURES;
 use soundcheck::media::class::CLASSES;
@@ -24,7 +25,7 @@ pub struct Args {
     json: bool,
 }
 
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "words",
     "expectations",
     "verbs",
@@ -34,11 +35,14 @@ const TABLES: [&str; 13] = [
     "classes",
     "violations",
     "reports",
+    "gate",
     "plans",
     "journeys",
     "apps",
     "profiles",
 ];
+
+const NO_PLANS: [&str; 3] = ["attestations", "release", "slo"];
 
 pub fn main(args: &Args) -> Done {
     let wanted = TABLES.iter().filter(|t| args.table.as_deref().is_none_or(|w| w == **t));
@@ -90,8 +94,13 @@ fn rows(table: &str) -> Vec<(String, String)> {
         "classes" => of(CLASSES),
         "violations" => RULES.iter().map(|r| (r.name().to_owned(), format!("{} ({})", r.about(), r.source))).collect(),
         "reports" => of(REPORTS),
-        // The objectives lie beside the plans, and are none.
-        "plans" => names("ci").into_iter().filter(|n| n != "slo").map(|n| (n.clone(), question("ci", &n))).collect(),
+        "gate" => of(KINDS),
+        // The objectives and the gate's files lie beside the plans, and are none.
+        "plans" => names("ci")
+            .into_iter()
+            .filter(|n| !NO_PLANS.contains(&n.as_str()))
+            .map(|n| (n.clone(), question("ci", &n)))
+            .collect(),
         "journeys" => shipped("journeys"),
         "apps" => shipped("journeys/apps"),
         _ => shipped("proxies"),

@@ -2,8 +2,9 @@
 
 use super::history::{At, many, moment_in};
 use super::{Done, print};
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit};
-use soundcheck::error::{Error, Operator};
+use soundcheck::error::{Error, Operator, Result};
 use soundcheck::history::{Asked, History, sparkline};
 use soundcheck::slo::{
     Calendar, Mark, Objectives, STREAK, Standing, Stands, Streak, Verdict, openslo, prometheus, zone,
@@ -68,14 +69,7 @@ pub fn main(args: Args) -> Done {
         return Ok(0);
     }
     let zone = args.time_zone.as_deref().map_or_else(|| Ok(objectives.time_zone.clone()), zone)?;
-    let until = match args.until.as_deref().map(|text| moment_in(text, &zone)) {
-        None => Timestamp::now().round(Unit::Second).operator("reading the clock")?,
-        Some(moment) => {
-            let moment = moment.map_err(|why| Error::author("--until is no moment").remedy(why))?;
-            Timestamp::from_millisecond(moment).operator("reading the clock")?
-        }
-    };
-    let calendar = Calendar::new(zone, until);
+    let calendar = calendar(zone, args.until.as_deref())?;
     let asked = Asked { app: args.app, environment: args.environment, version: args.version };
     let standings = History::open(&args.at.address()?)?.standings(&objectives, &asked, &calendar)?;
     if args.json {
@@ -85,6 +79,18 @@ pub fn main(args: Args) -> Done {
         print(&texts.join("\n"));
     }
     Ok(u8::from(!standings.iter().all(|standing| standing.satisfies(args.prove))))
+}
+
+/// The days before a moment; where none is given, before now.
+pub fn calendar(zone: TimeZone, until: Option<&str>) -> Result<Calendar> {
+    let until = match until.map(|text| moment_in(text, &zone)) {
+        None => Timestamp::now().round(Unit::Second).operator("reading the clock")?,
+        Some(moment) => {
+            let moment = moment.map_err(|why| Error::author("--until is no moment").remedy(why))?;
+            Timestamp::from_millisecond(moment).operator("reading the clock")?
+        }
+    };
+    Ok(Calendar::new(zone, until))
 }
 
 fn text(standing: &Standing) -> String {

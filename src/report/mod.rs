@@ -9,6 +9,8 @@ mod junit;
 mod summary;
 pub mod text;
 
+pub(crate) use summary::cell;
+
 /// A report that a run leaves in its folder.
 pub struct Report {
     name: &'static str,
