@@ -12,7 +12,7 @@ use serde_json::Value;
 use soundcheck::history::{Added, Address, Asked, Filter, History, Play, Run, Sampled};
 use soundcheck::measure::Samples;
 use soundcheck::record::Ending;
-use soundcheck::signal::{Abort, Span};
+use soundcheck::signal::{Abort, Reading, Span};
 use soundcheck::stats::spike::{self, Lack, Spike};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -301,8 +301,9 @@ fn what_plays_met_of_an_abort_is_counted_by_day_and_never_against_itself() {
             environment: Some("stage".to_owned()),
             version: Some("1.4.2".to_owned()),
         };
-        let since = history.first_seen(&asked).expect("asked");
+        let since = history.first_seen(&asked, i64::MAX).expect("asked");
         assert_eq!(since, Some(WEEK + 14 * DAY));
+        assert_eq!(history.first_seen(&asked, WEEK + 14 * DAY).expect("asked"), None);
         let until = Timestamp::from_millisecond(WEEK + 16 * DAY).expect("a moment");
         let span = Span::new(TimeZone::UTC, until, Duration::from_secs(86_400), 14, since);
         let (counts, newest) = history.aborts(Abort::TooLarge, &asked, &span).expect("counted");
@@ -316,5 +317,28 @@ fn what_plays_met_of_an_abort_is_counted_by_day_and_never_against_itself() {
         assert_eq!(spike::judge(&counts.now, &days), lack, "{url}");
         let (none, newest) = history.aborts(Abort::Idle, &asked, &span).expect("counted");
         assert_eq!((none.now.of, none.days.len(), newest), (Some(0), 0, None));
+    }
+}
+
+#[test]
+fn readings_are_kept_once_and_an_older_history_takes_them_too() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let old = dir.path().join("old.db");
+    let made = rusqlite::Connection::open(&old).expect("opens");
+    made.execute_batch(include_str!("../src/history/schema/1.sql")).expect("the first schema");
+    made.pragma_update(None, "user_version", 1).expect("set");
+    drop(made);
+    let cluster = Cluster::start();
+    for url in [old.display().to_string(), file(dir.path()), cluster.url()] {
+        let mut history = open(&url);
+        let reading = |at, value| Reading { signal: "http://app/metrics a{b=\"c\"}".to_owned(), at, value };
+        history.keep("stage", "stage", &[reading(9, 2.5), reading(7, 1.0)]).expect("kept");
+        history.keep("stage", "stage", &[reading(9, 99.0)]).expect("kept already");
+        history.keep("stage", "production", &[reading(8, 3.0)]).expect("kept");
+        let signal = reading(0, 0.0).signal;
+        let kept = history.readings("stage", "stage", &signal, 7).expect("reads");
+        assert_eq!(kept, [reading(7, 1.0), reading(9, 2.5)], "{url}");
+        assert_eq!(history.readings("stage", "stage", &signal, 8).expect("reads").len(), 1);
+        assert_eq!(history.readings("stage", "stage", "a", 0).expect("reads"), []);
     }
 }

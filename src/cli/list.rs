@@ -10,6 +10,7 @@ use soundcheck::media::class::CLASSES;
 use soundcheck::media::lint::RULES;
 use soundcheck::oracle::{EXPECTATIONS, Picture};
 use soundcheck::report::REPORTS;
+use soundcheck::signal::SIGNALS;
 use soundcheck::source::names;
 use soundcheck::step::VERBS;
 use soundcheck::table::Row;
@@ -25,7 +26,7 @@ pub struct Args {
     json: bool,
 }
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "words",
     "expectations",
     "verbs",
@@ -36,6 +37,7 @@ const TABLES: [&str; 14] = [
     "violations",
     "reports",
     "gate",
+    "signals",
     "plans",
     "journeys",
     "apps",
@@ -95,6 +97,7 @@ fn rows(table: &str) -> Vec<(String, String)> {
         "violations" => RULES.iter().map(|r| (r.name().to_owned(), format!("{} ({})", r.about(), r.source))).collect(),
         "reports" => of(REPORTS),
         "gate" => of(KINDS),
+        "signals" => of(SIGNALS),
         // The objectives and the gate's files lie beside the plans, and are none.
         "plans" => names("ci")
             .into_iter()

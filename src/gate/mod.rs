@@ -91,6 +91,12 @@ pub const KINDS: &[Kind] = &[
         read: read::<demand::firefox_video::FirefoxVideo>,
     },
     Kind {
+        name: "aborts",
+        about: "P5.4: no unexplained spike of 413 or idle-timeout aborts; by our plays, and by the app's own log or metrics",
+        attested: &[demand::aborts::TOO_LARGE, demand::aborts::IDLE],
+        read: read::<demand::aborts::Aborts>,
+    },
+    Kind {
         name: "rollback",
         about: "P5.5: the way back is documented, and it is tested: two lines, both attested",
         attested: &[demand::rollback::DOCUMENTED, demand::rollback::TESTED],

@@ -8,10 +8,11 @@ use crate::signal::{Abort, Counts, Place, Span};
 use crate::stats::Counted;
 
 impl History {
-    /// When the first run was that is asked about, milliseconds since 1970: of a version, when it was first seen.
-    pub fn first_seen(&mut self, asked: &Asked) -> Result<Option<i64>> {
+    /// When the first run before a moment was that is asked about, milliseconds since 1970: of a version, when it was
+    /// first seen.
+    pub fn first_seen(&mut self, asked: &Asked, until: i64) -> Result<Option<i64>> {
         let Asked { app, environment, version } = asked.clone();
-        let filter = Filter { app, environment, version, ..Filter::default() };
+        let filter = Filter { app, environment, version, until: Some(until), ..Filter::default() };
         Ok(self.runs(&filter)?.first().map(|run| run.started))
     }
 

@@ -3,14 +3,17 @@
 //! not quiet. Each is a leaf and a row. None of it is believed further than it goes: what cannot be read is an error or
 //! is said, never nought.
 
+mod exposition;
 mod log;
 mod promql;
+mod scrape;
 mod span;
 #[cfg(test)]
 mod tests;
 
 pub use log::Log;
 pub use promql::Promql;
+pub use scrape::{Reading, Scrape};
 pub use span::{Place, Span};
 
 use crate::error::Result;
@@ -95,23 +98,5 @@ pub const SIGNALS: &[Kind] = &[
         about: "the media proxy's own log: Common or Combined, JSON lines, nginx's error log; also .gz",
     },
     Kind { name: "promql", about: "counters of the media proxy in Prometheus, or what speaks its query API" },
+    Kind { name: "metrics", about: "the same as the app's own /metrics says them: each look is kept in the history" },
 ];
-
-/// A source, as a file names it.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// A log.
-    Log(Log),
-    /// A server of the query API.
-    Promql(Promql),
-}
-
-impl Source {
-    /// Asks it.
-    pub fn ask(&self, span: &Span, get: Get<'_>) -> Result<Told> {
-        match self {
-            Source::Log(log) => log.ask(span, get),
-            Source::Promql(promql) => promql.ask(span, get),
-        }
-    }
-}

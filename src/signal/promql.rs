@@ -6,10 +6,12 @@
 //! the first increase is not seen (`increase` needs a sample before); an app that begins its counters at nought has none
 //! that is missed.
 
+use super::exposition::is_name;
 use super::span::{Span, Tally};
 use super::{Abort, Get, Told};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Deserializer};
+use toml::Spanned;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -18,7 +20,9 @@ const HOUR_MS: i64 = 3_600_000;
 #[serde(deny_unknown_fields)]
 pub struct Promql {
     /// The server, as far as before `/api/v1`.
-    pub url: String,
+    pub url: Spanned<String>,
+    /// What lets in, as `env:NAME`: whoever asks adds it.
+    pub token: Option<Spanned<String>>,
     /// The counter of all responses of the media proxy.
     pub responses: Selector,
     /// Of those that were 413.
@@ -42,10 +46,8 @@ impl<'de> Deserialize<'de> for Selector {
         let text = String::deserialize(from)?.trim().to_owned();
         let selector = Self(text);
         let name = selector.name();
-        let named = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == ':')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
         let labels = &selector.0[name.len()..];
-        match named && (labels.is_empty() || labels.ends_with('}')) {
+        match is_name(name) && (labels.is_empty() || labels.ends_with('}')) {
             true => Ok(selector),
             false => {
                 let what = format!("`{}` is no counter: write name or name{{label=\"value\"}}", selector.0);
@@ -91,7 +93,7 @@ impl Promql {
     /// Asks it.
     pub fn ask(&self, span: &Span, get: Get<'_>) -> Result<Told> {
         let mut told = Told::default();
-        let mut asking = Asking { url: self.url.trim_end_matches('/'), span, get };
+        let mut asking = Asking { url: self.url.get_ref().trim_end_matches('/'), span, get };
         let responses = asking.increases(&self.responses, &mut told)?;
         if responses.now.is_none() && responses.hours.is_empty() {
             return Err(asking

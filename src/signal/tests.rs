@@ -318,3 +318,76 @@ proptest! {
         prop_assert!(span.earliest() <= span.from());
     }
 }
+
+const METRICS: &str = "# HELP proxy_total Answers.\n# TYPE proxy_total counter\n\
+    proxy_total{status=\"206\",host=\"a\\\"b\\\\c\\n\"} 100\nproxy_total{status=\"413\"} 3 1795348800000\n\
+    aborts_total 2e1 # {trace_id=\"x\"} 1\n\nother NaN\n# EOF\n";
+
+fn scrape(more: &str) -> Scrape {
+    let text = format!(
+        "url = \"http://app/metrics\"\nresponses = \"proxy_total\"\ntoo_large = 'proxy_total{{status=\"413\"}}'\n{more}"
+    );
+    toml::from_str(&text).expect("settings")
+}
+
+#[test]
+fn metrics_are_read_as_they_are_written() {
+    let read = |scrape: &Scrape, text: &str| {
+        let values = scrape.read(7, &mut |_| Ok(text.to_owned()));
+        values.map(|all| all.into_iter().map(|r| r.value).collect::<Vec<_>>()).map_err(|e| e.what().to_owned())
+    };
+    assert_eq!(read(&scrape("idle = 'aborts_total{}'"), METRICS).expect("reads"), [103.0, 3.0, 20.0]);
+    assert_eq!(read(&scrape("idle = 'aborts_total{why=\"idle\"}'"), METRICS).expect("reads"), [103.0, 3.0, 0.0]);
+    assert_eq!(read(&scrape("idle = 'proxy_total{status!=\"206\", host=\"\"}'"), METRICS).expect("reads")[2], 3.0);
+    let why = |idle: &str, text: &str| read(&scrape(&format!("idle = '{idle}'")), text).expect_err("wrong");
+    assert_eq!(why("abort_total", METRICS), "http://app/metrics: it has no counter `abort_total`");
+    assert_eq!(why("other", METRICS), "http://app/metrics: `other` is NaN: it is no counter");
+    assert_eq!(
+        why("aborts_total", &METRICS.replace("2e1", "-4")),
+        "http://app/metrics: `aborts_total` is -4: it is no counter"
+    );
+    assert_eq!(
+        why("aborts_total", &METRICS.replace("2e1", "+Inf")),
+        "http://app/metrics: `aborts_total` is inf: it is no counter"
+    );
+    assert_eq!(why("aborts_total", "<html>\n"), "http://app/metrics: line 1 is no sample of a metric");
+    assert_eq!(why("aborts_total", &METRICS[..150]), "http://app/metrics: line 4 is no sample of a metric");
+    assert_eq!(why("aborts_total", ""), "http://app/metrics: it has no counter `proxy_total`");
+    let wrong = toml::from_str::<Scrape>("url = \"http://app\"\nresponses = 'a{b=~\"c\"}'").expect_err("wrong");
+    assert!(wrong.message().contains("is no counter: write name or name{label=\"value\"}"), "{wrong}");
+}
+
+#[test]
+fn what_happened_is_between_two_readings() {
+    let scrape = scrape("");
+    let [of, events] = [0, 1].map(|n| scrape.signals()[n].clone());
+    let mut readings = Vec::new();
+    let mut look = |moment: &str, responses: f64, too_large: f64| {
+        let at = at(moment).as_millisecond();
+        readings.push(Reading { signal: of.clone(), at, value: responses });
+        readings.push(Reading { signal: events.clone(), at, value: too_large });
+    };
+    look("2026-11-18T02:00:00Z", 500.0, 3.0);
+    look("2026-11-19T02:00:00Z", 900.0, 4.0);
+    // It began anew, and counted 70 since, or more.
+    look("2026-11-20T02:00:00Z", 70.0, 1.0);
+    look("2026-11-20T20:00:00Z", 170.0, 1.0);
+    // This reaches from before the window into it.
+    look("2026-11-21T14:00:00Z", 400.0, 9.0);
+    look("2026-11-22T02:00:00Z", 500.0, 11.0);
+    look("2026-11-22T11:00:00Z", 560.0, 11.0);
+    // A clock that is wrong.
+    look("2026-12-22T11:00:00Z", 9000.0, 900.0);
+    let told = scrape.told(&span(), &readings);
+    let [(Abort::TooLarge, counts)] = told.counts.as_slice() else { panic!("{told:?}") };
+    assert_eq!((counts.now.events, counts.now.of, counts.now.hours), (2, Some(160), 21.0));
+    let days: Vec<_> = counts.days.iter().map(|(day, c)| (day.to_string(), c.events, c.of)).collect();
+    assert_eq!(days, [("2026-11-19".to_owned(), 1, Some(400)), ("2026-11-20".to_owned(), 1, Some(170))]);
+    assert_eq!(told.newest, Some(at("2026-11-22T11:00:00Z").as_millisecond()));
+    readings.reverse();
+    assert_eq!(scrape.told(&span(), &readings), told);
+
+    let first = scrape.told(&span(), &readings[readings.len() - 2..]);
+    assert_eq!(first.notes, ["a counter tells what happened between two readings: the first is kept now"]);
+    assert!(matches!(spike::judge(&first.counts[0].1.now, &[]), Spike::NotEnough(_)));
+}

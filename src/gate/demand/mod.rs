@@ -1,5 +1,6 @@
 //! The kinds of line, a leaf each.
 
+pub mod aborts;
 pub mod checks;
 pub mod firefox_video;
 pub mod objectives;

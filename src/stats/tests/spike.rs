@@ -46,10 +46,10 @@ fn alarms(days: usize, mean: f64, times: f64, runs: u32, unrest: fn(f64) -> f64)
 #[test]
 fn a_calm_baseline_rings_no_more_often_than_said() {
     for (days, mean) in [(7, 0.3), (7, 5.0), (14, 1.0), (14, 30.0), (28, 8.0)] {
-        let same = alarms(days, mean, 1.0, 4000, |_| 1.0);
+        let same = alarms(days, mean, 1.0, 2000, |_| 1.0);
         assert!(same <= 0.002, "{days} days of {mean}: {same} without a change");
         // As often as a spike just is not: the test is exact there, but for what it allows for bursts.
-        let twice = alarms(days, mean, TIMES, 4000, |_| 1.0);
+        let twice = alarms(days, mean, TIMES, 2000, |_| 1.0);
         assert!(twice <= ALPHA, "{days} days of {mean}: {twice} at twice");
     }
 }
@@ -58,20 +58,16 @@ fn a_calm_baseline_rings_no_more_often_than_said() {
 /// has four times the mean.
 #[test]
 fn a_bursty_baseline_rings_seldom() {
-    for (days, mean, most) in [(7, 20.0, 0.02), (14, 20.0, 0.02), (14, 200.0, 0.02), (28, 20.0, 0.02)] {
-        let alarms = alarms(days, mean, 1.0, 10_000, |roll| -(1.0 - roll).ln());
-        println!("{days} days of {mean}, bursty: {alarms}");
+    for (days, mean, most) in [(7, 20.0, 0.01), (14, 20.0, 0.01), (14, 100.0, 0.01), (28, 20.0, 0.01)] {
+        let alarms = alarms(days, mean, 1.0, 3000, |roll| -(1.0 - roll).ln());
         assert!(alarms <= most, "{days} days of {mean}: {alarms}");
     }
 }
 
 #[test]
 fn a_spike_is_found() {
-    for (days, mean, times, least) in
-        [(14, 5.0, 8.0, 0.99), (14, 0.0, 1.0, 0.0), (7, 50.0, 5.0, 0.95), (28, 1.0, 15.0, 0.95)]
-    {
+    for (days, mean, times, least) in [(14, 5.0, 8.0, 0.99), (7, 50.0, 5.0, 0.95), (28, 1.0, 15.0, 0.95)] {
         let found = alarms(days, mean, times, 2000, |_| 1.0);
-        println!("{days} days of {mean}, {times} times: {found}");
         assert!(found >= least, "{days} days of {mean}, {times} times: {found}");
     }
 }
