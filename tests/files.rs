@@ -251,7 +251,7 @@ fn shown(name: &str) -> String {
 #[test]
 fn the_files_that_the_readme_shows_are_good_as_pasted() {
     let dir = tempfile::tempdir().expect("a folder");
-    let names = ["app.toml", "smoke.toml", "flaky.toml", "video-slo.toml"];
+    let names = ["app.toml", "smoke.toml", "flaky.toml", "video-slo.toml", "release.toml", "attestations.toml"];
     for name in names {
         std::fs::write(dir.path().join(name), shown(name)).expect("written");
     }

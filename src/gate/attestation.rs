@@ -130,43 +130,41 @@ impl Attestations {
     pub fn line(&self, id: &str, name: &str, asked: &Context) -> Line {
         let own = self.all.iter().filter(|a| a.line == name);
         // The one that holds, or else what is said of this very version, or else of another.
-        let judged = own
-            .map(|a| (a.judge(Line::of(id, name), asked, self.folder()), Some(&a.version) == wanted(asked).as_ref()));
-        let best = judged.max_by_key(|(line, own)| (line.holds(), *own));
-        best.map_or_else(
-            || {
-                Line::of(id, name)
-                    .lacks("nobody attests it", format!("an [[attestation]] with line = \"{name}\" {}", self.place()))
-            },
-            |(line, _)| line,
-        )
+        let judged = own.map(|a| {
+            let this = asked.version().is_ok_and(|version| a.version.as_ref() == Some(version));
+            (a.judge(Line::of(id, name), asked, self.folder()), this)
+        });
+        match judged.max_by_key(|(line, this)| (line.holds(), *this)) {
+            Some((line, _)) => line,
+            None => {
+                let todo = format!("an [[attestation]] with line = \"{name}\" {}", self.place());
+                Line::of(id, name).lacks("nobody attests it", todo)
+            }
+        }
     }
 
     /// What the roles decided of this version. A HOLD holds whatever else is missing in it.
     pub fn sign_off(&self, asked: &Context) -> Vec<Signed> {
-        let signed = |role: &str| {
+        let signed = |role: &&str| {
             let name = format!("sign-off {role}");
-            let hold = |a: &&Attestation| {
-                a.line == name && a.decision == Decision::Hold && Some(&a.version) == wanted(asked).as_ref()
-            };
+            let version = asked.version().ok();
+            let own = self.all.iter().find(|a| a.line == name && version.is_some() && a.version.as_ref() == version);
             let line = self.line("D9", &name, asked);
-            let held = self.all.iter().find(hold);
-            let decision = match (held, line.holds()) {
-                (Some(_), _) => Decision::Hold,
-                (None, true) => Decision::Pass,
-                (None, false) => Decision::Pending,
+            let decision = match own {
+                Some(own) if own.decision == Decision::Hold => Decision::Hold,
+                Some(_) if line.holds() => Decision::Pass,
+                _ => Decision::Pending,
             };
-            let (by, date) = match held {
-                Some(a) => (a.name.clone(), a.date.map(|date| date.to_string())),
-                None => (
-                    line.by,
-                    line.at.map(|at| asked.calendar().day(at.as_millisecond())).and_then(|d| Some(d?.to_string())),
-                ),
-            };
-            let why = (decision == Decision::Pending).then_some(line.evidence);
-            Signed { role: role.to_owned(), decision, by, date, link: line.link, why }
+            Signed {
+                role: (*role).to_owned(),
+                decision,
+                by: own.and_then(|own| own.name.clone()),
+                date: own.and_then(|own| Some(own.date?.to_string())),
+                link: own.and_then(|own| own.evidence.clone()),
+                why: (decision == Decision::Pending).then_some(line.evidence),
+            }
         };
-        ROLES.iter().map(|role| signed(role)).collect()
+        ROLES.iter().map(signed).collect()
     }
 
     fn folder(&self) -> &Path {
@@ -200,10 +198,6 @@ pub struct Signed {
 
 fn is_sign_off(line: &str) -> bool {
     line.starts_with("sign-off ")
-}
-
-fn wanted(asked: &Context) -> Option<Option<String>> {
-    asked.version().ok().map(|version| Some(version.clone()))
 }
 
 impl Entry {
@@ -308,6 +302,6 @@ impl Attestation {
         if self.decision == Decision::Hold {
             return line.says(Verdict::Breached, format!("HOLD by {name} on {date}"));
         }
-        line.says(Verdict::Met, format!("attested by {name} on {date}, through {expires}"))
+        line.says(Verdict::Met, format!("attested on {date}"))
     }
 }

@@ -159,11 +159,11 @@ impl<'a> Context<'a> {
     }
 }
 
-/// `12 runs of 1.4.1 and 3 that tell no version refused; this is 1.4.2`.
+/// `3 runs without a version, 12 runs of 1.4.1 refused; this is 1.4.2`.
 pub fn show_refused(refused: &BTreeMap<String, usize>, version: &str) -> Option<String> {
     let many = |n: &usize| if *n == 1 { "1 run".to_owned() } else { format!("{n} runs") };
     let of = |(version, n): (&String, &usize)| match version.as_str() {
-        "" => format!("{} that tell no version", many(n)),
+        "" => format!("{} without a version", many(n)),
         version => format!("{} of {version}", many(n)),
     };
     let all: Vec<String> = refused.iter().map(of).collect();

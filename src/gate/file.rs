@@ -1,7 +1,7 @@
 //! `release.toml`: what is released, and where each line's evidence is. Each kind of line reads its own table.
 
 use super::attestation::{Attestations, ROLES};
-use super::{Demand, KINDS};
+use super::{Demand, KINDS, Kind};
 use crate::error::Result;
 use crate::plan::Judge;
 use crate::slo::{Objectives, zone};
@@ -58,9 +58,10 @@ pub struct Release {
 }
 
 impl Release {
-    /// Whether a file with these keys is one.
+    /// Whether a file with these keys is one. A plan's `objectives` are a list.
     pub fn is(keys: &toml::Table) -> bool {
-        keys.contains_key("attestations") || KINDS.iter().any(|kind| keys.contains_key(kind.name()))
+        let has = |kind: &Kind| keys.get(kind.name()).is_some_and(toml::Value::is_table);
+        keys.contains_key("attestations") || KINDS.iter().any(has)
     }
 
     /// Reads and checks a file and what it names. Nothing is asked of the network, and no variable is read.

@@ -6,13 +6,15 @@ use crate::error::Result;
 use crate::measure::Samples;
 use crate::signal::{Abort, Counts, Place, Span};
 use crate::stats::Counted;
+use jiff::Timestamp;
 
 impl History {
     /// When the first run before a moment was that is asked about, milliseconds since 1970: of a version, when it was
-    /// first seen.
+    /// first seen. A clock that tells no time tells none.
     pub fn first_seen(&mut self, asked: &Asked, until: i64) -> Result<Option<i64>> {
         let Asked { app, environment, version } = asked.clone();
-        let filter = Filter { app, environment, version, until: Some(until), ..Filter::default() };
+        let since = Some(Timestamp::MIN.as_millisecond());
+        let filter = Filter { app, environment, version, since, until: Some(until), ..Filter::default() };
         Ok(self.runs(&filter)?.first().map(|run| run.started))
     }
 

@@ -351,7 +351,7 @@ fn metrics_are_read_as_they_are_written() {
         "http://app/metrics: `aborts_total` is inf: it is no counter"
     );
     assert_eq!(why("aborts_total", "<html>\n"), "http://app/metrics: line 1 is no sample of a metric");
-    assert_eq!(why("aborts_total", &METRICS[..150]), "http://app/metrics: line 4 is no sample of a metric");
+    assert_eq!(why("aborts_total", &METRICS[..150]), "http://app/metrics: line 5 is no sample of a metric");
     assert_eq!(why("aborts_total", ""), "http://app/metrics: it has no counter `proxy_total`");
     let wrong = toml::from_str::<Scrape>("url = \"http://app\"\nresponses = 'a{b=~\"c\"}'").expect_err("wrong");
     assert!(wrong.message().contains("is no counter: write name or name{label=\"value\"}"), "{wrong}");

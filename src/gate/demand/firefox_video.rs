@@ -68,10 +68,14 @@ impl Demand for FirefoxVideo {
         };
         let limit = fresh(self.fresh);
         let version = asked.version().cloned().unwrap_or_default();
-        let mut what = seen.what();
+        let mut what = match (seen.newest, seen.older) {
+            (None, Some(_)) => vec!["it passed then".to_owned()],
+            _ => seen.what(),
+        };
         what.extend(show_refused(&seen.of_others, &version));
         what.extend((seen.stage > 0).then(|| format!("{} of the stage or of this machine refused", seen.stage)));
-        let line = line.link(seen.link.clone()).says(seen.verdict(), what.join("; "));
+        let what = what.join("; ");
+        let line = line.link(seen.link.clone()).says(seen.verdict(), &what);
         let line = match seen.verdict() {
             Verdict::Met => line,
             Verdict::Breached => line.todo("see why: soundcheck history --browser firefox"),
@@ -79,7 +83,7 @@ impl Demand for FirefoxVideo {
         };
         vec![match (seen.newest, seen.older) {
             (None, None) => Line { fresh_s: Some(limit.as_secs()), ..line },
-            (None, older) => line.says(Verdict::Met, "it passed").dated(older, limit, asked.until()),
+            (None, older) => line.says(Verdict::Met, what).dated(older, limit, asked.until()),
             (newest, _) => line.dated(newest, limit, asked.until()),
         }]
     }

@@ -55,7 +55,11 @@ impl Demand for Remotes {
         };
         let (verdict, what) = remotes(&String::from_utf8_lossy(&told.stdout), &self.push);
         let line = line.says(verdict, what);
-        let line = if line.holds() { line } else { line.todo("git remote set-url --push NAME no_push") };
+        let line = match verdict {
+            Verdict::Met => line,
+            Verdict::Breached => line.todo("git remote set-url --push NAME no_push"),
+            _ => line.todo("run it in the clone that is released from"),
+        };
         vec![line.dated(Some(Timestamp::now()), fresh(self.fresh), asked.until())]
     }
 }

@@ -37,7 +37,7 @@ impl Demand for Sev1 {
     }
 
     fn words(&self) -> Vec<String> {
-        let label = self.label.as_ref().map_or(String::new(), |label| format!(", labelled `{label}`"));
+        let label = self.label.as_ref().map_or(String::new(), |label| format!(" (label `{label}`)"));
         vec![match &self.from {
             Some(from) => {
                 let fresh = at_most(Some(self.fresh.unwrap_or(HOUR)));
@@ -67,14 +67,10 @@ impl Demand for Sev1 {
             Open { sev1, .. } if !sev1.is_empty() => {
                 line.says(Verdict::Breached, format!("{} open: {}", sev1.len(), sev1.join("; "))).todo("close them")
             }
-            Open { cut: true, of, .. } => line.lacks(
-                format!("none among {of}, and the list goes on"),
-                "the whole list: add per_page=100 and labels=",
-            ),
-            Open { of, .. } if found.goes_on => line.lacks(
-                format!("none among {of}, and the list goes on"),
-                "the whole list: add per_page=100 and labels=",
-            ),
+            Open { cut, of, .. } if cut || found.goes_on => {
+                let todo = "the whole list: add per_page=100 and labels=";
+                line.lacks(format!("none among {of}, and the list goes on"), todo)
+            }
             Open { of, .. } => line.says(Verdict::Met, format!("none open in a list of {of}{by_file}")),
         };
         vec![line.dated(Some(found.at), self.fresh.unwrap_or(HOUR).0, asked.until())]

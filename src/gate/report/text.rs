@@ -20,7 +20,7 @@ pub fn write(gate: &Gate) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "  {answer:<18} {:<5}  {:<wide$}  {}", line.id, line.name, line.evidence);
         for said in told(line) {
-            let _ = writeln!(out, "  {:26}{:wide$}{said}", "", "");
+            let _ = writeln!(out, "  {:28}{:wide$}{said}", "", "");
         }
     }
     let _ = writeln!(out, "\nsign-off");
@@ -35,10 +35,9 @@ pub fn write(gate: &Gate) -> String {
 
 /// The lines below a line: its age and where it is, and what to do.
 fn told(line: &Line) -> Vec<String> {
-    let mut parts = Vec::new();
+    let mut parts: Vec<String> = line.by.iter().map(|name| format!("by {name}")).collect();
     match (line.age_s, line.fresh_s, &line.expires) {
-        // An attestation says its days itself.
-        (_, _, Some(_)) => {}
+        (Some(age), _, Some(day)) => parts.push(format!("{} old, holds through {day}", show_age(age))),
         (Some(age), Some(fresh), None) => {
             parts.push(format!("{} old, at most {}", show_age(age), show_age(fresh as i64)))
         }
