@@ -754,7 +754,7 @@ proptest! {
             let text = std::fs::read_to_string(fixture.path(name)).expect("reads");
             // The last bracket is within what is cut off.
             let end = (cut * (text.trim_end().len() - 1) as f64) as usize;
-            let start = text.char_indices().map(|(at, _)| at).filter(|at| *at <= end).next_back().unwrap_or(0);
+            let start = text.char_indices().map(|(at, _)| at).rfind(|at| *at <= end).unwrap_or(0);
             fixture.write(name, &text[..start]);
             let gate = fixture.gate();
             prop_assert!(!line(&gate, on).holds(), "{}: {}", name, &text[..start]);
