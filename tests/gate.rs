@@ -174,12 +174,7 @@ fn every_single_thing_taken_away_is_no_go_with_its_reason() {
             &["smoke"],
             "smoke.json: stream did not contain valid UTF-8",
         ),
-        (
-            "a folder",
-            |f| f.change("release.toml", "\"smoke.json\"", "\".\""),
-            &["smoke"],
-            ".: Is a directory (os error 21)",
-        ),
+        ("a folder", |f| f.change("release.toml", "\"smoke.json\"", "\".\""), &["smoke"], ".: it is no file"),
         (
             "forced pushes",
             |f| f.change("protection.json", "false", "true"),
@@ -325,7 +320,7 @@ fn every_single_thing_taken_away_is_no_go_with_its_reason() {
             "a target not shown",
             |f| f.change("slo.toml", "99.5 %", "99.9 %"),
             &["hydra.preset_load"],
-            "ratio >= 99.9 % over 28 d: 700 of 700 [99.474 % .. 100 %]",
+            "ratio >= 99.9 % over 28 d: 700 of 700 [99.454 % .. 100 %]",
         ),
         (
             "an objective without a sample",
@@ -339,7 +334,7 @@ fn every_single_thing_taken_away_is_no_go_with_its_reason() {
             "a stale sample",
             |f| f.change("release.toml", "[sev1]", "[objectives]\nfresh = \"30min\"\n[sev1]"),
             &["hydra.preset_load", "video.init_firefox"],
-            "ratio >= 99.5 % over 28 d: 700 of 700 [99.474 % .. 100 %]",
+            "ratio >= 99.5 % over 28 d: 700 of 700 [99.454 % .. 100 %]",
         ),
         ("a gap", |f| f.change("slo.toml", "day_min = 30", "day_min = 51"), &["7 days met"], "0 of 7 days met"),
     ];
@@ -631,6 +626,12 @@ fn a_token_goes_to_its_host_and_is_printed_nowhere() {
         true => whole(socket, "200 OK", &OPEN.replace("black screen", secret)),
         false => whole(socket, "401 Unauthorized", ""),
     });
+    // Sent on to another host, it stays behind.
+    let other = serve(|head, socket| whole(socket, "200 OK", if head.contains("authorization") { OPEN } else { NONE }));
+    let away = serve(move |_, socket| whole(socket, &format!("302 Found\r\nlocation: {other}/"), ""));
+    assert_eq!(sev1(&away, "token = \"env:PATH\"\n").1, "none open in a list of 1");
+    let told = sev1("http://{env:HOME}.example/", "token = \"env:PATH\"\n").1;
+    assert!(told.ends_with("a token goes to nobody in the clear"), "{told}");
     let fixture = Fixture::new();
     let head = "question = \"?\"\napp = \"player\"\nenvironment = \"staging\"\njudge = \"prove\"\n[sev1]\n";
     fixture.write("release.toml", &format!("{head}from = \"{server}/\"\ntoken = \"env:GATE_TEST_TOKEN\"\n"));

@@ -263,7 +263,7 @@ impl Attestation {
         if let Some(date) = self.date {
             let at = calendar.starts(date);
             line.at = jiff::Timestamp::from_millisecond(at).ok();
-            line.age_s = Some((asked.until().as_millisecond() - at) / 1000);
+            line.age_s = Some(asked.until().as_millisecond().saturating_sub(at) / 1000);
         }
         let missing: Vec<&str> = [
             ("name", self.name.is_none()),

@@ -32,7 +32,8 @@ pub fn check(from: &Spanned<String>, token: Option<&Spanned<String>>, problems: 
     if text.trim().is_empty() {
         wrong(from, "nothing is named".to_owned(), "write a path relative to this file, or https://...");
     }
-    if let Some((kind, _)) = text.split_once("://").filter(|(kind, _)| !matches!(*kind, "http" | "https")) {
+    let kind = text.split_once("://").map(|(kind, _)| kind).filter(|kind| !kind.contains('{'));
+    if let Some(kind) = kind.filter(|kind| !matches!(*kind, "http" | "https")) {
         wrong(from, format!("nothing can be read by `{kind}:`"), "write a path relative to this file, or https://...");
     }
     for name in text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)) {
@@ -44,10 +45,22 @@ pub fn check(from: &Spanned<String>, token: Option<&Spanned<String>>, problems: 
     if !token.get_ref().starts_with("env:") {
         wrong(token, "a secret stands in this file".to_owned(), "take it out, and name a variable: \"env:NAME\"");
     }
-    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|own| text.starts_with(own));
-    if text.starts_with("http://") && !loopback {
-        wrong(from, "a token goes to nobody in the clear".to_owned(), "write https://");
+    // Where a variable holds the host, it is known when it is read.
+    let host = text.split('/').nth(2).unwrap_or_default();
+    if !host.contains('{') && is_in_the_clear(&text.replace(['{', '}'], "")) {
+        wrong(from, CLEAR.to_owned(), "write https://");
     }
+}
+
+const CLEAR: &str = "a token goes to nobody in the clear";
+
+/// Plain HTTP to another machine, or to what cannot be told.
+fn is_in_the_clear(address: &str) -> bool {
+    if !address.starts_with("http://") {
+        return false;
+    }
+    let host = url::Url::parse(address).ok().and_then(|url| Some(url.host_str()?.to_owned()));
+    !host.is_some_and(|host| matches!(host.as_str(), "127.0.0.1" | "localhost" | "[::1]"))
 }
 
 /// The text of an environment variable, where `env:NAME` names one. It is no secret.
@@ -60,11 +73,13 @@ pub fn named(text: &str) -> Result<String, String> {
 /// Reads a source; an error is the reason in words.
 pub fn read(asked: &mut Context, from: &Spanned<String>, token: Option<&Spanned<String>>) -> Result<Found, String> {
     let template = from.get_ref();
-    let url = template.contains("://");
-    let address = fill(asked, template, url)?;
+    let address = fill(asked, template)?;
     let named = template.contains("{version}") || template.contains("{commit}");
     let link = asked.secrets().hide(&address);
-    if url {
+    if is_url(&address) {
+        if token.is_some() && is_in_the_clear(&address) {
+            return Err(format!("{link}: {CLEAR}"));
+        }
         let token = token.map(|t| Secrets::resolve(asked.secrets(), t.get_ref())).transpose();
         let token = token.map_err(|e| format!("{link}: {}", e.what()))?;
         let answer = asked.get(&address, token.as_deref()).map_err(|why| format!("{link}: {why}"))?;
@@ -76,8 +91,13 @@ pub fn read(asked: &mut Context, from: &Spanned<String>, token: Option<&Spanned<
         std::io::ErrorKind::NotFound => format!("{link}: no such file"),
         _ => format!("{link}: {e}"),
     };
+    let about = std::fs::metadata(&path).map_err(say)?;
+    if !about.is_file() {
+        // A pipe would be read for ever.
+        return Err(format!("{link}: it is no file"));
+    }
+    let written = about.modified().map_err(say)?;
     let file = std::fs::File::open(&path).map_err(say)?;
-    let written = file.metadata().and_then(|about| about.modified()).map_err(say)?;
     let mut text = String::new();
     file.take(MOST as u64 + 1).read_to_string(&mut text).map_err(say)?;
     if text.len() > MOST {
@@ -87,7 +107,13 @@ pub fn read(asked: &mut Context, from: &Spanned<String>, token: Option<&Spanned<
     Ok(Found { text, link, named, goes_on: false, at, live: false })
 }
 
-fn fill(asked: &Context, template: &str, url: bool) -> Result<String, String> {
+fn is_url(address: &str) -> bool {
+    address.starts_with("http://") || address.starts_with("https://")
+}
+
+fn fill(asked: &Context, template: &str) -> Result<String, String> {
+    // A variable may hold the address itself.
+    let url = is_url(template) || template.starts_with("{env:");
     let mut parts = template.split('{');
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -161,6 +161,10 @@ impl Gate {
             let texts = [Some(&mut line.evidence), line.missing.as_mut(), line.link.as_mut()];
             texts.into_iter().flatten().for_each(|text| *text = asked.secrets().hide(text));
         }
+        let mut sign_off = release.attestations.sign_off(&asked);
+        for text in sign_off.iter_mut().flat_map(|signed| [signed.why.as_mut(), signed.link.as_mut()]).flatten() {
+            *text = asked.secrets().hide(text);
+        }
         Self {
             question: release.question.clone(),
             app: release.app.clone(),
@@ -168,7 +172,7 @@ impl Gate {
             version: asked.version().ok().cloned(),
             until: asked.until().to_string(),
             judge: release.judge,
-            sign_off: release.attestations.sign_off(&asked),
+            sign_off,
             lines,
         }
     }

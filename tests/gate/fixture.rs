@@ -41,7 +41,7 @@ fresh = "2h"
 [firefox_video]
 environments = ["staging"]
 [aborts]
-baseline = "40 d"
+baseline = "60 d"
 [[aborts.log]]
 files = ["access.log"]
 response = "/media-proxy"
@@ -182,7 +182,7 @@ pub fn attestations() -> String {
 
 /// A run of this version whose plays met no abort of the media proxy, and a fortnight of an older one, before all windows.
 pub fn media(history: &mut History) {
-    for (day, version) in (30..44).map(|day| (day, "1.3.0")).chain([(0, VERSION)]) {
+    for (day, version) in (46..60).map(|day| (day, "1.3.0")).chain([(0, VERSION)]) {
         let mut media = run(day);
         media.run_id = format!("media-{day}");
         media.app_version = version.to_owned();
@@ -194,19 +194,19 @@ pub fn media(history: &mut History) {
     }
 }
 
-/// The media proxy's own log of seven weeks, sixty responses at each noon.
+/// The media proxy's own log of two months, sixty responses at each noon.
 fn access() -> String {
     let day = |day: i64| {
         let at = Timestamp::from_millisecond(NOON - day * DAY).expect("a moment").strftime("%d/%b/%Y:%H:%M:%S +0000");
         let line = |n: i64| format!("192.0.2.{n} - - [{at}] \"GET /media-proxy HTTP/1.1\" 206 1000\n");
         (0..60).map(line).collect::<String>()
-            + &if day == 35 {
+            + &if day == 50 {
                 format!("192.0.2.1 - - [{at}] \"GET /media-proxy HTTP/1.1\" 206 9 timed out\n")
             } else {
                 String::new()
             }
     };
-    (0..50).map(day).collect()
+    (0..60).map(day).collect()
 }
 
 /// A run in Firefox so many days ago at noon: presets, and a video.

@@ -95,6 +95,10 @@ fn open(value: &Value, label: Option<&str>) -> Result<Open, String> {
     for (n, entry) in list.iter().enumerate() {
         let wrong = |what: &str| format!("entry {} {what}", n + 1);
         let text = |key: &str| entry[key].as_str().map(str::trim).filter(|text| !text.is_empty());
+        if entry["pull_request"].is_object() {
+            // GitHub lists them among the issues: it mends one, and is none.
+            continue;
+        }
         let state = text("state").ok_or_else(|| wrong("has no `state`"))?;
         let (own, pillar) = match entry["labels"].as_array() {
             Some(labels) => of_labels(labels, label).ok_or_else(|| wrong("has labels without names"))?,
@@ -122,8 +126,9 @@ fn of_labels(labels: &[Value], wanted: Option<&str>) -> Option<(bool, Option<Str
     let names: Option<Vec<&str>> = labels.iter().map(|l| l.as_str().or_else(|| l["name"].as_str())).collect();
     let names = names?;
     let own = names.iter().any(|name| match wanted {
-        Some(wanted) => name.eq_ignore_ascii_case(wanted),
-        None => severity(&Value::from(*name)) == Some(1),
+        // A label that nobody has must not hide one that says it.
+        Some(wanted) if name.eq_ignore_ascii_case(wanted) => true,
+        _ => severity(&Value::from(*name)) == Some(1),
     });
     let pillar =
         names.iter().find_map(|name| Some(name.strip_prefix("pillar")?.trim_start_matches([':', '/', ' ']).to_owned()));
@@ -161,6 +166,8 @@ mod tests {
         assert_eq!(found.expect("reads").sev1, ["#7 black screen (hydra)"]);
         let own = open(&json!([issue("open", "Critical")]), Some("critical")).expect("reads");
         assert_eq!(own.sev1.len(), 1);
+        let other = open(&json!([issue("open", "Sev1")]), Some("critical")).expect("reads");
+        assert_eq!(other.sev1.len(), 1);
         // A state that nobody knows is no closed one.
         assert_eq!(open(&json!([entry("triage", json!(1))]), None).expect("reads").sev1.len(), 1);
     }
@@ -170,6 +177,9 @@ mod tests {
         let list = json!([entry("open", json!("sev-2")), entry("Resolved", json!("sev-1")), entry("open", json!(3))]);
         assert_eq!(open(&list, None), Ok(Open { sev1: vec![], of: 3, cut: false }));
         assert_eq!(open(&json!([]), None), Ok(Open { sev1: vec![], of: 0, cut: false }));
+        let mut mends = issue("open", "sev-1");
+        mends["pull_request"] = json!({"url": "https://github.example/1"});
+        assert_eq!(open(&json!([mends]), None), Ok(Open { sev1: vec![], of: 1, cut: false }));
         assert!(open(&json!({"total_count": 2, "items": [issue("open", "bug")]}), None).expect("reads").cut);
     }
 

@@ -37,7 +37,7 @@ pub fn write(gate: &Gate) -> String {
 fn told(line: &Line) -> Vec<String> {
     let mut parts: Vec<String> = line.by.iter().map(|name| format!("by {name}")).collect();
     match (line.age_s, line.fresh_s, &line.expires) {
-        (Some(age), _, Some(day)) => parts.push(format!("{} old, holds through {day}", show_age(age))),
+        (Some(age), _, Some(day)) => parts.push(format!("{} old, through {day}", show_age(age))),
         (Some(age), Some(fresh), None) => {
             parts.push(format!("{} old, at most {}", show_age(age), show_age(fresh as i64)))
         }
