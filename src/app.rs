@@ -33,6 +33,8 @@ pub struct App {
     /// The app's own further addresses, `host:port` or `host:*`: the proxy reaches them also where they are loopback or
     /// private, and its trace headers go there.
     pub hosts: Vec<String>,
+    /// Path of the app's own media proxy: what it and all below it answers is judged as such.
+    pub media_proxy: Option<String>,
     /// Hosts that plays are served from elsewhere: another host, or a folder.
     pub map: BTreeMap<String, To>,
     /// CSS selector of the visualizer's canvas.
@@ -95,6 +97,7 @@ struct File {
     ready_within: Option<Time>,
     #[serde(default)]
     hosts: Vec<Spanned<String>>,
+    media_proxy: Option<Spanned<String>>,
     #[serde(default)]
     map: BTreeMap<String, Spanned<String>>,
     canvas: Option<String>,
@@ -161,6 +164,15 @@ impl App {
         if let Some(ready) = file.ready.as_ref().filter(|r| !r.get_ref().starts_with('/')) {
             check.problem(ready, "`ready` is no path", "write the path that answers 2xx, such as \"/healthz\"");
         }
+        if let Some(path) =
+            file.media_proxy.as_ref().filter(|p| !p.get_ref().starts_with('/') || p.get_ref().contains('?'))
+        {
+            check.problem(
+                path,
+                "`media_proxy` is no path",
+                "write the path below the base, such as \"/api/video-proxy\"",
+            );
+        }
         let hosts = file.hosts.iter().filter_map(|h| check.host(h)).collect();
         let map = file.map.iter().filter_map(|(host, to)| Some((host.clone(), check.mapped(to)?))).collect();
         let words = file
@@ -205,6 +217,7 @@ impl App {
             ready: file.ready.map(Spanned::into_inner),
             ready_within: file.ready_within.map_or(Duration::from_secs(60), |t| t.0),
             hosts,
+            media_proxy: file.media_proxy.map(Spanned::into_inner),
             map,
             canvas: file.canvas,
             mask: file.mask,

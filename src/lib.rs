@@ -9,10 +9,10 @@
 //! |---|---|---|
 //! | 0 words | [`error`] [`mod@unit`] [`event`] [`table`] [`source`] [`secret`] | whose move it is; quantities; the event and its log; rows of names; files people wrote; what nobody may see |
 //! | 1 tools | [`fault`] [`measure`] [`stats`] [`oracle`] [`media`] [`browser`] | a request in, what goes wrong out; events in, value out; intervals; pictures proved; why a video failed; the browser itself |
-//! | 2 makers | [`step`] [`proxy`] [`slo`] [`mod@compare`] | verbs run against a session; the proxy that carries faults out; objective x value = verdict; whether two lots differ |
+//! | 2 makers | [`step`] [`proxy`] [`slo`] [`mod@compare`] [`signal`] | verbs run against a session; the proxy that carries faults out; objective x value = verdict; whether two lots differ; what others count |
 //! | 3 files | [`journey`] [`app`] [`plan`] [`profile`] [`record`] [`report`] [`history`] | spanned TOML in, text out; runs kept |
 //! | 4 play | [`run`] | one play: set up, step, always tear down |
-//! | 5 drill | [`verify`] | many plays: the proof that each alarm rings |
+//! | 5 drill | [`verify`] [`gate`] | many plays: the proof that each alarm rings; go or no-go |
 //! | edge | `main` | arguments in, exit code out |
 
 pub mod app;
@@ -21,6 +21,7 @@ pub mod compare;
 pub mod error;
 pub mod event;
 pub mod fault;
+pub mod gate;
 pub mod history;
 pub mod journey;
 pub mod measure;
@@ -33,6 +34,7 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod secret;
+pub mod signal;
 pub mod slo;
 pub mod source;
 pub mod stats;

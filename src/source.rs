@@ -128,11 +128,15 @@ impl Source {
                     "begin with the question it answers: question = \"...\"; `soundcheck list` names files that ship";
                 return self.error(&[Problem::whole("the file is empty", help)]);
             }
-            // "missing field" has the span of the whole table: the first line of it is where people look.
-            let span = e.span().map(|s| s.start..s.end.min(self.line_end(s.start)));
-            let problem = Problem { span, what: in_plain_words(e.message()), help: remedy_for(e.message()) };
-            self.error(&[problem])
+            self.error(&[self.problem(&e)])
         })
+    }
+
+    /// What the parser found wrong.
+    pub fn problem(&self, e: &toml::de::Error) -> Problem {
+        // "missing field" has the span of the whole table: the first line of it is where people look.
+        let span = e.span().map(|s| s.start..s.end.min(self.line_end(s.start)));
+        Problem { span, what: in_plain_words(e.message()), help: remedy_for(e.message()) }
     }
 
     fn line_end(&self, from: usize) -> usize {

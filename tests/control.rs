@@ -87,6 +87,7 @@ impl Bench {
             intercept: None,
             trace: Vec::new(),
             storm: None,
+            media_proxy: None,
             log: log.clone(),
             now: Now::default(),
         };
@@ -347,6 +348,7 @@ async fn it_listens_on_loopback_only_and_ends_when_it_is_dropped() {
         intercept: None,
         trace: Vec::new(),
         storm: None,
+        media_proxy: None,
         log: None,
         now: Now::default(),
     };

@@ -8,10 +8,15 @@ mod program;
 mod synthetic;
 
 use cluster::Cluster;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use program::{said, soundcheck};
 use serde_json::Value;
-use soundcheck::history::{Added, Address, Filter, History, Play, Run, Sampled};
+use soundcheck::history::{Added, Address, Asked, Filter, History, Play, Run, Sampled};
+use soundcheck::measure::Samples;
 use soundcheck::record::Ending;
+use soundcheck::signal::{Abort, Reading, Span};
+use soundcheck::stats::spike::{self, Lack, Spike};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -269,5 +274,72 @@ fn a_server_on_the_network_is_reached_by_tls_and_password() {
         let done = import(password, trusted);
         assert_eq!(done.status.code(), Some(code), "{}", said(&done));
         assert!(said(&done).contains(words) && !said(&done).contains("hunter"), "{}", said(&done));
+    }
+}
+
+/// Fourteen quiet days of an older version, two bad ones of the version judged, a play of another environment.
+#[test]
+fn what_plays_met_of_an_abort_is_counted_by_day_and_never_against_itself() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start();
+    for url in [file(dir.path()), cluster.url()] {
+        let mut history = open(&url);
+        for n in 0..16 {
+            let mut run = run(n, 4);
+            run.app_version = if n < 14 { "1.4.1" } else { "1.4.2" }.to_owned();
+            for (number, play) in run.plays.iter_mut().enumerate() {
+                let good = if n < 14 || number == 3 { 25 } else { 25 - 3 * number as u64 };
+                play.samples = vec![("proxy not 413".to_owned(), Samples::Trials { good, total: 25 })];
+            }
+            history.add(&run).expect("kept");
+        }
+        let mut elsewhere = run(15, 4);
+        (elsewhere.run_id, elsewhere.environment) = ("e".to_owned(), "production".to_owned());
+        history.add(&elsewhere).expect("kept");
+
+        let asked = Asked {
+            app: Some("stage".to_owned()),
+            environment: Some("stage".to_owned()),
+            version: Some("1.4.2".to_owned()),
+        };
+        let since = history.first_seen(&asked, i64::MAX).expect("asked");
+        assert_eq!(since, Some(WEEK + 14 * DAY));
+        assert_eq!(history.first_seen(&asked, WEEK + 14 * DAY).expect("asked"), None);
+        let until = Timestamp::from_millisecond(WEEK + 16 * DAY).expect("a moment");
+        let span = Span::new(TimeZone::UTC, until, Duration::from_secs(86_400), 14, since);
+        let (counts, newest) = history.aborts(Abort::TooLarge, &asked, &span).expect("counted");
+        assert_eq!(newest, Some(WEEK + 15 * DAY + 3000));
+        assert_eq!(counts.days.len(), 14);
+        assert!(counts.days.iter().all(|(_, c)| (c.events, c.of) == (0, Some(100))), "{counts:?}");
+        assert_eq!((counts.now.events, counts.now.of, counts.now.heaviest), (9, Some(100), 6));
+        let days: Vec<_> = counts.days.iter().map(|(_, c)| *c).collect();
+        // Without the play that met six, three are left: too few.
+        let lack = Spike::NotEnough(Lack::OneSource(6, 9));
+        assert_eq!(spike::judge(&counts.now, &days), lack, "{url}");
+        let (none, newest) = history.aborts(Abort::Idle, &asked, &span).expect("counted");
+        assert_eq!((none.now.of, none.days.len(), newest), (Some(0), 0, None));
+    }
+}
+
+#[test]
+fn readings_are_kept_once_and_an_older_history_takes_them_too() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let old = dir.path().join("old.db");
+    let made = rusqlite::Connection::open(&old).expect("opens");
+    made.execute_batch(include_str!("../src/history/schema/1.sql")).expect("the first schema");
+    made.pragma_update(None, "user_version", 1).expect("set");
+    drop(made);
+    let cluster = Cluster::start();
+    for url in [old.display().to_string(), file(dir.path()), cluster.url()] {
+        let mut history = open(&url);
+        let reading = |at, value| Reading { signal: "http://app/metrics a{b=\"c\"}".to_owned(), at, value };
+        history.keep("stage", "stage", &[reading(9, 2.5), reading(7, 1.0)]).expect("kept");
+        history.keep("stage", "stage", &[reading(9, 99.0)]).expect("kept already");
+        history.keep("stage", "production", &[reading(8, 3.0)]).expect("kept");
+        let signal = reading(0, 0.0).signal;
+        let kept = history.readings("stage", "stage", &signal, 7).expect("reads");
+        assert_eq!(kept, [reading(7, 1.0), reading(9, 2.5)], "{url}");
+        assert_eq!(history.readings("stage", "stage", &signal, 8).expect("reads").len(), 1);
+        assert_eq!(history.readings("stage", "stage", "a", 0).expect("reads"), []);
     }
 }

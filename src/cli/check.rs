@@ -4,6 +4,7 @@ use super::{Done, print};
 use serde_json::json;
 use soundcheck::app::App;
 use soundcheck::error::{Error, Result};
+use soundcheck::gate::{Attestations, Release, attested};
 use soundcheck::journey::Journey;
 use soundcheck::measure::Fed;
 use soundcheck::plan::{Overrides, Plan};
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Plans, catalogues, apps, journeys, profiles or objectives; what a plan names is checked with it
+    /// Plans, catalogues, apps, journeys, profiles, objectives, release or attestation files; what one names is checked with it
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Print JSON: `{"ok": bool, "files": [{"file", "kind", "question", "does", "notes", "problem"}]}`
@@ -88,6 +89,14 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
     let keys: toml::Table = source.parse()?;
     if keys.contains_key("case") {
         return Catalogue::read(path, secrets).map(|c| of("catalogue", c.question));
+    }
+    if Release::is(&keys) {
+        let release = Release::read(&source)?;
+        return Ok(Checked { does: release.words(), ..of("gate", release.question) });
+    }
+    if keys.contains_key("attestation") {
+        let all = Attestations::read(&source, &attested())?;
+        return Ok(Checked { does: all.words(), ..of("attested", all.question) });
     }
     if keys.contains_key("journeys") || keys.contains_key("judge") {
         return Plan::read(path, &Overrides::default(), secrets).map(|p| of("plan", p.question));

@@ -3,12 +3,14 @@
 use super::{Done, print};
 use serde_json::{Value, json};
 use soundcheck::fault::FAULTS;
+use soundcheck::gate::KINDS;
 use soundcheck::journey::WORDS;
 use soundcheck::measure::MEASURES;
 use soundcheck::media::class::CLASSES;
 use soundcheck::media::lint::RULES;
 use soundcheck::oracle::{EXPECTATIONS, Picture};
 use soundcheck::report::REPORTS;
+use soundcheck::signal::SIGNALS;
 use soundcheck::source::names;
 use soundcheck::step::VERBS;
 use soundcheck::table::Row;
@@ -24,7 +26,7 @@ pub struct Args {
     json: bool,
 }
 
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 15] = [
     "words",
     "expectations",
     "verbs",
@@ -34,11 +36,15 @@ const TABLES: [&str; 13] = [
     "classes",
     "violations",
     "reports",
+    "gate",
+    "signals",
     "plans",
     "journeys",
     "apps",
     "profiles",
 ];
+
+const NO_PLANS: [&str; 3] = ["attestations", "release", "slo"];
 
 pub fn main(args: &Args) -> Done {
     let wanted = TABLES.iter().filter(|t| args.table.as_deref().is_none_or(|w| w == **t));
@@ -90,8 +96,14 @@ fn rows(table: &str) -> Vec<(String, String)> {
         "classes" => of(CLASSES),
         "violations" => RULES.iter().map(|r| (r.name().to_owned(), format!("{} ({})", r.about(), r.source))).collect(),
         "reports" => of(REPORTS),
-        // The objectives lie beside the plans, and are none.
-        "plans" => names("ci").into_iter().filter(|n| n != "slo").map(|n| (n.clone(), question("ci", &n))).collect(),
+        "gate" => of(KINDS),
+        "signals" => of(SIGNALS),
+        // The objectives and the gate's files lie beside the plans, and are none.
+        "plans" => names("ci")
+            .into_iter()
+            .filter(|n| !NO_PLANS.contains(&n.as_str()))
+            .map(|n| (n.clone(), question("ci", &n)))
+            .collect(),
         "journeys" => shipped("journeys"),
         "apps" => shipped("journeys/apps"),
         _ => shipped("proxies"),

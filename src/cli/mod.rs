@@ -5,6 +5,7 @@ mod check;
 mod chosen;
 mod compare;
 mod doctor;
+mod gate;
 mod history;
 mod judge;
 mod kept;
@@ -33,8 +34,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes:
-  0    the judge is satisfied
-  1    breached; or not enough data, where the plan says `judge = \"prove\"` or nothing gave a sample
+  0    the judge is satisfied; GO
+  1    breached; NO-GO; or not enough data, where the plan says `judge = \"prove\"` or nothing gave a sample
   2    a file or an argument is wrong
   3    broken: the environment, and nothing was breached
   70   a bug in Soundcheck
@@ -56,6 +57,8 @@ enum Command {
     List(list::Args),
     /// Where each objective stands, by the history: value, budget, burn, verdict, streak; and exports for other programs
     Slo(slo::Args),
+    /// May this version be released? GO or NO-GO, line by line, each with its evidence
+    Gate(gate::Args),
     /// Plant known defects, and see that each is noticed and nothing else rings
     Verify(verify::Args),
     /// Faults on demand, for your own browser or between an app and what it fetches from
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::main(*args),
         Command::List(args) => list::main(&args),
         Command::Slo(args) => slo::main(args),
+        Command::Gate(args) => gate::main(&args),
         Command::Verify(args) => block_on(verify::main(args)),
         Command::Proxy(args) => block_on(proxy::main(args, cli.verbose > 0)),
         Command::Doctor(args) => block_on(doctor::main(args)),

@@ -85,6 +85,7 @@ pub async fn main(args: Args, verbose: bool) -> Done {
         trace: Vec::new(),
         // People may send what they like.
         storm: None,
+        media_proxy: None,
         log: log.clone(),
         now: Now::default(),
     };

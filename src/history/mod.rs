@@ -4,9 +4,11 @@
 //! A run is written in one transaction and is on the disk when [`History::add`] returns; who dies before leaves nothing.
 //! Every call blocks: not for a thread that drives a runtime.
 
+mod aborts;
 mod address;
 mod kept;
 mod postgres;
+mod readings;
 mod rows;
 mod sqlite;
 mod standing;
@@ -25,7 +27,7 @@ use std::fmt::Write as _;
 use store::{Store, Value};
 
 /// The schema, one step a file: a history made by an older Soundcheck takes the steps that it lacks.
-const SCHEMA: &[&str] = &[include_str!("schema/1.sql")];
+const SCHEMA: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// A history, open.
 pub struct History {

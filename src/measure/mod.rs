@@ -7,6 +7,7 @@ pub use samples::Samples;
 mod begun;
 mod commands;
 mod console;
+mod idle;
 mod library;
 mod memory;
 mod reconciled;
@@ -16,6 +17,7 @@ mod stalls;
 #[cfg(test)]
 mod tests;
 
+pub use idle::IDLE_MS;
 pub use stalls::{LONG_STALL_MS, STUTTERS};
 
 /// A measure an objective may name.
@@ -197,6 +199,13 @@ pub const MEASURES: &[Measure] = &[
         unit: "response",
         fed: Fed::NotYet("video_proxy_response with `app_proxy`"),
         fold: || single::flagged("video_proxy_response", single::not_413),
+    },
+    Measure {
+        name: "proxy no idle abort",
+        about: "answers of the app's own media proxy that came to an end, other than by an idle timeout, of all",
+        unit: "response",
+        fed: Fed::NotYet("video_proxy_response with `app_proxy`"),
+        fold: || single::flagged("video_proxy_response", idle::no_abort),
     },
     Measure {
         name: "long stalls",

@@ -131,6 +131,17 @@ fn single_events_say_themselves_how_they_went() {
         answer(json!({ "status": 413 })),
     ];
     assert_eq!(of("proxy not 413", &answers), trials(1, 2));
+    let aborts = [
+        json!({ "app_proxy": true, "status": 206, "ended": "whole" }),
+        json!({ "app_proxy": true, "status": 206, "ended": "upstream_cut", "silent_ms": 12.0 }),
+        json!({ "app_proxy": true, "status": 206, "ended": "upstream_cut", "silent_ms": 60_003.0 }),
+        json!({ "app_proxy": true, "status": 206, "ended": "upstream_cut", "silent_ms": 60_003.0, "ours": true }),
+        json!({ "app_proxy": true, "status": 206, "ended": "client_gone", "silent_ms": 60_003.0 }),
+        json!({ "app_proxy": true, "status": 206, "ended": "play_over" }),
+        json!({ "app_proxy": true, "status": null, "ended": "upstream_cut" }),
+        json!({ "status": 206, "ended": "upstream_cut", "silent_ms": 60_003.0 }),
+    ];
+    assert_eq!(of("proxy no idle abort", &aborts.map(answer)), trials(2, 3));
 }
 
 #[test]

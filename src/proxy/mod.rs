@@ -81,6 +81,8 @@ pub struct Config {
     /// Requests a second for one method and URL from which on they are a storm: told once, and held to that rate from
     /// then on. [`STORM`] in plays; `None`: whatever comes.
     pub storm: Option<u32>,
+    /// The app's own media proxy, a URL without query: what it and all below it answers is told as such.
+    pub media_proxy: Option<String>,
     /// Where its events go.
     pub log: Option<Log>,
     /// What goes on in the play.
@@ -164,6 +166,7 @@ struct Shared {
     trace: Vec<String>,
     map: BTreeMap<String, To>,
     storms: Option<Storms>,
+    media_proxy: Option<String>,
     copies: Copies,
     log: Option<Log>,
     now: Now,
@@ -267,6 +270,7 @@ impl Shared {
             intercept: config.intercept,
             map: config.map,
             storms: config.storm.map(Storms::new),
+            media_proxy: config.media_proxy,
             copies: Copies::default(),
             log: config.log,
             now: config.now,
@@ -284,6 +288,12 @@ impl Shared {
     /// Whether a host's HTTPS is looked into.
     fn intercepts(&self, host: &str) -> bool {
         self.intercept.as_ref().is_some_and(|i| i.intercepts(host))
+    }
+
+    /// Whether a URL without query is of the app's own media proxy.
+    fn is_media_proxy(&self, url: &str) -> bool {
+        let own = self.media_proxy.as_ref().and_then(|own| url.strip_prefix(own.as_str()));
+        own.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// What serves a host in its place.

@@ -36,6 +36,8 @@ pub(super) struct Told {
     /// Octets of the body sent to the client, and received from the server.
     pub sent: u64,
     pub received: u64,
+    /// When the last of them was sent.
+    last: Option<Instant>,
     /// How long it took to connect, if that was for this request; whether the connection was there before.
     pub connect: Option<Duration>,
     pub reused: bool,
@@ -86,6 +88,7 @@ impl Told {
             response: None,
             sent: 0,
             received: 0,
+            last: None,
             connect: None,
             reused: false,
             cached: false,
@@ -164,6 +167,7 @@ impl Told {
     /// So many octets of the body were sent to the client.
     pub(super) fn sent(&mut self, octets: u64) {
         self.sent += octets;
+        self.last = Some(Instant::now());
         self.live.sent(octets);
     }
 
@@ -223,12 +227,21 @@ impl Told {
             || typed.is_some_and(kind::is_media_type)
     }
 
+    /// How long the server said nothing before it broke off within a response. What the client would not take meanwhile is
+    /// no silence.
+    fn silence(&self) -> Option<Duration> {
+        let response = self.response.as_ref().filter(|_| self.ended == "upstream_cut")?;
+        let all = self.started.elapsed();
+        Some(self.last.map_or(all.saturating_sub(response.after), |last| last.elapsed()))
+    }
+
     fn tell(&mut self) {
         std::mem::take(&mut self.live).end(self.ended);
         let Some(log) = &self.shared.log else { return };
         let asked = &self.asked;
         let url = asked.bare_url();
-        let hash = self.is_media().then(|| url_hash(&url));
+        let app_proxy = self.shared.is_media_proxy(&url);
+        let hash = (app_proxy || self.is_media()).then(|| url_hash(&url));
         let name = if hash.is_some() { "video_proxy_response" } else { "proxy_response" };
         let response = self.response.as_ref();
         let field = |name| response.and_then(|r| r.head.get(name));
@@ -240,6 +253,8 @@ impl Told {
             last_modified: field("last-modified"),
             location: field("location").and_then(|to| bare(&url, to)),
             file_bytes: self.container.as_ref().and_then(|c| c.octets()),
+            app_proxy,
+            silent_ms: self.silence().map(round),
             cut: self.cut,
             unframed: self.unframed,
             ours: !self.faults.is_empty() || self.cached,
@@ -340,6 +355,12 @@ struct Media<'a> {
     /// How long the file says of itself that it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     file_bytes: Option<u64>,
+    /// It is an answer of the app's own media proxy.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    app_proxy: bool,
+    /// How long the server had said nothing when it broke off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silent_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cut: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,8 @@ pub mod standing;
 mod summary;
 pub mod text;
 
+pub(crate) use summary::cell;
+
 /// A report that a run leaves in its folder.
 pub struct Report {
     name: &'static str,

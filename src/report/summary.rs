@@ -61,6 +61,6 @@ fn mark(verdict: Verdict) -> String {
 }
 
 /// Text that cannot end its table cell, open a tag or start a mention.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     text.replace('|', "&#124;").replace('<', "&lt;").replace('@', "&#64;").replace(['\n', '\r'], " ")
 }

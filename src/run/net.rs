@@ -37,6 +37,14 @@ fn authority(base: &str) -> Option<String> {
     Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
 }
 
+/// A URL as the proxy tells it: without query and fragment.
+fn bare(url: &str) -> Option<String> {
+    let mut url = url::Url::parse(url).ok()?;
+    url.set_query(None);
+    url.set_fragment(None);
+    Some(url.into())
+}
+
 /// Starts a listener for the app's own upstream: what an app with `{proxy}` in its `launch` fetches through.
 pub(super) async fn upstream(hosts: &[String], log: &Log, now: &Now) -> Result<Proxy> {
     let reach = Reach { named: hosts.to_vec(), public: true };
@@ -55,6 +63,7 @@ fn config(leg: Leg, reach: Reach, trace: Vec<String>, log: &Log, now: &Now) -> C
         log: Some(log.clone()),
         now: now.clone(),
         storm: Some(STORM),
+        media_proxy: None,
     }
 }
 
@@ -66,6 +75,7 @@ impl Net {
         let mut config = config(Leg::Browser, reach, hosts, &shared.log, &shared.now);
         let app = &shared.plan.app;
         config.map.clone_from(&app.map);
+        config.media_proxy = app.media_proxy.as_ref().and_then(|path| bare(&format!("{}{path}", shared.base)));
         config.intercept = match app.intercept.as_slice() {
             [] => None,
             hosts => Some(Intercept::new(hosts)?),

@@ -26,6 +26,7 @@ pub struct Ledger<'o> {
 /// An objective's.
 struct Account {
     days: Daily,
+    newest: Option<i64>,
     /// What went wrong within each alert's long window and its short one.
     burnt: Vec<[Spent; 2]>,
 }
@@ -35,7 +36,8 @@ const NOTHING: Spent = Spent { bad: 0, of: Exposure::Trials(0) };
 impl<'o> Ledger<'o> {
     /// Begins empty.
     pub fn new(app: &str, environment: &str, objectives: &'o Objectives, calendar: &'o Calendar) -> Self {
-        let account = |_| Account { days: Daily::new(), burnt: vec![[NOTHING; 2]; objectives.alerts.len()] };
+        let account =
+            |_| Account { days: Daily::new(), newest: None, burnt: vec![[NOTHING; 2]; objectives.alerts.len()] };
         let accounts = objectives.all().iter().map(account).collect();
         Self { app: app.to_owned(), environment: environment.to_owned(), objectives, calendar, accounts }
     }
@@ -67,6 +69,7 @@ impl<'o> Ledger<'o> {
             }
             // Of one kind: it fits the target, as all before did.
             let _ = account.days.entry(day).or_insert_with(|| objective.no_samples()).merge(given.clone());
+            account.newest = account.newest.max(Some(started));
             let spent = objective.target.spent(given);
             for (alert, burnt) in self.objectives.alerts.iter().zip(&mut account.burnt) {
                 for (window, burnt) in [alert.long(), alert.short()].into_iter().zip(burnt) {
@@ -120,6 +123,8 @@ pub struct Stands {
     pub window: u16,
     /// The events it waits for: nothing feeds it yet, and it has no sample.
     pub waits_for: Option<&'static str>,
+    /// When the play of its newest sample began, milliseconds since 1970; `None`: it has none.
+    pub newest: Option<i64>,
     /// The share of the window's budget that is left, as far as samples went; below 0: overspent; `None`: it has none.
     pub budget_left: Option<f64>,
     /// How fast its budget burns, alert by alert.
@@ -199,6 +204,7 @@ fn stands(objective: &Objective, account: &Account, alerts: &[Alert], calendar: 
         judged: objective.judge(&samples),
         window: objective.window.0,
         waits_for: unfed,
+        newest: account.newest,
         budget_left: budget.and_then(|b| Some(1.0 - objective.target.spent(&samples).burn(b)?)),
         burns: burns.collect(),
         days: days.iter().map(|day| Some(account.days.get(day)?.value()?.1)).collect(),

@@ -1,6 +1,7 @@
 //! Floor 1, pure. Numbers that hold: exact one-sided Clopper-Pearson bounds for gates, Wilson for display, exact
 //! Poisson (Garwood) bounds for rates, order statistics for percentiles, how many runs a proof still needs; when a
-//! budget burns too fast, when a measure drifts, and whether one lot of values is larger than another.
+//! budget burns too fast, when a measure drifts, whether one lot of values is larger than another, and whether events
+//! spike.
 //!
 //! Every bound is one-sided at [`CONFIDENCE`] unless it says otherwise, and conservative: it covers at least that often.
 
@@ -12,6 +13,7 @@ mod rate;
 mod ratio;
 mod shift;
 mod special;
+pub mod spike;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +25,7 @@ pub use rate::{exposure_needed, rate_bounds};
 pub use ratio::{clean_runs_needed, ratio_lower, ratio_upper, wilson};
 pub use shift::{EXACT, Shift, detectable, holm, shift};
 pub use special::{binomial_cdf, poisson_cdf};
+pub use spike::Counted;
 
 /// Confidence of every one-sided bound.
 pub const CONFIDENCE: f64 = 0.95;

@@ -44,7 +44,7 @@ fn fraction(b0: f64, term: impl Fn(f64) -> (f64, f64)) -> f64 {
 }
 
 /// The regularised incomplete beta function.
-fn beta(a: f64, b: f64, x: f64) -> f64 {
+pub(super) fn beta(a: f64, b: f64, x: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return f64::from(x >= 1.0);
     }
@@ -62,7 +62,7 @@ fn beta(a: f64, b: f64, x: f64) -> f64 {
 }
 
 /// The regularised upper incomplete gamma function.
-fn gamma_upper(a: f64, x: f64) -> f64 {
+pub(super) fn gamma_upper(a: f64, x: f64) -> f64 {
     if x <= 0.0 {
         return 1.0;
     }

@@ -96,6 +96,7 @@ pub fn config(route: Route, log: Option<Log>) -> Config {
         intercept: None,
         trace: Vec::new(),
         storm: None,
+        media_proxy: None,
         log,
         now: Now::default(),
     }

@@ -35,6 +35,12 @@ pub struct Args {
     /// The video proxy answers 413 for a longer upstream body
     #[arg(long, value_name = "BYTES", default_value_t = 500_000_000)]
     pub proxy_limit: u64,
+    /// The video proxy gives up on an upstream that sends nothing for so many milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 120_000)]
+    pub proxy_idle: u64,
+    /// Log as lines of JSON
+    #[arg(long)]
+    pub log_json: bool,
     /// An HTTP proxy that the video proxy fetches through: where a monitor breaks its upstream
     #[arg(long, value_name = "URL")]
     pub fetch_through: Option<String>,

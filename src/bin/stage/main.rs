@@ -31,6 +31,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use clap::Parser;
@@ -58,7 +59,7 @@ pub struct Stage {
     /// The app's own events.
     pub store: telemetry::Store,
     /// Counters of `/metrics`.
-    pub metrics: telemetry::Metrics,
+    pub metrics: Arc<telemetry::Metrics>,
     /// The video proxy.
     pub proxy: proxy::Proxy,
     /// `http://127.0.0.1:PORT` of the second origin.
@@ -72,12 +73,14 @@ async fn main() -> ExitCode {
         print!("{}", defect::listing());
         return ExitCode::SUCCESS;
     }
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "soundcheck_stage=info".into()),
-        )
-        .init();
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "soundcheck_stage=info".into());
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    if args.log_json {
+        log.json().init()
+    } else {
+        log.init()
+    }
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(what) => {
@@ -103,8 +106,13 @@ async fn run(args: Args) -> Result<()> {
         hydra,
         users: users::Users::open()?,
         store: telemetry::Store::default(),
-        metrics: telemetry::Metrics::default(),
-        proxy: proxy::Proxy::new(&second_origin, args.proxy_limit, args.fetch_through.as_deref())?,
+        metrics: Arc::default(),
+        proxy: proxy::Proxy::new(
+            &second_origin,
+            args.proxy_limit,
+            Duration::from_millis(args.proxy_idle),
+            args.fetch_through.as_deref(),
+        )?,
         second: second_origin,
     });
 

@@ -9,10 +9,12 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures_util::TryStreamExt as _;
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
+use crate::telemetry::Metrics;
 use crate::{Result, Stage, telemetry};
 
 /// Marks an answer of the proxy.
@@ -31,8 +33,9 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy to this origin alone, for bodies up to `limit` bytes, which fetches `through` another proxy if told.
-    pub fn new(allowed: &str, limit: u64, through: Option<&str>) -> Result<Self> {
+    /// A proxy to this origin alone, for bodies up to `limit` bytes, which gives up on an upstream silent for `idle`, and
+    /// fetches `through` another proxy if told.
+    pub fn new(allowed: &str, limit: u64, idle: Duration, through: Option<&str>) -> Result<Self> {
         // reqwest asks for a TLS provider even though only plain http is ever fetched. A second install is harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder();
@@ -44,7 +47,7 @@ impl Proxy {
             // A redirect could lead out of the allow-list.
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5))
-            .read_timeout(Duration::from_secs(120))
+            .read_timeout(idle)
             .build()
             .map_err(|e| format!("cannot make an http client: {e}"))?;
         Ok(Self { client, allowed: allowed.to_owned(), limit })
@@ -67,7 +70,7 @@ struct Asked {
 async fn proxy(State(stage): State<Arc<Stage>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
     let started = Instant::now();
     let mut response = match allowed_url(&asked.url, &stage.proxy.allowed) {
-        Some(url) => fetch(&stage.proxy, url, &headers).await,
+        Some(url) => fetch(&stage.proxy, &stage.metrics, url, &headers).await,
         None => (StatusCode::BAD_REQUEST, "URL not allowed\n").into_response(),
     };
     let fetch_ms = started.elapsed().as_millis() as u64;
@@ -78,7 +81,7 @@ async fn proxy(State(stage): State<Arc<Stage>>, Query(asked): Query<Asked>, head
     response
 }
 
-async fn fetch(proxy: &Proxy, url: Url, asked: &HeaderMap) -> Response {
+async fn fetch(proxy: &Proxy, metrics: &Arc<Metrics>, url: Url, asked: &HeaderMap) -> Response {
     let mut request = proxy.client.get(url);
     for name in [header::RANGE, header::IF_RANGE] {
         if let Some(value) = asked.get(&name) {
@@ -111,7 +114,13 @@ async fn fetch(proxy: &Proxy, url: Url, asked: &HeaderMap) -> Response {
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // An error of the upstream's body becomes one of ours, and the server breaks the connection: a body that merely
     // ended would look whole to a client that does not count, and one left open would hang it.
-    (status, headers, Body::from_stream(upstream.bytes_stream())).into_response()
+    let metrics = metrics.clone();
+    let body = upstream.bytes_stream().inspect_err(move |e| {
+        let reason = if e.is_timeout() { telemetry::IDLE_TIMEOUT } else { telemetry::UPSTREAM_CUT };
+        metrics.aborted(reason);
+        tracing::warn!(reason, path = "/api/video-proxy", "video_proxy_abort");
+    });
+    (status, headers, Body::from_stream(body)).into_response()
 }
 
 /// The URL if the proxy may fetch it: a clip of the second origin, written the one plain way. Anything a parser and a
@@ -185,8 +194,8 @@ mod tests {
         }
     }
 
-    /// An upstream that answers every request the same way, by the letter.
-    async fn upstream(answer: &'static str) -> String {
+    /// An upstream that answers every request the same way, by the letter, and then says nothing for so long.
+    async fn upstream(answer: &'static str, silent: Duration) -> String {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -195,16 +204,21 @@ mod tests {
                 let mut request = [0; 4096];
                 let _ = socket.read(&mut request).await;
                 let _ = socket.write_all(answer.as_bytes()).await;
+                tokio::time::sleep(silent).await;
             }
         });
         format!("http://{address}")
     }
 
     async fn answer_to(upstream_answer: &'static str) -> Response {
-        let origin = upstream(upstream_answer).await;
-        let proxy = Proxy::new(&origin, 1000, None).expect("a client");
+        answer_after(upstream_answer, Duration::ZERO, &Arc::default()).await
+    }
+
+    async fn answer_after(upstream_answer: &'static str, silent: Duration, metrics: &Arc<Metrics>) -> Response {
+        let origin = upstream(upstream_answer, silent).await;
+        let proxy = Proxy::new(&origin, 1000, Duration::from_millis(200), None).expect("a client");
         let url = allowed_url(&format!("{origin}/media/x"), &origin).expect("its own origin");
-        fetch(&proxy, url, &HeaderMap::new()).await
+        fetch(&proxy, metrics, url, &HeaderMap::new()).await
     }
 
     #[tokio::test]
@@ -227,5 +241,19 @@ mod tests {
         let response = answer_to("HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 9\r\n\r\nshort").await;
         assert_eq!(response.status(), 200);
         assert!(axum::body::to_bytes(response.into_body(), 100).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_broke_off_is_counted_by_its_reason() {
+        let short = "HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 9\r\n\r\nshort";
+        let metrics = Arc::default();
+        for silent in [Duration::ZERO, Duration::from_secs(60)] {
+            let response = answer_after(short, silent, &metrics).await;
+            assert!(axum::body::to_bytes(response.into_body(), 100).await.is_err());
+        }
+        for reason in [telemetry::IDLE_TIMEOUT, telemetry::UPSTREAM_CUT] {
+            let line = format!("stage_video_proxy_aborts_total{{reason=\"{reason}\"}} 1\n");
+            assert!(metrics.text().contains(&line), "{}", metrics.text());
+        }
     }
 }

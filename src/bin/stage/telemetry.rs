@@ -22,6 +22,11 @@ const KEPT: usize = 10_000;
 /// Events a batch may hold.
 const BATCH: usize = 256;
 
+/// Why the video proxy broke off within a body: the upstream said nothing for too long.
+pub const IDLE_TIMEOUT: &str = "idle_timeout";
+/// Why it did: the upstream broke off.
+pub const UPSTREAM_CUT: &str = "upstream_cut";
+
 /// How much the app tells of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -49,14 +54,31 @@ impl Store {
 }
 
 /// Counters of `/metrics`.
-#[derive(Default)]
 pub struct Metrics {
     requests: Mutex<BTreeMap<u16, u64>>,
     proxied: Mutex<BTreeMap<u16, u64>>,
+    aborted: Mutex<BTreeMap<&'static str, u64>>,
     evals: Mutex<BTreeMap<&'static str, u64>>,
 }
 
+/// What somebody waits for begins at nought: of a counter that is not there yet, nobody sees the first increase.
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            requests: Mutex::default(),
+            proxied: Mutex::new([(StatusCode::PAYLOAD_TOO_LARGE.as_u16(), 0)].into()),
+            aborted: Mutex::new([(IDLE_TIMEOUT, 0), (UPSTREAM_CUT, 0)].into()),
+            evals: Mutex::default(),
+        }
+    }
+}
+
 impl Metrics {
+    /// Counts a body that the video proxy broke off.
+    pub fn aborted(&self, reason: &'static str) {
+        *lock(&self.aborted).entry(reason).or_default() += 1;
+    }
+
     /// Counts an answer of the video proxy.
     pub fn proxied(&self, status: StatusCode) {
         *lock(&self.proxied).entry(status.as_u16()).or_default() += 1;
@@ -71,10 +93,18 @@ impl Metrics {
         *lock(&self.evals).entry(result).or_default() += 1;
     }
 
-    fn text(&self) -> String {
+    /// All of them, in Prometheus' text format.
+    pub fn text(&self) -> String {
         let mut text = String::new();
         family(&mut text, "stage_http_requests_total", "Requests by status.", "status", &lock(&self.requests));
         family(&mut text, "stage_video_proxy_responses_total", "Video proxy answers.", "status", &lock(&self.proxied));
+        family(
+            &mut text,
+            "stage_video_proxy_aborts_total",
+            "Video proxy bodies broken off.",
+            "reason",
+            &lock(&self.aborted),
+        );
         family(&mut text, "stage_preset_evals_total", "Presets evaluated in pages.", "result", &lock(&self.evals));
         text
     }
@@ -201,7 +231,9 @@ mod tests {
         let text = metrics.text();
         assert!(text.contains("stage_video_proxy_responses_total{status=\"206\"} 2\n"), "{text}");
         assert!(text.contains("stage_preset_evals_total{result=\"error\"} 1\n"), "{text}");
-        assert_eq!(text.matches("# TYPE").count(), 3);
+        assert!(text.contains("stage_video_proxy_aborts_total{reason=\"idle_timeout\"} 0\n"), "{text}");
+        assert!(text.contains("stage_video_proxy_responses_total{status=\"413\"} 0\n"), "{text}");
+        assert_eq!(text.matches("# TYPE").count(), 4);
     }
 
     #[test]

@@ -163,6 +163,7 @@ impl Rig {
             intercept: None,
             trace: Vec::new(),
             storm: None,
+            media_proxy: None,
             log: Some(log.clone()),
             now: now.clone(),
         };

@@ -2,6 +2,7 @@
 
 mod coverage;
 mod published;
+mod spike;
 
 use super::*;
 use proptest::prelude::*;

@@ -1,0 +1,58 @@
+//! What a check came to, as its own program wrote it. The form is told by the content, never by the name.
+
+mod check_runs;
+mod junit;
+mod verdict;
+
+use super::evidence::Found;
+use crate::slo::Verdict;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// What a check came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Met: it passed. Breached: it failed. Else it came to no answer.
+    pub verdict: Verdict,
+    /// What was seen.
+    pub what: String,
+    /// When, if it says so: the oldest part counts.
+    pub at: Option<Timestamp>,
+    /// What it says that it is of.
+    pub of: Option<Of>,
+    /// Where it can be seen, if it says so.
+    pub link: Option<String>,
+}
+
+/// What a result says that it is of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Of {
+    /// A version of the app.
+    Version(String),
+    /// A commit.
+    Commit(String),
+}
+
+impl Of {
+    /// As it is shown.
+    pub fn name(&self) -> &str {
+        let (Of::Version(name) | Of::Commit(name)) = self;
+        name
+    }
+}
+
+/// Reads a result: JUnit, GitHub's check runs (those called `name`), or the `verdict.json` of a run of this app. An error
+/// is the reason why it says nothing.
+pub fn outcome(found: &Found, name: &str, app: &str, zone: &TimeZone) -> Result<Outcome, String> {
+    let text = found.text.trim_start_matches('\u{feff}').trim_start();
+    if text.starts_with('<') {
+        return junit::read(text, zone).map_err(|why| format!("{}: {why}", found.link));
+    }
+    let value = found.json()?;
+    let read = match () {
+        () if value.get("check_runs").is_some() => check_runs::read(&value, name, found.goes_on),
+        () if value.get("verdict").is_some() => verdict::read(&value, app),
+        () => Err("JSON that is neither GitHub's check runs nor the verdict.json of a run".to_owned()),
+    };
+    read.map_err(|why| format!("{}: {why}", found.link))
+}
