@@ -61,7 +61,7 @@ pub struct Args {
     /// Before this moment
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     until: Option<i64>,
-    /// Print JSON: `{"runs": [], "first_attempts", "flaky", "flake_rate": [low, high], "retries", "trends": []}`
+    /// Print JSON: `{"runs": [], "first_attempts", "flaky", "flake_rate": [low, high], "retries", "diagnoses", "trends": []}`
     #[arg(long)]
     json: bool,
 }
@@ -126,6 +126,8 @@ fn text(overview: &Overview) -> String {
                 0 => String::new(),
                 n => format!(", {}", many(n, "retry", "retries")),
             };
+            let more = |n: u64, what: &str| if n > 0 { format!(", {n} {what}") } else { String::new() };
+            let (again, borne) = (more(listed.diagnoses, "to diagnose"), more(listed.quarantined, "quarantined"));
             let flaky = if listed.flaky > 0 { format!(", {} flaky", listed.flaky) } else { String::new() };
             let cut = if run.complete { "" } else { ", cut short" };
             [
@@ -133,7 +135,11 @@ fn text(overview: &Overview) -> String {
                 run.plan.clone(),
                 format!("{} {}", run.app, run.app_version).trim().to_owned(),
                 run.verdict.clone(),
-                format!("{} of {} passed{retries}{flaky}{cut}", listed.passed, many(listed.plays, "play", "plays")),
+                format!(
+                    "{} of {} passed{retries}{again}{flaky}{borne}{cut}",
+                    listed.passed,
+                    many(listed.plays, "play", "plays")
+                ),
                 run.run_id.clone(),
             ]
         })

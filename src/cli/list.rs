@@ -90,8 +90,11 @@ fn rows(table: &str) -> Vec<(String, String)> {
         "classes" => of(CLASSES),
         "violations" => RULES.iter().map(|r| (r.name().to_owned(), format!("{} ({})", r.about(), r.source))).collect(),
         "reports" => of(REPORTS),
-        // The objectives lie beside the plans, and are none.
-        "plans" => names("ci").into_iter().filter(|n| n != "slo").map(|n| (n.clone(), question("ci", &n))).collect(),
+        // What lies beside the plans and is none.
+        "plans" => {
+            let plans = names("ci").into_iter().filter(|n| n != "slo" && n != "quarantine");
+            plans.map(|n| (n.clone(), question("ci", &n))).collect()
+        }
         "journeys" => shipped("journeys"),
         "apps" => shipped("journeys/apps"),
         _ => shipped("proxies"),

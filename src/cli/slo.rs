@@ -1,10 +1,12 @@
 //! `soundcheck slo`.
 
 use super::history::{At, many, moment_in};
-use super::{Done, print};
+use super::{Done, block_on, print};
 use jiff::{Timestamp, Unit};
-use soundcheck::error::{Error, Operator};
+use soundcheck::error::{Error, Operator, Result};
 use soundcheck::history::{Asked, History, sparkline};
+use soundcheck::run::breach::{Tell, of_standing};
+use soundcheck::secret::Secrets;
 use soundcheck::slo::{
     Calendar, Mark, Objectives, STREAK, Standing, Stands, Streak, Verdict, openslo, prometheus, zone,
 };
@@ -43,12 +45,16 @@ pub struct Args {
     /// Not enough data is no answer: exit code 1 unless all is met
     #[arg(long)]
     prove: bool,
+    /// Tell of each app that is breached: POST JSON to this URL, or hand it to this command's stdin; env:NAME for one that is
+    /// secret
+    #[arg(long, value_name = "URL|CMD")]
+    on_breach: Option<String>,
     /// Print JSON: a list of `{"app", "environment", "until", "time_zone", "objectives": [], "streak": {"met", "over",
     /// "days": [], "pillars": [], "waiting": []}}`
     #[arg(long)]
     json: bool,
     /// Print them for another program: OpenSLO documents, or Prometheus recording and alerting rules
-    #[arg(long, conflicts_with_all = ["json", "prove", "until", "app", "environment", "version"])]
+    #[arg(long, conflicts_with_all = ["json", "prove", "until", "app", "environment", "version", "on_breach"])]
     export: Option<Format>,
 }
 
@@ -67,6 +73,8 @@ pub fn main(args: Args) -> Done {
         });
         return Ok(0);
     }
+    let secrets = Secrets::default();
+    let on_breach = args.on_breach.map(|to| Tell::new(&to, None, &secrets)).transpose()?;
     let zone = args.time_zone.as_deref().map_or_else(|| Ok(objectives.time_zone.clone()), zone)?;
     let until = match args.until.as_deref().map(|text| moment_in(text, &zone)) {
         None => Timestamp::now().round(Unit::Second).operator("reading the clock")?,
@@ -84,7 +92,25 @@ pub fn main(args: Args) -> Done {
         let texts: Vec<String> = standings.iter().map(text).collect();
         print(&texts.join("\n"));
     }
+    if let Some(on_breach) = on_breach {
+        tell(&on_breach, &standings, &secrets)?;
+    }
     Ok(u8::from(!standings.iter().all(|standing| standing.satisfies(args.prove))))
+}
+
+/// Whether somebody could be told changes no answer.
+fn tell(tell: &Tell, standings: &[Standing], secrets: &Secrets) -> Result<()> {
+    let breached = standings.iter().filter(|standing| standing.verdict() == Verdict::Breached);
+    let told = async {
+        for standing in breached {
+            if let Err(why) = tell.tell(&of_standing(standing)).await {
+                let said = format!("note: the breach could not be told to {}: {why}", tell.name());
+                eprintln!("{}", secrets.hide(&said));
+            }
+        }
+        Ok(0)
+    };
+    block_on(told).map(drop)
 }
 
 fn text(standing: &Standing) -> String {
@@ -138,6 +164,7 @@ fn told(stands: &Stands) -> Vec<String> {
         Some(left) => said[0] += &format!("; budget left {:.0} %", (left * 100.0).floor()),
         None => {}
     }
+    said.extend(stands.left_out.iter().cloned());
     if let Some(needs) = &judged.needs {
         said.push(format!("a proof needs {needs}"));
     }
