@@ -60,7 +60,7 @@ pub struct Args {
     /// Play what failed so many times more, only to say whether it repeats: no sample, and no part of the verdict
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     diagnose: u32,
-    /// When breached, never on broken alone: POST JSON to this URL (Slack takes it), or hand it to this command's stdin;
+    /// When breached, never on broken alone: POST JSON to this URL (its `text` is for a chat), or hand it to this command's stdin;
     /// env:NAME for one that is secret
     #[arg(long, value_name = "URL|CMD")]
     on_breach: Option<String>,

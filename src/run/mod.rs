@@ -9,6 +9,7 @@ mod net;
 mod open;
 mod play;
 mod shot;
+mod turn;
 mod watch;
 
 use crate::browser::Kind;
@@ -17,9 +18,7 @@ use crate::browser::leash::{self, Leash};
 use crate::browser::sound::PulseAudio;
 use crate::error::{Error, Operator, Result};
 use crate::event::{Ids, Log, Now, Origin, random_hex};
-use crate::journey::Journey;
-use crate::plan::{Plan, Repeat};
-use crate::profile::Profile;
+use crate::plan::Plan;
 use crate::proxy::Proxy;
 use crate::quarantine::{Entry, today};
 use crate::record::{Ending, Record};
@@ -32,6 +31,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use turn::{Turn, turns};
 
 pub use launch::Launched;
 
@@ -94,17 +94,6 @@ struct Shared<'a> {
     upstream: Option<Proxy>,
 }
 
-/// One play to do.
-struct Turn<'a> {
-    journey: &'a Journey,
-    kind: Kind,
-    profile: &'a Profile,
-    number: u32,
-    attempt: u32,
-    /// It only says whether the failure of an earlier attempt repeats.
-    diagnoses: bool,
-}
-
 /// Plays a plan. The record is on disk when this returns, also after an error of the environment.
 pub async fn run(plan: &Plan, settings: &Settings, secrets: &Secrets, progress: &dyn Progress) -> Result<Record> {
     let shots = settings.out.join("screenshots");
@@ -121,6 +110,7 @@ pub async fn run(plan: &Plan, settings: &Settings, secrets: &Secrets, progress: 
     let log = Log::open(&events, &random_hex::<8>(), secrets)?;
     let today = today();
     log.write("run_start", Origin::Monitor, log.now_ms(), &Ids::default(), about(plan, settings, today));
+    plan.quarantine.on(today).entries.iter().filter_map(Entry::expired).for_each(|over| progress.note(&over));
 
     let leash = Leash::start(&settings.exe, "run").await?;
     let done = everything(plan, settings, progress, (&log, today), &leash).await;
@@ -291,24 +281,6 @@ async fn everything(
     Ok(())
 }
 
-/// Every play of the plan, in rounds: a round plays in every browser, under every profile, each journey whose turn it is.
-fn turns(plan: &Plan) -> Vec<Turn<'_>> {
-    let times = |journey: &Journey| plan.repeat.of(&journey.name);
-    let rounds = plan.journeys.iter().map(times).max().unwrap_or(0);
-    let mut turns = Vec::new();
-    for round in 1..=rounds {
-        for kind in &plan.browsers {
-            for profile in &plan.profiles {
-                for journey in &plan.journeys {
-                    let Some(number) = Repeat::nth(times(journey), round, rounds) else { continue };
-                    turns.push(Turn { journey, kind: *kind, profile, number, attempt: 1, diagnoses: false });
-                }
-            }
-        }
-    }
-    turns
-}
-
 /// Plays it, and again while it is broken. The attempt that failed, if that is how it ended.
 async fn play_with_retries(shared: &Shared<'_>, turn: &Turn<'_>, of: (usize, usize)) -> Result<Option<u32>> {
     let mut lost_before = None;
@@ -349,34 +321,5 @@ impl Shared<'_> {
     fn borne(&self, turn: &Turn<'_>) -> Option<&Entry> {
         let plan = self.plan;
         plan.quarantine.bears(&plan.app.name, &turn.journey.name, turn.kind, &turn.profile.name, self.today)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::Overrides;
-
-    #[test]
-    fn plays_are_spread_over_the_rounds_in_one_browser_as_in_both() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/proof.toml");
-        for browsers in [vec![Kind::Firefox], Kind::ALL.to_vec()] {
-            let overrides = Overrides { browsers: browsers.clone(), ..Overrides::default() };
-            let plan = Plan::read(&path, &overrides, &Secrets::default()).expect("it ships");
-            let turns = turns(&plan);
-            assert_eq!(turns.len(), 156 * browsers.len());
-            for kind in browsers {
-                let of = |journey: &str| -> Vec<u32> {
-                    let own = turns.iter().filter(|turn| turn.kind == kind && turn.journey.name == journey);
-                    own.map(|turn| turn.number).collect()
-                };
-                assert_eq!(of("preset-churn"), (1..=6).collect::<Vec<_>>());
-                assert_eq!(of("video"), (1..=150).collect::<Vec<_>>());
-            }
-            // The first and the last quarter have as many of each, but for one.
-            let churns = |part: &[Turn]| part.iter().filter(|turn| turn.journey.name == "preset-churn").count();
-            let quarter = turns.len() / 4;
-            assert!(churns(&turns[..quarter]).abs_diff(churns(&turns[turns.len() - quarter..])) <= 2);
-        }
     }
 }
