@@ -1,15 +1,19 @@
 //! Floor 3. A plan: which journeys to play in which browsers under which profiles, how often, and what must hold.
 
+mod repeat;
+
 use crate::app::App;
 use crate::browser::Kind;
 use crate::browser::sound::Sound;
 use crate::error::{Error, Result};
 use crate::journey::Journey;
 use crate::profile::Profile;
+use crate::quarantine::{Known, Quarantine};
 use crate::secret::Secrets;
 use crate::slo::{Objective, Objectives};
 use crate::source::{Problem, Source, names};
 use crate::table::did_you_mean;
+pub use repeat::Repeat;
 use serde::Deserialize;
 use std::path::Path;
 use toml::Spanned;
@@ -53,8 +57,10 @@ pub struct Plan {
     pub objectives: Vec<Objective>,
     /// How sure it must be.
     pub judge: Judge,
-    /// Plays of each journey, browser and profile.
-    pub repeat: u32,
+    /// Plays of each journey, in each browser and under each profile.
+    pub repeat: Repeat,
+    /// Failures that are known.
+    pub quarantine: Quarantine,
     /// What the microphone hears.
     pub sound: Sound,
 }
@@ -72,7 +78,8 @@ struct File {
     #[serde(default)]
     objectives: Vec<Spanned<String>>,
     judge: Judge,
-    repeat: Option<Spanned<i64>>,
+    repeat: Option<Spanned<repeat::File>>,
+    quarantine: Option<Spanned<String>>,
     #[serde(default)]
     sound: Sound,
 }
@@ -125,12 +132,14 @@ impl Plan {
         let profiles: Vec<_> = profiles.iter().map(|p| open(p, "proxies", "profile")).collect();
         let slo =
             file.slo.as_ref().map_or_else(|| source.beside("slo", "ci").map_err(|_| ()), |s| open(s, "ci", "slo"));
-        let repeat = file.repeat.map_or(1, |n| {
-            if !(1..=1_000_000).contains(n.get_ref()) {
-                problems.push(Problem::at(n.span(), "`repeat` is out of bounds", "write 1 to 1000000"));
-            }
-            *n.get_ref() as u32
-        });
+        // Where none lies beside the plan, the one that ships, which is empty.
+        let quarantine = match &file.quarantine {
+            Some(said) => open(said, "ci", "quarantine"),
+            None => Ok(source.beside("quarantine.toml", "ci")?),
+        };
+        let planned: Vec<&str> =
+            file.journeys.get_ref().iter().filter_map(|j| Path::new(j.get_ref()).file_stem()?.to_str()).collect();
+        let repeat = repeat::File::check(file.repeat, &planned, &mut problems);
         if file.journeys.get_ref().is_empty() {
             let help = format!("name one or more; these ship: {}", names("journeys").join(", "));
             problems.push(Problem::at(file.journeys.span(), "nothing to play", help));
@@ -138,7 +147,7 @@ impl Plan {
         if file.browsers.get_ref().is_empty() {
             problems.push(Problem::at(file.browsers.span(), "nowhere to play", "name chromium, firefox, or both"));
         }
-        let (Ok(app), Ok(slo)) = (app, slo) else { return Err(source.error(&problems)) };
+        let (Ok(app), Ok(slo), Ok(quarantine)) = (app, slo, quarantine) else { return Err(source.error(&problems)) };
         if !problems.is_empty() {
             return Err(source.error(&problems));
         }
@@ -155,7 +164,6 @@ impl Plan {
             read.push(known_words(&journey, &app)?);
         }
         // The plan's own too, where the command line plays others: a profile may name them all the same.
-        let planned = file.journeys.get_ref().iter().filter_map(|j| Path::new(j.get_ref()).file_stem()?.to_str());
         let own: Vec<&str> = read.iter().map(|j| j.name.as_str()).chain(planned).collect();
         let mut under = Vec::new();
         for profile in profiles.into_iter().flatten() {
@@ -163,6 +171,9 @@ impl Plan {
             read.seed = overrides.seed.unwrap_or(read.seed);
             under.push(read);
         }
+        let profiles: Vec<&str> = under.iter().map(|p| p.name.as_str()).collect();
+        let known = Known { journeys: &own, profiles: &profiles, app: Some(&app.name) };
+        let quarantine = Quarantine::read(&quarantine, &known)?;
         Ok(Self {
             name: source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             question: file.question,
@@ -175,7 +186,8 @@ impl Plan {
             profiles: under,
             objectives,
             judge: file.judge,
-            repeat: overrides.repeat.unwrap_or(repeat),
+            repeat: overrides.repeat.map_or(repeat, Repeat::every),
+            quarantine,
             sound: file.sound,
         })
     }

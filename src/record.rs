@@ -1,18 +1,23 @@
 //! Floor 3, pure. A record: one run's events folded into what reports show. Reading the same events again gives the
 //! same record, so a run can be judged again without a browser.
 
+mod again;
 mod stall;
+mod told;
+mod verdict;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Origin};
 use crate::media::class::{Class, Evidence};
 use crate::media::{Story, Violation};
-use crate::slo::{Judged, Judging, Objective, Verdict};
-use crate::table::Row as _;
+use crate::quarantine::Entry;
+use crate::slo::{Judged, Judging, Objective};
+pub use again::Repeats;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 pub use stall::{Cause, Stall};
 use std::collections::{BTreeMap, BTreeSet};
+pub use told::Told;
 
 /// A run, folded.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -33,6 +38,8 @@ pub struct Record {
     pub dropped: u64,
     /// It ended by itself.
     pub complete: bool,
+    /// Whether its breach was told to whom `--on-breach` names.
+    pub told: Option<Told>,
 }
 
 /// How a play ended.
@@ -90,8 +97,17 @@ pub struct Play {
     pub faults: Vec<Map<String, Value>>,
     /// 1 for the first play of this kind, and so on.
     pub number: u64,
-    /// 1, and more where the attempt before was broken.
+    /// 1, and more where the attempt before was broken, or this one diagnoses it.
     pub attempt: u64,
+    /// It only says whether the failure of an earlier attempt repeats: no sample, and no part of the verdict.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub diagnoses: bool,
+    /// Where it failed and was diagnosed: what that came to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<Repeats>,
+    /// Its failure is known, and borne until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Entry>,
     /// How it ended.
     pub ending: Ending,
     /// Why not well.
@@ -162,23 +178,36 @@ impl Record {
             record.feed(&event);
         }
         record.lost_again();
+        record.diagnosed();
         if record.run_id.is_empty() {
             return Err(Error::author("the record holds no event").remedy("give the folder of a run"));
         }
-        // A broken attempt is no sample, nor is one cut short, nor what the app did under faults of our making: whatever
-        // they saw is left out of every measure.
-        let no_sample = |p: &&Play| p.faulted || matches!(p.ending, Ending::Broken | Ending::Unfinished);
-        let broken: BTreeSet<&str> = record.plays.iter().filter(no_sample).map(|p| p.session_id.as_str()).collect();
-        let mut judging: Vec<Judging> = objectives.unwrap_or(&recorded).iter().filter_map(Judging::new).collect();
+        // A broken attempt is no sample, nor is one cut short, nor what the app did under faults of our making, nor one
+        // that diagnoses another: whatever they saw is left out of every measure.
+        let no_sample = |p: &&Play| p.faulted || p.diagnoses || matches!(p.ending, Ending::Broken | Ending::Unfinished);
+        let sessions = |of: &dyn Fn(&&Play) -> bool| -> BTreeSet<&str> {
+            record.plays.iter().filter(of).map(|p| p.session_id.as_str()).collect()
+        };
+        let (broken, borne) = (sessions(&no_sample), sessions(&|p| record.bears(p)));
+        let judging = || objectives.unwrap_or(&recorded).iter().filter_map(Judging::new).collect::<Vec<_>>();
+        // With every sample, and without those of the failures that are borne.
+        let (mut judging, mut without) = (judging(), if borne.is_empty() { Vec::new() } else { judging() });
         let mut events: Vec<Event> = events()?.collect::<Result<_>>()?;
         events.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms).then(a.seq.cmp(&b.seq)));
         for event in &events {
             let session = event.ids.session_id.as_deref();
             if session.is_some_and(|s| !broken.contains(s)) {
                 judging.iter_mut().for_each(|j| j.feed(event));
+                if session.is_some_and(|s| !borne.contains(s)) {
+                    without.iter_mut().for_each(|j| j.feed(event));
+                }
             }
         }
-        record.objectives = judging.iter().map(Judging::judge).collect();
+        let mut judged: Vec<Judged> = judging.iter().map(Judging::judge).collect();
+        for (judged, without) in judged.iter_mut().zip(&without) {
+            judged.bear(without.judge().verdict);
+        }
+        record.objectives = judged;
         if !record.plays.is_empty() && record.plays.iter().all(|p| p.faulted) {
             // Nothing of this run could be a sample of them: what the profiles say must hold is the whole answer.
             record.objectives.clear();
@@ -187,7 +216,10 @@ impl Record {
     }
 
     fn feed(&mut self, event: &Event) {
-        self.ms = self.ms.max(event.t_ms);
+        // What is told when all is played makes the run no longer.
+        if !self.complete {
+            self.ms = self.ms.max(event.t_ms);
+        }
         match event.event.as_str() {
             "run_start" => {
                 self.run_id.clone_from(&event.ids.run_id);
@@ -201,6 +233,7 @@ impl Record {
                 self.complete = true;
                 self.dropped = event.number("dropped").unwrap_or(0.0) as u64;
             }
+            "breach_told" => self.told = Some(Told::of(event)),
             "journey_start" => self.plays.push(Play {
                 session_id: event.ids.session_id.clone().unwrap_or_default(),
                 journey: event.ids.journey.clone().unwrap_or_default(),
@@ -209,6 +242,8 @@ impl Record {
                 faulted: event.flag("faulted"),
                 number: event.number("number").unwrap_or(1.0) as u64,
                 attempt: event.number("attempt").unwrap_or(1.0) as u64,
+                diagnoses: event.flag("diagnoses"),
+                quarantine: event.fields.get("quarantine").and_then(|q| serde_json::from_value(q.clone()).ok()),
                 ..Play::default()
             }),
             _ => {
@@ -235,69 +270,6 @@ impl Record {
             }
         }
     }
-
-    /// The plays that are no attempt replaced by a later one.
-    pub fn final_plays(&self) -> impl Iterator<Item = &Play> {
-        self.plays.iter().filter(|p| !self.plays.iter().any(|q| q.same(p) && q.attempt > p.attempt))
-    }
-
-    /// The objectives that decide: not those only aimed at.
-    fn demanded(&self) -> impl Iterator<Item = &Judged> {
-        self.objectives.iter().filter(|o| !o.goal)
-    }
-
-    /// The whole run's answer. Breached outranks broken; without any sample there is not enough data.
-    pub fn verdict(&self) -> Verdict {
-        let failed = self.plays.iter().any(|p| p.ending == Ending::Failed);
-        let broken = self.final_plays().any(|p| matches!(p.ending, Ending::Broken | Ending::Unfinished));
-        if failed || self.demanded().any(|o| o.verdict == Verdict::Breached) {
-            Verdict::Breached
-        } else if broken || self.dropped > 0 || !self.complete {
-            Verdict::Broken
-        } else if self.plays.is_empty()
-            || self.plays.iter().any(|p| p.ending == Ending::Undecided)
-            // Nothing was to be judged: no objective, and no profile that says what must hold.
-            || self.objectives.is_empty() && !self.plays.iter().any(|p| p.faulted)
-            || self.plays.iter().any(|p| !p.faulted)
-                && self.demanded().any(|o| o.verdict == Verdict::NotEnoughData)
-        {
-            Verdict::NotEnoughData
-        } else {
-            Verdict::Met
-        }
-    }
-
-    /// The exit code the verdict means under the run's judge: 0 satisfied, 1 not, 3 broken.
-    pub fn exit_code(&self) -> u8 {
-        let proves = self.about.get("judge").and_then(Value::as_str) == Some("prove");
-        let no_sample = !self.plays.iter().any(|p| p.ending == Ending::Passed);
-        match self.verdict() {
-            Verdict::Met => 0,
-            Verdict::NotEnoughData => u8::from(proves || no_sample),
-            Verdict::Breached => 1,
-            Verdict::Broken => 3,
-        }
-    }
-
-    /// The play that the run's answer comes from, where it is no good one.
-    pub fn first_failed(&self) -> Option<&Play> {
-        let of = |ending| self.plays.iter().find(|p| p.ending == ending);
-        of(Ending::Failed).or_else(|| of(Ending::Broken)).or_else(|| of(Ending::Undecided))
-    }
-
-    /// The first failure in words, with where it happened.
-    pub fn first_cause(&self) -> Option<String> {
-        let play = self.first_failed()?;
-        let reason = play.reason.as_deref().unwrap_or("no reason recorded");
-        let who = format!("{} in {}", play.journey, play.browser);
-        let class = play.class.as_ref().map_or(String::new(), |class| format!(" (class: {})", class.name()));
-        let Some(step) = play.steps.iter().find(|s| !s.ok).map(|s| s.name.as_str()) else {
-            return Some(format!("{who}: {reason}{class}"));
-        };
-        // A failed step's reason begins with its name, also within what a profile wanted of it: once is enough.
-        let bare = format!(": {reason}").replacen(&format!(": {step}: "), ": ", 1);
-        Some(format!("{who}, step \"{step}\"{bare}{class}"))
-    }
 }
 
 fn objectives_of(event: &Event) -> Result<Vec<Objective>> {
@@ -317,7 +289,7 @@ fn objectives_of(event: &Event) -> Result<Vec<Objective>> {
 
 impl Play {
     /// Whether both are attempts at the same play.
-    fn same(&self, other: &Play) -> bool {
+    pub(crate) fn same(&self, other: &Play) -> bool {
         (&self.journey, &self.browser, &self.profile, self.number)
             == (&other.journey, &other.browser, &other.profile, other.number)
     }
@@ -385,38 +357,11 @@ impl Play {
 
     /// One line that names it.
     pub fn title(&self) -> String {
-        let retry = if self.attempt > 1 { format!(", attempt {}", self.attempt) } else { String::new() };
-        format!("{} in {} on {} #{}{retry}", self.journey, self.browser, self.profile, self.number)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_cause_names_its_step_once() {
-        let cause = |reason: &str, steps: &[&str]| {
-            let step = |name: &&str| Step { name: (*name).to_owned(), ..Step::default() };
-            let play = Play {
-                journey: "presets".to_owned(),
-                browser: "firefox".to_owned(),
-                ending: Ending::Failed,
-                reason: Some(reason.to_owned()),
-                steps: steps.iter().map(step).collect(),
-                ..Play::default()
-            };
-            Record { plays: vec![play], ..Record::default() }.first_cause().expect("a cause")
+        let retry = match self.attempt {
+            1 => String::new(),
+            n if self.diagnoses => format!(", attempt {n}, to diagnose"),
+            n => format!(", attempt {n}"),
         };
-        let step = "presets in firefox, step \"next preset 3\": ";
-        let wanted = "it must play under this profile, and failed: ";
-        for (reason, said) in [
-            ("next preset 3: no picture".to_owned(), "no picture".to_owned()),
-            (format!("{wanted}next preset 3: no picture"), format!("{wanted}no picture")),
-            ("no picture after next preset 3: black".to_owned(), "no picture after next preset 3: black".to_owned()),
-        ] {
-            assert_eq!(cause(&reason, &["next preset 3"]), format!("{step}{said}"));
-        }
-        assert_eq!(cause("late", &[]), "presets in firefox: late");
+        format!("{} in {} on {} #{}{retry}", self.journey, self.browser, self.profile, self.number)
     }
 }

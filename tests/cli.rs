@@ -81,7 +81,7 @@ fn check_answers_in_json() {
 fn an_unknown_plan_is_refused_with_the_names_there_are() {
     let said = complaint(&soundcheck(&["run", "smok"]));
     assert!(said.contains("smok: no such file"), "{said}");
-    assert!(said.contains("nightly, release, slo, smoke"), "{said}");
+    assert!(said.contains("nightly, proof, proof-watch, "), "{said}");
 }
 
 #[test]
@@ -108,6 +108,10 @@ fn an_unknown_journey_on_the_command_line_is_refused_with_the_near_name() {
 fn arguments_out_of_bounds_are_refused() {
     for args in [
         &["run", "smoke", "--repeat", "0"][..],
+        &["run", "smoke", "--diagnose", "-1"],
+        &["run", "smoke", "--on-breach", "http://"],
+        &["run", "smoke", "--on-breach", "env:SOUNDCHECK_TEST_UNSET"],
+        &["run", "smoke", "--report-url", "https://ci.example/1"],
         &["run", "smoke", "--browser", "safari"],
         &["run", "smoke", "--seed", "-1"],
         &["run", "smoke", "--seed", "one"],

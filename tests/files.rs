@@ -251,7 +251,15 @@ fn shown(name: &str) -> String {
 #[test]
 fn the_files_that_the_readme_shows_are_good_as_pasted() {
     let dir = tempfile::tempdir().expect("a folder");
-    let names = ["app.toml", "smoke.toml", "flaky.toml", "video-slo.toml", "release.toml", "attestations.toml"];
+    let names = [
+        "app.toml",
+        "smoke.toml",
+        "flaky.toml",
+        "video-slo.toml",
+        "release.toml",
+        "attestations.toml",
+        "quarantine.toml",
+    ];
     for name in names {
         std::fs::write(dir.path().join(name), shown(name)).expect("written");
     }
@@ -282,6 +290,52 @@ fn what_the_readmes_app_file_has_commented_out_is_good_too() {
         .output()
         .expect("soundcheck starts");
     assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn a_plan_says_how_often_each_journey_is_played_and_the_command_line_says_it_of_all() {
+    let times = |plan: &str, overrides: &Overrides| -> Vec<u32> {
+        let plan = Plan::read(&root().join(plan), overrides, &Secrets::default()).unwrap_or_else(|e| panic!("{e}"));
+        plan.journeys.iter().map(|j| plan.repeat.of(&j.name)).collect()
+    };
+    let none = Overrides::default();
+    assert_eq!(times("ci/smoke.toml", &none), [1, 1, 1]);
+    // 600 switches, 150 inits, 30 minutes watched.
+    assert_eq!(times("ci/proof.toml", &none), [6, 150]);
+    assert_eq!(times("ci/proof-watch.toml", &none), [6]);
+    assert_eq!(times("tests/files/ok/repeat.toml", &none), [1, 3]);
+    let firefox = Overrides { browsers: vec![soundcheck::browser::Kind::Firefox], ..Overrides::default() };
+    assert_eq!(times("ci/proof.toml", &firefox), [6, 150]);
+    let overrides = Overrides { repeat: Some(2), ..Overrides::default() };
+    assert_eq!(times("ci/proof.toml", &overrides), [2, 2]);
+    // A line of the table may be of a journey that the command line leaves out.
+    let overrides = Overrides { journeys: vec!["video".to_owned(), "watch".to_owned()], ..Overrides::default() };
+    assert_eq!(times("ci/proof.toml", &overrides), [150, 1]);
+}
+
+#[test]
+fn a_plan_has_the_quarantine_beside_it_or_the_one_it_names() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("written");
+    let entry = "question = \"?\"\n[[quarantine]]\njourney = \"video\"\nreason = \"late\"\nowner = \"ann\"\n\
+                 link = \"https://issues.example/42\"\nsince = \"2026-11-24\"\nuntil = \"2026-12-24\"\n";
+    let plan = "question = \"?\"\napp = \"stage\"\njourneys = [\"own/mine\", \"video\"]\nbrowsers = [\"firefox\"]\njudge = \"refute\"\n";
+    std::fs::create_dir(dir.path().join("own")).expect("made");
+    write("own/mine.toml", &std::fs::read_to_string(root().join("journeys/player.toml")).expect("it ships"));
+    write("p.toml", plan);
+    let entries = || {
+        let read = Plan::read(&dir.path().join("p.toml"), &Overrides::default(), &Secrets::default());
+        read.map(|plan| plan.quarantine.entries.into_iter().map(|e| e.journey).collect::<Vec<_>>())
+    };
+    assert_eq!(entries().expect("none"), Vec::<String>::new());
+    write("quarantine.toml", entry);
+    assert_eq!(entries().expect("beside it"), ["video"]);
+    // A journey that the plan names by its path is called by its stem.
+    write("known.toml", &entry.replace("video", "mine"));
+    write("p.toml", &format!("{plan}quarantine = \"known\"\n"));
+    assert_eq!(entries().expect("named"), ["mine"]);
+    write("known.toml", &entry.replace("video", "gone"));
+    assert!(entries().is_err_and(|e| e.to_string().contains("no journey `gone`")));
 }
 
 #[test]

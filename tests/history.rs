@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use program::{said, soundcheck};
 use serde_json::Value;
-use soundcheck::history::{Added, Address, Asked, Filter, History, Play, Run, Sampled};
+use soundcheck::history::{Added, Address, Asked, Filter, History, Overview, Play, Run, Sampled};
 use soundcheck::measure::Samples;
 use soundcheck::record::Ending;
 use soundcheck::signal::{Abort, Reading, Span};
@@ -112,6 +112,59 @@ fn a_broken_attempt_is_kept_and_does_not_count() {
     assert_eq!(of, wanted);
     let (measure, given) = &samples[0].samples[0];
     assert_eq!((samples[0].play, measure.as_str(), given.len()), (2, "preset load", 2));
+}
+
+#[test]
+fn what_diagnoses_is_kept_is_no_sample_and_makes_a_failure_flaky() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cluster = Cluster::start();
+    for url in [file(dir.path()), cluster.url()] {
+        let mut history = open(&url);
+        for (name, id, day) in [
+            // Nothing else of its version passed: only a diagnosis that passes makes a failure flaky.
+            ("intermittent", "d1", "2026-01-02"),
+            ("it-repeats", "d2", "2026-01-03"),
+            ("quarantined", "d3", "2026-01-04"),
+        ] {
+            let run = Run::read(&record(dir.path(), name, id, day)).expect("reads");
+            assert_eq!(history.add(&run).expect("kept"), Added::New);
+        }
+        let told: Vec<_> = plays(&mut history, &Filter::default())
+            .into_iter()
+            .map(|(_, p)| (p.attempt, p.counts, p.diagnoses))
+            .collect();
+        let (first, again) = ((1, true, false), |n| (n, false, true));
+        assert_eq!(told, [first, again(2), again(3), first, first, again(2), again(3), first, first, again(2)]);
+        // Two switches a play; of what is quarantined too.
+        let all = samples(&mut history, &["preset load"], &Filter { faulted: true, ..Filter::default() });
+        assert_eq!(all.iter().map(|s| s.samples[0].1.len()).sum::<u64>(), 5 * 2);
+        let overview = Overview::of(&mut history, &Filter::default()).expect("an overview");
+        assert_eq!((overview.first_attempts, overview.retries, overview.diagnoses), (5, 0, 5));
+        let of = |id: &str| overview.runs.iter().find(|l| l.run.run_id == id).expect("listed");
+        assert_eq!(["d1", "d2", "d3"].map(|id| of(id).flaky), [1, 0, 1]);
+        assert_eq!((of("d1").plays, of("d1").passed, of("d3").quarantined), (2, 1, 1));
+        let shown = said(&soundcheck(&url, &["history", "--since", "2026-01-01"]));
+        assert!(shown.contains("1 of 2 plays passed, 2 to diagnose, 1 flaky  "), "{shown}");
+        assert!(shown.contains("1 of 2 plays passed, 1 to diagnose, 1 flaky, 1 quarantined  "), "{shown}");
+    }
+}
+
+#[test]
+fn a_history_of_an_older_soundcheck_takes_the_steps_that_it_lacks() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let old = rusqlite::Connection::open(dir.path().join("old.db")).expect("opens");
+    old.execute_batch(include_str!("../src/history/schema/1.sql")).expect("made");
+    old.execute_batch(
+        "INSERT INTO runs VALUES ('r', 1, 2.0, 'stage', '', 'stage', '1', 'smoke', 'refute', 'met', '', '', '', TRUE, 1);
+         INSERT INTO plays VALUES ('r', 1, 's', 'video', 'firefox', '', 'clean', FALSE, '', 1, 1, 'passed', '', '', 1, 1.0, \
+         FALSE, TRUE);",
+    )
+    .expect("kept");
+    old.pragma_update(None, "user_version", 1).expect("set");
+    drop(old);
+    let mut history = open(&dir.path().join("old.db").display().to_string());
+    let all = plays(&mut history, &Filter::default());
+    assert_eq!((all.len(), all[0].1.counts, all[0].1.diagnoses, all[0].1.quarantined), (1, true, false, false));
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn judged(name: &str) -> (tempfile::TempDir, Output) {
 const REPORTS: [&str; 4] = ["verdict.json", "junit.xml", "summary.md", "report.html"];
 
 /// Exit code by record: what each is there to show.
-const RECORDS: [(&str, i32); 15] = [
+const RECORDS: [(&str, i32); 22] = [
     ("all-passed-refute", 0),
     ("all-passed-prove", 1),
     ("failed-play", 1),
@@ -44,6 +44,15 @@ const RECORDS: [(&str, i32); 15] = [
     // Killed from outside each time: the app's only where it is the same step again.
     ("lost-twice-at-one-step", 1),
     ("lost-at-two-steps", 3),
+    // What diagnoses is no sample: whether it repeats or not, the first failure is the answer.
+    ("intermittent", 1),
+    ("it-repeats", 1),
+    // A failure that is borne is no breach; to prove, without a play that passed, or beside another failure it does not help.
+    ("quarantined", 0),
+    ("quarantined-prove", 1),
+    ("quarantined-only", 1),
+    ("quarantined-and-failed", 1),
+    ("quarantined-objective", 0),
 ];
 
 #[test]
@@ -253,4 +262,57 @@ fn judging_twice_gives_the_same_reports() {
     let first = all();
     soundcheck(&["judge", &dir.path().display().to_string()]);
     assert_eq!(first, all());
+}
+
+#[test]
+fn what_diagnoses_is_no_sample_and_says_whether_the_failure_repeats() {
+    for (name, failed, of, words) in [
+        ("intermittent", 2, 3, "presets in chromium on clean #1: failed 2 of 3: intermittent"),
+        ("it-repeats", 3, 3, "presets in chromium on clean #1: failed 3 of 3: it repeats"),
+    ] {
+        let (dir, done) = judged(name);
+        let told = verdict(name);
+        assert_eq!(told["plays"][0]["repeats"], serde_json::json!({ "failed": failed, "of": of }));
+        let samples = objective(&told, "hydra.preset_load")["samples"].as_u64();
+        let alone = told["plays"].as_array().expect("a list").iter().filter(|p| p["diagnoses"] != true).count() as u64;
+        assert_eq!(samples, Some(2 * alone), "{name}: two switches a play, and none of those that diagnose");
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert!(text.contains(words) && text.contains("; 2 more to diagnose"), "{text}");
+        for report in REPORTS.into_iter().filter(|r| !r.ends_with(".json")) {
+            let said = std::fs::read_to_string(dir.path().join(report)).expect("there");
+            let short = words.split(": ").skip(1).collect::<Vec<_>>().join(": ");
+            assert!(said.contains(&short), "{report} does not say `{short}`");
+        }
+    }
+}
+
+#[test]
+fn a_failure_that_is_borne_is_shown_everywhere_and_met_by_none() {
+    let (dir, done) = judged("quarantined");
+    let told = verdict("quarantined");
+    assert_eq!((&told["verdict"], &told["first_cause"]), (&"not enough data".into(), &serde_json::Value::Null));
+    let badge = "quarantined until 2026-01-30, owner player team";
+    let over = "quarantine expired 3 days ago: video, owner player team";
+    let read = |report: &str| std::fs::read_to_string(dir.path().join(report)).expect("there");
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(text.contains("1 failed (1 quarantined)"), "{text}");
+    for said in [text, read("summary.md"), read("report.html")] {
+        assert!(said.contains(badge) && said.contains(over), "{said}");
+    }
+    let junit = read("junit.xml");
+    assert!(junit.contains("type=\"quarantined\"") && junit.contains(badge) && !junit.contains("<failure"), "{junit}");
+    let proves = verdict("quarantined-prove");
+    assert_eq!((&proves["verdict"], proves["first_cause"].is_string()), (&"breached".into(), true));
+    let other = verdict("quarantined-and-failed");
+    assert!(other["first_cause"].as_str().is_some_and(|cause| cause.contains("in firefox")), "{other}");
+}
+
+#[test]
+fn the_samples_of_a_failure_that_is_borne_are_never_hidden() {
+    let borne = verdict("quarantined-objective");
+    let load = objective(&borne, "hydra.preset_load");
+    assert_eq!((&load["verdict"], &load["quarantined"]), (&"breached".into(), &true.into()), "{load}");
+    let value = load["value"].as_str().expect("a value");
+    assert!(value.contains("by quarantined plays alone: not enough data without them"), "{value}");
+    assert_eq!(borne["verdict"], "not enough data");
 }

@@ -9,6 +9,7 @@ use kept::{DAY, Kept, NOON, golden};
 use program::said;
 use serde_json::Value;
 use soundcheck::measure::Samples;
+use soundcheck::record::Ending;
 use std::process::Output;
 
 fn slo(kept: &Kept, args: &[&str]) -> Output {
@@ -139,7 +140,9 @@ fn no_sample_at_all_is_never_well() {
     let kept = Kept::new();
     // Faulted, of another profile, after the moment asked about: none is a sample.
     kept.run(STAGE, 1, |play| play.counts = false);
-    kept.run(STAGE, 2, |play| play.profile = "bad-wifi".to_owned());
+    kept.run(STAGE, 2, |play| {
+        (play.profile, play.faulted, play.counts) = ("bad-wifi".to_owned(), true, false);
+    });
     kept.run(STAGE, -30, |_| {});
     for args in [&[][..], &["--app", "nobody"], &["--app-version", "9"]] {
         let (code, all) = json(&kept, args);
@@ -148,6 +151,69 @@ fn no_sample_at_all_is_never_well() {
         assert!(objectives.iter().all(|o| o["verdict"] == "not enough data" && o["samples"] == 0), "{all}");
         assert_eq!(all[0]["streak"]["met"], 0);
     }
+}
+
+#[test]
+fn plays_that_are_no_samples_for_their_profiles_sake_are_told() {
+    let kept = Kept::new();
+    for day in 1..=12 {
+        kept.run(STAGE, day, |play| {
+            (play.profile, play.faulted, play.counts) = ("bad-wifi".to_owned(), true, false);
+        });
+    }
+    // Too long ago; and one that came to no answer.
+    kept.run(STAGE, 30, |play| (play.profile, play.faulted, play.counts) = ("tight".to_owned(), true, false));
+    kept.run(STAGE, 20, |play| {
+        (play.profile, play.faulted, play.counts) = ("tight".to_owned(), true, false);
+        play.ending = Ending::Undecided;
+    });
+    let shown = said(&slo(&kept, &[]));
+    assert!(shown.contains("12 plays under bad-wifi, and none counts: that profile plans faults"), "{shown}");
+    assert!(!shown.contains("under tight"), "{shown}");
+    let clean = FILE.replacen("day_min = 30\n", "population = { profile = \"clean\" }\n", 1);
+    std::fs::write(kept.dir.path().join("own.toml"), clean).expect("written");
+    let own = kept.dir.path().join("own.toml").display().to_string();
+    // A profile that plans no fault is as good by any name, unless an objective wants a name.
+    kept.run(STAGE, 1, |play| play.profile = "office".to_owned());
+    let (_, all) = json(&kept, &[&own]);
+    assert_eq!(objective(&all[0], "hydra.first_frame")["samples"], 40);
+    assert_eq!(objective(&all[0], "hydra.first_frame")["left_out"], serde_json::json!([]));
+    let load = objective(&all[0], "hydra.preset_load");
+    let wanted = serde_json::json!([
+        "1 play under office, and none counts: the population is the profile clean",
+        "12 plays under bad-wifi, and none counts: that profile plans faults",
+    ]);
+    assert_eq!((&load["samples"], &load["left_out"]), (&0.into(), &wanted));
+}
+
+/// A command that keeps what it is handed in a file.
+fn keeps(file: &std::path::Path) -> String {
+    format!("cat >> '{0}'; echo \" $SOUNDCHECK_APP\" >> '{0}'", file.display())
+}
+
+#[test]
+fn a_breach_is_told_and_nothing_else_is() {
+    let kept = Kept::new();
+    kept.run(STAGE, 1, |_| {});
+    kept.run(("stage", "production"), 1, |play| play.samples[0].1 = Samples::Trials { good: 0, total: 40 });
+    let file = kept.dir.path().join("told");
+    let none = slo(&kept, &["--environment", "staging", "--on-breach", &keeps(&file)]);
+    assert!(none.status.code() == Some(0) && !file.exists(), "{}", said(&none));
+    let done = slo(&kept, &["--on-breach", &keeps(&file)]);
+    assert_eq!(done.status.code(), Some(1), "{}", said(&done));
+    let told = std::fs::read_to_string(&file).expect("told");
+    assert_eq!(told.matches("\"verdict\":\"breached\"").count(), 1, "{told}");
+    let told: Value = serde_json::from_str(told.trim().strip_suffix(" stage").expect("the variable")).expect("JSON");
+    assert_eq!((&told["environment"], &told["objectives"][0]["id"]), (&"production".into(), &"P1.1".into()));
+    assert!(told["text"].as_str().is_some_and(|text| text.contains("0 of 40")), "{told}");
+    let failed = slo(&kept, &["--on-breach", "exit 9"]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(
+        said(&failed).contains("could not be told to exit 9: the command ended with exit status: 9"),
+        "{}",
+        said(&failed)
+    );
+    assert_eq!(slo(&kept, &["--on-breach", "http://"]).status.code(), Some(2));
 }
 
 #[test]
@@ -160,7 +226,8 @@ fn a_population_takes_its_own_renderer_and_profile() {
     std::fs::write(kept.dir.path().join("own.toml"), own).expect("written");
     let (_, all) = json(&kept, &[&kept.dir.path().join("own.toml").display().to_string()]);
     assert_eq!(objective(&all[0], "hydra.preset_load")["samples"], 40);
-    assert_eq!(objective(&all[0], "hydra.first_frame")["samples"], 0);
+    // No profile is named, and neither of these plans faults.
+    assert_eq!(objective(&all[0], "hydra.first_frame")["samples"], 80);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use soundcheck::journey::Journey;
 use soundcheck::measure::Fed;
 use soundcheck::plan::{Overrides, Plan};
 use soundcheck::profile::Profile;
+use soundcheck::quarantine::{Entry, Known, Quarantine, today};
 use soundcheck::secret::Secrets;
 use soundcheck::slo::{Objective, Objectives};
 use soundcheck::source::{Source, names};
@@ -18,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Plans, catalogues, apps, journeys, profiles, objectives, release or attestation files; what one names is checked with it
+    /// Plans, catalogues, apps, journeys, profiles, objectives, quarantine, release or attestation files; what one names is
+    /// checked with it
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Print JSON: `{"ok": bool, "files": [{"file", "kind", "question", "does", "notes", "problem"}]}`
@@ -99,7 +101,15 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
         return Ok(Checked { does: all.words(), ..of("attested", all.question) });
     }
     if keys.contains_key("journeys") || keys.contains_key("judge") {
-        return Plan::read(path, &Overrides::default(), secrets).map(|p| of("plan", p.question));
+        let plan = Plan::read(path, &Overrides::default(), secrets)?;
+        let borne = plan.quarantine.on(today()).entries;
+        let does = borne.iter().map(|entry| format!("quarantine: {}", entry.words())).collect();
+        return Ok(Checked { does, ..of("plan", plan.question) });
+    }
+    if keys.contains_key("quarantine") {
+        let quarantine = Quarantine::read(&source, &Known::default())?.on(today());
+        let does = quarantine.entries.iter().map(Entry::words).collect();
+        return Ok(Checked { does, ..of("quarantine", quarantine.question) });
     }
     if keys.contains_key("objective") {
         let objectives = Objectives::read(&source)?;

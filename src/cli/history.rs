@@ -25,7 +25,7 @@ pub struct Args {
     browser: Option<Kind>,
     #[command(flatten)]
     when: When,
-    /// Print JSON: `{"runs": [], "first_attempts", "flaky", "flake_rate": [low, high], "retries", "trends": []}`
+    /// Print JSON: `{"runs": [], "first_attempts", "flaky", "flake_rate": [low, high], "retries", "diagnoses", "trends": []}`
     #[arg(long)]
     json: bool,
 }

@@ -44,7 +44,7 @@ const TABLES: [&str; 15] = [
     "profiles",
 ];
 
-const NO_PLANS: [&str; 3] = ["attestations", "release", "slo"];
+const NO_PLANS: [&str; 4] = ["attestations", "quarantine", "release", "slo"];
 
 pub fn main(args: &Args) -> Done {
     let wanted = TABLES.iter().filter(|t| args.table.as_deref().is_none_or(|w| w == **t));

@@ -8,6 +8,7 @@ use soundcheck::error::{Operator, Result, Whose};
 use soundcheck::history::Address;
 use soundcheck::plan::{Overrides, Plan};
 use soundcheck::report::text;
+use soundcheck::run::breach::Tell;
 use soundcheck::run::{Settings, run};
 use soundcheck::secret::Secrets;
 use std::path::{Path, PathBuf};
@@ -53,9 +54,19 @@ pub struct Args {
     /// Use this chromedriver or geckodriver
     #[arg(long, value_name = "FILE", conflicts_with = "webdriver")]
     driver: Option<PathBuf>,
-    /// Attempts after a broken one; what failed is never played again
+    /// Attempts after a broken one; what failed is not replaced by another
     #[arg(long, value_name = "N", default_value_t = 1)]
     retries: u32,
+    /// Play what failed so many times more, only to say whether it repeats: no sample, and no part of the verdict
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    diagnose: u32,
+    /// When breached, never on broken alone: POST JSON to this URL (its `text` is for a chat), or hand it to this command's stdin;
+    /// env:NAME for one that is secret
+    #[arg(long, value_name = "URL|CMD")]
+    on_breach: Option<String>,
+    /// Where the report can be read, for the link that --on-breach sends; ending with /: the folder it lies in
+    #[arg(long, value_name = "URL", requires = "on_breach")]
+    report_url: Option<String>,
     #[command(flatten)]
     history: At,
     /// Print the verdict as JSON (verdict.json, stable) instead of text
@@ -66,6 +77,7 @@ pub struct Args {
 pub async fn main(args: Args) -> Done {
     let history = args.history.address()?;
     let secrets = Secrets::default();
+    let on_breach = args.on_breach.map(|to| Tell::new(&to, args.report_url, &secrets)).transpose()?;
     let overrides = Overrides {
         browsers: args.browsers,
         base: args.base,
@@ -88,6 +100,8 @@ pub async fn main(args: Args) -> Done {
         browser_binary: args.browser_binary,
         driver: args.driver,
         retries: args.retries,
+        diagnose: args.diagnose,
+        on_breach,
         strangers: Vec::new(),
     };
     let progress = Terminal::new(&plan);

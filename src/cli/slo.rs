@@ -2,10 +2,13 @@
 
 use super::chosen::{Whose, calendar};
 use super::kept::At;
-use super::{Done, print, print_json};
+use super::{Done, block_on, print, print_json};
+use soundcheck::error::Result;
 use soundcheck::history::{Asked, History};
 use soundcheck::report::standing;
-use soundcheck::slo::{Objectives, openslo, prometheus, zone};
+use soundcheck::run::breach::{Tell, of_standing};
+use soundcheck::secret::Secrets;
+use soundcheck::slo::{Objectives, Standing, Verdict, openslo, prometheus, zone};
 use soundcheck::source::Source;
 use std::path::PathBuf;
 
@@ -31,12 +34,16 @@ pub struct Args {
     /// Not enough data is no answer: exit code 1 unless all is met
     #[arg(long)]
     prove: bool,
+    /// Tell of each app that is breached: POST JSON to this URL, or hand it to this command's stdin; env:NAME for one that is
+    /// secret
+    #[arg(long, value_name = "URL|CMD")]
+    on_breach: Option<String>,
     /// Print JSON: a list of `{"app", "environment", "until", "time_zone", "objectives": [], "streak": {"met", "over",
     /// "days": [], "pillars": [], "waiting": []}}`
     #[arg(long)]
     json: bool,
     /// Print them for another program: OpenSLO documents, or Prometheus recording and alerting rules
-    #[arg(long, conflicts_with_all = ["json", "prove", "until", "time_zone", "app", "environment", "version"])]
+    #[arg(long, conflicts_with_all = ["json", "prove", "until", "time_zone", "app", "environment", "version", "on_breach"])]
     export: Option<Format>,
 }
 
@@ -55,6 +62,8 @@ pub fn main(args: Args) -> Done {
         });
         return Ok(0);
     }
+    let secrets = Secrets::default();
+    let on_breach = args.on_breach.map(|to| Tell::new(&to, None, &secrets)).transpose()?;
     let zone = args.time_zone.as_deref().map_or_else(|| Ok(objectives.time_zone.clone()), zone)?;
     let calendar = calendar(zone, args.until.as_deref())?;
     let Whose { app, environment, version } = args.whose;
@@ -66,5 +75,23 @@ pub fn main(args: Args) -> Done {
     } else {
         print(&standings.iter().map(standing::write).collect::<Vec<_>>().join("\n"));
     }
+    if let Some(on_breach) = on_breach {
+        tell(&on_breach, &standings, &secrets)?;
+    }
     Ok(u8::from(!standings.iter().all(|standing| standing.satisfies(args.prove))))
+}
+
+/// Whether somebody could be told changes no answer.
+fn tell(tell: &Tell, standings: &[Standing], secrets: &Secrets) -> Result<()> {
+    let breached = standings.iter().filter(|standing| standing.verdict() == Verdict::Breached);
+    let told = async {
+        for standing in breached {
+            if let Err(why) = tell.tell(&of_standing(standing)).await {
+                let said = format!("note: the breach could not be told to {}: {why}", tell.name());
+                eprintln!("{}", secrets.hide(&said));
+            }
+        }
+        Ok(0)
+    };
+    block_on(told).map(drop)
 }

@@ -79,8 +79,13 @@ pub struct Play {
     pub ms: f64,
     /// Others kept the machine busy for a part of it.
     pub busy: bool,
-    /// Its samples are the app's: neither broken, unfinished nor under faults, and no second attempt at what gave samples.
+    /// Its samples are the app's: neither broken, unfinished, under faults nor to diagnose, and no second attempt at what
+    /// gave samples. Those of a failure that is borne are.
     pub counts: bool,
+    /// It only says whether the failure of another repeats.
+    pub diagnoses: bool,
+    /// A quarantine was in force for it.
+    pub quarantined: bool,
     /// What it gave each measure; also where that does not count.
     #[serde(skip)]
     pub samples: Vec<(String, Samples)>,
@@ -144,7 +149,7 @@ impl Run {
 impl Play {
     /// Under faults, and it came to an answer: a sample of how the app takes them.
     pub fn is_faulted_sample(&self) -> bool {
-        self.faulted && matches!(self.ending, Ending::Passed | Ending::Failed)
+        self.faulted && !self.diagnoses && matches!(self.ending, Ending::Passed | Ending::Failed)
     }
 
     fn of(play: &record::Play, started: i64, events: &[event::Event]) -> Self {
@@ -165,7 +170,9 @@ impl Play {
             started,
             ms: play.ms,
             busy: events.iter().any(measure::busy),
-            counts: !play.faulted && !matches!(play.ending, Ending::Broken | Ending::Unfinished),
+            counts: !play.faulted && !play.diagnoses && !matches!(play.ending, Ending::Broken | Ending::Unfinished),
+            diagnoses: play.diagnoses,
+            quarantined: play.quarantine.is_some(),
             samples: measure::of_play(events).into_iter().map(|(name, s)| (name.to_owned(), s)).collect(),
         }
     }

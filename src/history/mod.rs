@@ -27,7 +27,7 @@ use std::fmt::Write as _;
 use store::{Store, Value};
 
 /// The schema, one step a file: a history made by an older Soundcheck takes the steps that it lacks.
-const SCHEMA: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const SCHEMA: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// A history, open.
 pub struct History {
@@ -82,6 +82,8 @@ pub struct Sampled {
     pub started: i64,
     /// What it gave, by measure.
     pub samples: Vec<(String, Samples)>,
+    /// They are the app's own: no faults were planned.
+    pub counts: bool,
     of: [String; POPULATION.len()],
 }
 
@@ -180,12 +182,12 @@ impl History {
         }
         let end = if measures.is_empty() { "" } else { ")" };
         let counts = match filter.faulted {
-            true => "(p.counts OR (p.faulted AND p.ending IN ('passed', 'failed')))",
+            true => "(p.counts OR (p.faulted AND NOT p.diagnoses AND p.ending IN ('passed', 'failed')))",
             false => "p.counts",
         };
         // A row a play, measures and samples on lines in turn: a row each would take a server three times as long.
         let sql = format!(
-            "SELECT p.run_id, p.play, p.started, string_agg(s.measure || '\n' || s.samples, '\n' ORDER BY s.measure), {} \
+            "SELECT p.run_id, p.play, p.started, string_agg(s.measure || '\n' || s.samples, '\n' ORDER BY s.measure), p.counts, {} \
              FROM plays p JOIN runs r ON r.run_id = p.run_id JOIN samples s ON s.run_id = p.run_id AND s.play = p.play \
              WHERE {counts} AND {wanted}{end} GROUP BY r.run_id, p.run_id, p.play ORDER BY p.started, p.run_id, p.play",
             POPULATION.map(|(_, column)| column).join(", ")
@@ -200,9 +202,10 @@ impl History {
             }
             let mut of = POPULATION.map(|_| String::new());
             for (n, own) in of.iter_mut().enumerate() {
-                row.text(4 + n)?.clone_into(own);
+                row.text(5 + n)?.clone_into(own);
             }
-            each(Sampled { run_id: row.text(0)?.to_owned(), play: row.int(1)?, started: row.int(2)?, samples, of })
+            let (run_id, counts) = (row.text(0)?.to_owned(), row.flag(4)?);
+            each(Sampled { run_id, play: row.int(1)?, started: row.int(2)?, samples, counts, of })
         })
     }
 

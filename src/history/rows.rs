@@ -42,6 +42,8 @@ pub const PLAY: &[&str] = &[
     "ms",
     "busy",
     "counts",
+    "diagnoses",
+    "quarantined",
 ];
 
 pub fn columns(table: &str, names: &[&str]) -> String {
@@ -85,6 +87,8 @@ pub fn write(store: &mut dyn Store, run: &Run) -> Result<Added> {
             play.ms.into(),
             play.busy.into(),
             play.counts.into(),
+            play.diagnoses.into(),
+            play.quarantined.into(),
         ]);
         for (measure, given) in &play.samples {
             let text = serde_json::to_string(given).unwrap_or_default();
@@ -152,6 +156,8 @@ pub fn play(row: &dyn Row) -> Result<Play> {
         ms: row.real(13)?,
         busy: row.flag(14)?,
         counts: row.flag(15)?,
+        diagnoses: row.flag(16)?,
+        quarantined: row.flag(17)?,
         samples: Vec::new(),
     })
 }

@@ -27,6 +27,8 @@ impl History {
             version,
             since: Some(Ledger::since(objectives, calendar)),
             until: Some(calendar.until().as_millisecond()),
+            // No samples of theirs count; that there are any is told.
+            faulted: true,
             ..Filter::default()
         };
         let mut of: BTreeSet<(String, String)> =
@@ -44,7 +46,7 @@ impl History {
         let filter = if own { filter } else { Filter { app: None, environment: None, ..filter } };
         self.samples(&measures, &filter, |sampled| {
             for ledger in &mut ledgers {
-                ledger.take(sampled.started, &sampled.samples, |key| sampled.has(key));
+                ledger.take(sampled.started, &sampled.samples, sampled.counts, |key| sampled.has(key));
             }
             Ok(())
         })?;

@@ -23,8 +23,10 @@ pub struct Overview {
     pub flaky: u64,
     /// Wilson's interval of that share; of nothing: all there is.
     pub flake_rate: (f64, f64),
-    /// Plays that were played again.
+    /// Plays that were played again because they were broken.
     pub retries: u64,
+    /// Plays that only say whether a failure repeats.
+    pub diagnoses: u64,
     /// What the plays that count gave, by measure.
     pub trends: Vec<Trend>,
 }
@@ -34,12 +36,16 @@ pub struct Overview {
 pub struct Listed {
     /// The run.
     pub run: Run,
-    /// Its plays, retries too.
+    /// Its plays, retries too; without those that only diagnose.
     pub plays: u64,
     /// How many passed.
     pub passed: u64,
     /// How many were retries.
     pub retries: u64,
+    /// Plays that only say whether a failure repeats.
+    pub diagnoses: u64,
+    /// How many failed while they were quarantined.
+    pub quarantined: u64,
     /// How many first attempts were flaky.
     pub flaky: u64,
 }
@@ -76,7 +82,17 @@ impl Overview {
             let version = if run.app_version.is_empty() { &run.run_id } else { &run.app_version };
             let like =
                 [&run.app, &run.environment, version, &play.journey, &play.browser, &play.profile].map(Clone::clone);
+            if play.diagnoses {
+                listed.diagnoses += 1;
+                self.diagnoses += 1;
+                // Tried again, it passed: what failed before it was flaky.
+                if play.ending == Ending::Passed {
+                    passed.insert(like);
+                }
+                return Ok(());
+            }
             listed.plays += 1;
+            listed.quarantined += u64::from(play.quarantined && play.ending == Ending::Failed);
             let retry = play.attempt > 1;
             listed.retries += u64::from(retry);
             self.retries += u64::from(retry);

@@ -84,6 +84,9 @@ pub(super) fn write(record: &Record) -> String {
         cause: record.first_cause(),
         took: show_ms(record.ms),
         shift: match record.exit_code() {
+            0 if record.plays.iter().any(|p| record.bears(p)) => {
+                "What failed is quarantined. It counts against the objectives.".to_owned()
+            }
             0 if verdict == Verdict::NotEnoughData => "Nothing failed. What is not proved is listed below.".to_owned(),
             0 if record.plays.iter().all(|p| p.faulted) => "What the profiles say must hold did.".to_owned(),
             0 => "Every objective is proved.".to_owned(),

@@ -13,7 +13,7 @@ pub(super) fn write(record: &Record) -> String {
             value
         })
         .collect();
-    let value = json!({
+    let mut value = json!({
         "format": 1,
         "verdict": record.verdict(),
         "exit_code": record.exit_code(),
@@ -27,5 +27,8 @@ pub(super) fn write(record: &Record) -> String {
         "dropped_events": record.dropped,
         "complete": record.complete,
     });
+    if let Some(told) = &record.told {
+        value["on_breach"] = json!(told);
+    }
     format!("{value:#}\n")
 }

@@ -48,7 +48,8 @@ pub const REPORTS: &[Report] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Cause, Ending, Play, Stall, Step};
+    use crate::quarantine::{Entry, today};
+    use crate::record::{Cause, Ending, Play, Repeats, Stall, Step, Told};
     use crate::slo::{Judged, Verdict};
     use proptest::prelude::*;
 
@@ -84,6 +85,19 @@ mod tests {
             console: vec![said()],
             memory: vec![number],
             app_events: [(said(), 1)].into(),
+            repeats: Some(Repeats { failed: 1, of: 3 }),
+            quarantine: Some(Entry {
+                journey: said(),
+                browser: None,
+                profile: Some(said()),
+                app: Some(said()),
+                reason: said(),
+                owner: said(),
+                link: said(),
+                since: today(),
+                until: today(),
+                expired_days: 0,
+            }),
             ..Play::default()
         };
         let judged = |verdict| Judged {
@@ -96,6 +110,7 @@ mod tests {
             unit: "play",
             needs: Some(said()),
             goal: false,
+            quarantined: false,
         };
         Record {
             run_id: said(),
@@ -107,6 +122,7 @@ mod tests {
             ms: number,
             plays: [Ending::Passed, Ending::Failed, Ending::Broken, Ending::Unfinished].map(play).into(),
             objectives: [Verdict::Met, Verdict::NotEnoughData, Verdict::Broken, Verdict::Breached].map(judged).into(),
+            told: Some(Told { to: said(), problem: Some(said()) }),
             ..Record::default()
         }
     }

@@ -19,14 +19,20 @@ pub fn write(overview: &Overview) -> String {
                 0 => String::new(),
                 n => format!(", {}", many(n, "retry", "retries")),
             };
-            let flaky = if listed.flaky > 0 { format!(", {} flaky", listed.flaky) } else { String::new() };
+            let more = |n: u64, what: &str| if n > 0 { format!(", {n} {what}") } else { String::new() };
+            let (flaky, again) = (more(listed.flaky, "flaky"), more(listed.diagnoses, "to diagnose"));
+            let borne = more(listed.quarantined, "quarantined");
             let cut = if run.complete { "" } else { ", cut short" };
             [
                 begun.strftime("%Y-%m-%d %H:%MZ").to_string(),
                 run.plan.clone(),
                 format!("{} {}", run.app, run.app_version).trim().to_owned(),
                 run.verdict.clone(),
-                format!("{} of {} passed{retries}{flaky}{cut}", listed.passed, many(listed.plays, "play", "plays")),
+                format!(
+                    "{} of {} passed{retries}{again}{flaky}{borne}{cut}",
+                    listed.passed,
+                    many(listed.plays, "play", "plays")
+                ),
                 run.run_id.clone(),
             ]
         })
@@ -108,14 +114,14 @@ mod tests {
         let versioned = Run { app_version: "2.1".to_owned(), ..run("a2", "nightly", false) };
         let runs = vec![
             Listed { run: run("a1", "smoke", true), plays: 1, passed: 1, ..Listed::default() },
-            Listed { run: versioned, plays: 8, passed: 6, retries: 1, flaky: 2 },
+            Listed { run: versioned, plays: 8, passed: 6, retries: 1, flaky: 2, diagnoses: 3, quarantined: 1 },
         ];
         let (first_attempts, flaky, retries) = (8, 2, 1);
         let overview =
             Overview { runs, first_attempts, flaky, flake_rate: (0.07, 0.59), retries, ..Overview::default() };
         let wanted = "\
-2026-11-22 12:00Z  smoke    stage      met  1 of 1 play passed                                a1
-2026-11-22 12:00Z  nightly  stage 2.1  met  6 of 8 plays passed, 1 retry, 2 flaky, cut short  a2
+2026-11-22 12:00Z  smoke    stage      met  1 of 1 play passed                                                             a1
+2026-11-22 12:00Z  nightly  stage 2.1  met  6 of 8 plays passed, 1 retry, 2 flaky, 3 to diagnose, 1 quarantined, cut short  a2
 
 2 runs; 2 of 8 first attempts flaky [7 % .. 59 %]; 1 retry
 ";

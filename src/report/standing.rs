@@ -59,6 +59,7 @@ fn told(stands: &Stands) -> Vec<String> {
         Some(left) => said[0] += &format!("; budget left {:.0} %", (left * 100.0).floor()),
         None => {}
     }
+    said.extend(stands.left_out.iter().cloned());
     if let Some(needs) = &judged.needs {
         said.push(format!("a proof needs {needs}"));
     }
@@ -130,9 +131,19 @@ mod tests {
             unit: "play",
             needs: None,
             goal: false,
+            quarantined: false,
         };
         let days = vec![None, Some(1.0), Some(2.0)];
-        Stands { judged, window: 28, waits_for: None, budget_left: None, burns: Vec::new(), days }
+        Stands {
+            judged,
+            window: 28,
+            waits_for: None,
+            newest: None,
+            budget_left: None,
+            left_out: Vec::new(),
+            burns: Vec::new(),
+            days,
+        }
     }
 
     fn burns(burning: Burning) -> Burns {

@@ -16,6 +16,12 @@ pub(super) fn write(record: &Record) -> String {
     if let Some(cause) = record.first_cause() {
         let _ = writeln!(out, "> **First cause:** {}\n", cell(&cause));
     }
+    for note in record.notes() {
+        let _ = writeln!(out, "> {}\n", cell(&note));
+    }
+    if let Some(told) = &record.told {
+        let _ = writeln!(out, "> {}\n", cell(&told.words()));
+    }
     if record.dropped > 0 {
         let _ = writeln!(out, "> **Not whole:** {} events could not be written.\n", record.dropped);
     }
@@ -47,10 +53,20 @@ pub(super) fn write(record: &Record) -> String {
                 format!("**{}**: {}", format!("{ending:?}").to_lowercase(), cell(reason.as_deref().unwrap_or("")))
             }
         };
+        let badge = match &play.quarantine {
+            Some(entry) => format!("; **{}**", cell(&entry.badge())),
+            None => String::new(),
+        };
+        let repeats = play.repeats.map_or(String::new(), |repeats| format!("; {}", repeats.words()));
         let cause = play.cause().map_or(String::new(), |cause| format!("; {}", cell(&cause)));
         let renderer = play.environment.get("renderer").and_then(|r| r.as_str()).unwrap_or("");
-        let _ =
-            writeln!(out, "| {} | {ending}{cause} | {} | {} |", cell(&play.title()), show_ms(play.ms), cell(renderer));
+        let _ = writeln!(
+            out,
+            "| {} | {ending}{repeats}{badge}{cause} | {} | {} |",
+            cell(&play.title()),
+            show_ms(play.ms),
+            cell(renderer)
+        );
     }
     out
 }

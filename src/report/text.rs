@@ -22,26 +22,37 @@ pub fn write(record: &Record) -> String {
             o.value
         );
     }
-    let count = |ending| record.plays.iter().filter(|p| p.ending == ending).count();
+    let count = |ending| record.attempts().filter(|p| p.ending == ending).count();
+    let (judged, borne) = (record.attempts().count(), record.plays.iter().filter(|p| record.bears(p)).count());
     let _ = writeln!(
         out,
-        "\n{}: {} played, {} passed, {} failed, {} broken{} in {}",
+        "\n{}: {judged} played, {} passed, {} failed{}, {} broken{} in {}{}",
         record.verdict().name(),
-        record.plays.len(),
         count(Ending::Passed),
         count(Ending::Failed),
+        if borne > 0 { format!(" ({borne} quarantined)") } else { String::new() },
         count(Ending::Broken) + count(Ending::Unfinished),
         match count(Ending::Undecided) {
             0 => String::new(),
             n => format!(", {n} without enough data"),
         },
-        show_ms(record.ms)
+        show_ms(record.ms),
+        match record.plays.len() - judged {
+            0 => String::new(),
+            n => format!("; {n} more to diagnose"),
+        }
     );
     if let Some(cause) = record.first_cause() {
         let _ = writeln!(out, "first cause: {cause}");
         if let Some(class) = record.first_failed().and_then(|play| play.cause()) {
             let _ = writeln!(out, "{class}");
         }
+    }
+    for note in record.notes() {
+        let _ = writeln!(out, "{note}");
+    }
+    if let Some(told) = &record.told {
+        let _ = writeln!(out, "{}", told.words());
     }
     if !record.complete {
         let _ = writeln!(out, "the record has no end: the run was cut short");

@@ -1,5 +1,6 @@
 //! Floor 4. A run: starts the app, plays every play of a plan, always tears down, and leaves a record.
 
+pub mod breach;
 pub mod examine;
 mod host;
 mod ids;
@@ -8,6 +9,7 @@ mod net;
 mod open;
 mod play;
 mod shot;
+mod turn;
 mod watch;
 
 use crate::browser::Kind;
@@ -16,19 +18,20 @@ use crate::browser::leash::{self, Leash};
 use crate::browser::sound::PulseAudio;
 use crate::error::{Error, Operator, Result};
 use crate::event::{Ids, Log, Now, Origin, random_hex};
-use crate::journey::Journey;
 use crate::plan::Plan;
-use crate::profile::Profile;
 use crate::proxy::Proxy;
+use crate::quarantine::{Entry, today};
 use crate::record::{Ending, Record};
 use crate::report::REPORTS;
 use crate::secret::Secrets;
 use crate::table::Row;
 use base64::Engine as _;
 use host::Host;
+use jiff::civil::Date;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use turn::{Turn, turns};
 
 pub use launch::Launched;
 
@@ -49,6 +52,11 @@ pub struct Settings {
     pub driver: Option<PathBuf>,
     /// Attempts after a broken one.
     pub retries: u32,
+    /// How often what failed is played again, only to say whether it repeats: the first failure of each journey, browser
+    /// and profile.
+    pub diagnose: u32,
+    /// Who is told of a breach.
+    pub on_breach: Option<breach::Tell>,
     /// Processes below this one that are none of the run's: load from outside.
     pub strangers: Vec<u32>,
 }
@@ -80,17 +88,10 @@ struct Shared<'a> {
     /// What goes on, for the proxies' events.
     now: Now,
     host: Host,
+    /// The day of the run, UTC: what is quarantined then is so to its end.
+    today: Date,
     /// What an app with `{proxy}` in its `launch` fetches through.
     upstream: Option<Proxy>,
-}
-
-/// One play to do.
-struct Turn<'a> {
-    journey: &'a Journey,
-    kind: Kind,
-    profile: &'a Profile,
-    number: u32,
-    attempt: u32,
 }
 
 /// Plays a plan. The record is on disk when this returns, also after an error of the environment.
@@ -107,10 +108,12 @@ pub async fn run(plan: &Plan, settings: &Settings, secrets: &Secrets, progress: 
         progress.note(&format!("removed {swept} folders that a killed run left behind"));
     }
     let log = Log::open(&events, &random_hex::<8>(), secrets)?;
-    log.write("run_start", Origin::Monitor, log.now_ms(), &Ids::default(), about(plan, settings));
+    let today = today();
+    log.write("run_start", Origin::Monitor, log.now_ms(), &Ids::default(), about(plan, settings, today));
+    plan.quarantine.on(today).entries.iter().filter_map(Entry::expired).for_each(|over| progress.note(&over));
 
     let leash = Leash::start(&settings.exe, "run").await?;
-    let done = everything(plan, settings, progress, &log, &leash).await;
+    let done = everything(plan, settings, progress, (&log, today), &leash).await;
     let ended = leash.end().await;
     let problem = done.err().or(ended.err());
     let reason = problem.as_ref().map(|e| e.what().to_owned());
@@ -121,11 +124,11 @@ pub async fn run(plan: &Plan, settings: &Settings, secrets: &Secrets, progress: 
     match problem {
         // Nothing was played: the error is the answer. Otherwise the record says what was.
         Some(error) if record.plays.is_empty() => Err(error),
-        _ => Ok(record),
+        _ => breach::told(record, settings, &log, secrets, progress).await,
     }
 }
 
-fn about(plan: &Plan, settings: &Settings) -> Value {
+fn about(plan: &Plan, settings: &Settings, today: Date) -> Value {
     let objectives: Vec<Value> = plan
         .objectives
         .iter()
@@ -156,6 +159,7 @@ fn about(plan: &Plan, settings: &Settings) -> Value {
         "webdriver": settings.webdriver,
         "soundcheck": env!("CARGO_PKG_VERSION"),
         "ci": std::env::var("GITHUB_RUN_ID").ok(),
+        "quarantine": plan.quarantine.on(today).entries,
         "objectives": objectives,
     })
 }
@@ -196,7 +200,13 @@ pub fn fold(out: &Path) -> Result<Record> {
     Record::fold(|| Ok(Box::new(crate::event::read(&events)?)), None)
 }
 
-async fn everything(plan: &Plan, settings: &Settings, progress: &dyn Progress, log: &Log, leash: &Leash) -> Result<()> {
+async fn everything(
+    plan: &Plan,
+    settings: &Settings,
+    progress: &dyn Progress,
+    (log, today): (&Log, Date),
+    leash: &Leash,
+) -> Result<()> {
     let local = settings.webdriver.is_none();
     let wants_sound = local && plan.browsers.contains(&Kind::Firefox);
     for profile in &plan.profiles {
@@ -251,47 +261,65 @@ async fn everything(plan: &Plan, settings: &Settings, progress: &dyn Progress, l
         // A browser on another machine is held up by what runs there.
         host: if local { Host::watch(log, &settings.strangers) } else { Host::default() },
         upstream,
+        today,
     };
     let turns = turns(plan);
+    let mut diagnosed = BTreeSet::new();
     for (n, turn) in turns.iter().enumerate() {
-        play_with_retries(&shared, turn, (n + 1, turns.len())).await?;
-    }
-    Ok(())
-}
-
-/// Every play of the plan. Browsers change most slowly; a repeat plays everything once more.
-fn turns(plan: &Plan) -> Vec<Turn<'_>> {
-    let mut turns = Vec::new();
-    for number in 1..=plan.repeat {
-        for kind in &plan.browsers {
-            for profile in &plan.profiles {
-                for journey in &plan.journeys {
-                    turns.push(Turn { journey, kind: *kind, profile, number, attempt: 1 });
-                }
+        let of = (n + 1, turns.len());
+        let failed = play_with_retries(&shared, turn, of).await?;
+        // Once of each kind: the next failures of a night's hundred plays say how often by themselves.
+        if let Some(last) = failed
+            && settings.diagnose > 0
+            && diagnosed.insert((&turn.journey.name, turn.kind, &turn.profile.name))
+        {
+            for attempt in last + 1..=last + settings.diagnose {
+                one(&shared, &Turn { attempt, diagnoses: true, ..*turn }, of).await?;
             }
         }
     }
-    turns
+    Ok(())
 }
 
-async fn play_with_retries(shared: &Shared<'_>, turn: &Turn<'_>, (number, of): (usize, usize)) -> Result<()> {
+/// Plays it, and again while it is broken. The attempt that failed, if that is how it ended.
+async fn play_with_retries(shared: &Shared<'_>, turn: &Turn<'_>, of: (usize, usize)) -> Result<Option<u32>> {
     let mut lost_before = None;
     for attempt in 1..=shared.settings.retries + 1 {
-        let turn = Turn { attempt, ..*turn };
-        let title = format!("{} in {} on {}", turn.journey.name, turn.kind, turn.profile.name);
-        shared.progress.play_starts(number, of, &title);
-        let ended = play::play(shared, &turn).await;
-        shared.progress.play_ends(&title, ended.ending, ended.ms, ended.reason.as_deref());
-        if shared.log.dropped() > 0 {
-            return Err(Error::operator("events could not be written").remedy("free space on the disk"));
-        }
-        // Only a broken play is played again: what failed is data, and stays. What is lost at the same step again is the
-        // app's, whatever came from outside: the record says so.
+        let ended = one(shared, &Turn { attempt, ..*turn }, of).await?;
+        // Only a broken play is replaced by another: what failed is data, and stays. What is lost at the same step again is
+        // the app's, whatever came from outside: the record says so.
         let again = ended.lost.is_some() && ended.lost == lost_before;
-        if ended.ending != Ending::Broken || again {
-            break;
+        if ended.ending == Ending::Failed || again {
+            return Ok(Some(attempt));
+        }
+        if ended.ending != Ending::Broken {
+            return Ok(None);
         }
         lost_before = ended.lost;
     }
-    Ok(())
+    Ok(None)
+}
+
+/// Plays one attempt.
+async fn one(shared: &Shared<'_>, turn: &Turn<'_>, (number, of): (usize, usize)) -> Result<play::Ended> {
+    let again = if turn.diagnoses { ", again to diagnose" } else { "" };
+    let title = format!("{} in {} on {}{again}", turn.journey.name, turn.kind, turn.profile.name);
+    shared.progress.play_starts(number, of, &title);
+    let ended = play::play(shared, turn).await;
+    let badge = shared.borne(turn).filter(|_| ended.ending == Ending::Failed).map(Entry::badge);
+    let said: Vec<&str> = ended.reason.as_deref().into_iter().chain(badge.as_deref()).collect();
+    let said = Some(said.join("\n")).filter(|said| !said.is_empty());
+    shared.progress.play_ends(&title, ended.ending, ended.ms, said.as_deref());
+    if shared.log.dropped() > 0 {
+        return Err(Error::operator("events could not be written").remedy("free space on the disk"));
+    }
+    Ok(ended)
+}
+
+impl Shared<'_> {
+    /// What bears with a failure of this play.
+    fn borne(&self, turn: &Turn<'_>) -> Option<&Entry> {
+        let plan = self.plan;
+        plan.quarantine.bears(&plan.app.name, &turn.journey.name, turn.kind, &turn.profile.name, self.today)
+    }
 }

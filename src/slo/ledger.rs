@@ -29,6 +29,8 @@ struct Account {
     newest: Option<i64>,
     /// What went wrong within each alert's long window and its short one.
     burnt: Vec<[Spent; 2]>,
+    /// Plays within the window that are no samples for their profile's sake, by it; true: because it plans faults.
+    left_out: BTreeMap<(bool, String), u64>,
 }
 
 const NOTHING: Spent = Spent { bad: 0, of: Exposure::Trials(0) };
@@ -36,8 +38,8 @@ const NOTHING: Spent = Spent { bad: 0, of: Exposure::Trials(0) };
 impl<'o> Ledger<'o> {
     /// Begins empty.
     pub fn new(app: &str, environment: &str, objectives: &'o Objectives, calendar: &'o Calendar) -> Self {
-        let account =
-            |_| Account { days: Daily::new(), newest: None, burnt: vec![[NOTHING; 2]; objectives.alerts.len()] };
+        let burnt = vec![[NOTHING; 2]; objectives.alerts.len()];
+        let account = |_| Account { days: Daily::new(), newest: None, burnt: burnt.clone(), left_out: BTreeMap::new() };
         let accounts = objectives.all().iter().map(account).collect();
         Self { app: app.to_owned(), environment: environment.to_owned(), objectives, calendar, accounts }
     }
@@ -47,11 +49,13 @@ impl<'o> Ledger<'o> {
         calendar.starts(first_day(objectives.all(), calendar))
     }
 
-    /// Takes what a play gave; `has` tells what the play has under each key of a population. The order does not matter.
+    /// Takes what a play gave; `counts`: it was played without planned faults; `has` tells what the play has under each key
+    /// of a population. The order does not matter.
     pub fn take<'a>(
         &mut self,
         started: i64,
         samples: &[(String, Samples)],
+        counts: bool,
         has: impl Copy + Fn(&str) -> Option<&'a str>,
     ) {
         let Some(day) = self.calendar.day(started) else { return };
@@ -60,11 +64,16 @@ impl<'o> Ledger<'o> {
             let browser = objective.browser.map(Kind::name).is_none_or(|wanted| has("browser") == Some(wanted));
             let Some((_, given)) = samples.iter().find(|(measure, _)| measure == objective.measure) else { continue };
             // What fits no target is of an older Soundcheck, that measured something else by this name.
-            if !browser
-                || !objective.target.fits(given)
-                || given.is_empty()
-                || !objective.population.takes(&self.app, &self.environment, has)
-            {
+            if !browser || !objective.target.fits(given) || given.is_empty() {
+                continue;
+            }
+            let (app, environment, population) = (&self.app, &self.environment, &objective.population);
+            if !counts || !population.takes(app, environment, has) {
+                let within = before(self.calendar.last(), usize::from(objective.window.0) - 1)..=self.calendar.last();
+                if within.contains(&day) && population.takes_but_its_profile(app, environment, has) {
+                    let profile = has("profile").unwrap_or_default().to_owned();
+                    *account.left_out.entry((!counts, profile)).or_default() += 1;
+                }
                 continue;
             }
             // Of one kind: it fits the target, as all before did.
@@ -127,6 +136,8 @@ pub struct Stands {
     pub newest: Option<i64>,
     /// The share of the window's budget that is left, as far as samples went; below 0: overspent; `None`: it has none.
     pub budget_left: Option<f64>,
+    /// Where it has no sample: which plays are none, and why.
+    pub left_out: Vec<String>,
     /// How fast its budget burns, alert by alert.
     pub burns: Vec<Burns>,
     /// What each of the window's days came to, at most of the last 28; `None`: no sample. Infinite, as JSON `null` too, is
@@ -200,8 +211,19 @@ fn stands(objective: &Objective, account: &Account, alerts: &[Alert], calendar: 
             burning: objective.burning(alert, long, short),
         })
     });
+    let judged = objective.judge(&samples);
+    let left_out = account.left_out.iter().filter(|_| judged.samples == 0).map(|((faulted, profile), plays)| {
+        let plays = if *plays == 1 { "1 play".to_owned() } else { format!("{plays} plays") };
+        let why = match (faulted, &objective.population.profile) {
+            (false, Some(wanted)) => format!("the population is the profile {wanted}"),
+            _ => "that profile plans faults".to_owned(),
+        };
+        format!("{plays} under {profile}, and none counts: {why}")
+    });
+    let left_out = left_out.collect();
     Stands {
-        judged: objective.judge(&samples),
+        judged,
+        left_out,
         window: objective.window.0,
         waits_for: unfed,
         newest: account.newest,

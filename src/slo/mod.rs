@@ -158,6 +158,7 @@ impl Objective {
             unit,
             needs,
             goal: self.goal,
+            quarantined: false,
         }
     }
 
@@ -201,6 +202,20 @@ pub struct Judged {
     /// Shown only: whatever the answer, it decides nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub goal: bool,
+    /// Breached only by failures that are borne: it decides nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub quarantined: bool,
+}
+
+impl Judged {
+    /// Its answer stays; where it is another `without` the failures that are borne, that is said, and a breach decides
+    /// nothing.
+    pub fn bear(&mut self, without: Verdict) {
+        if self.verdict == Verdict::Breached && without != Verdict::Breached {
+            self.quarantined = true;
+            self.value += &format!("; by quarantined plays alone: {} without them", without.name());
+        }
+    }
 }
 
 /// An objective with the fold that feeds it.

@@ -6,7 +6,7 @@ use crate::browser::Kind;
 use crate::browser::leash::{Leash, Program};
 use crate::error::{Error, Operator, Result};
 use crate::event::Event;
-use crate::plan::{Judge, Plan};
+use crate::plan::{Judge, Plan, Repeat};
 use crate::record::Ending;
 use crate::run::{Settings, run};
 use crate::secret::Secrets;
@@ -140,7 +140,8 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
         profiles: vec![profile],
         objectives: catalogue.objectives.clone(),
         judge: Judge::Refute,
-        repeat: 1,
+        repeat: Repeat::every(1),
+        quarantine: Default::default(),
         sound: Default::default(),
     };
     let folder = setting.out.join(trial.key().replace(' ', "-"));

@@ -15,8 +15,8 @@ const OWN: &str = "soundcheck";
 const SMALL: u64 = 1 << 30;
 /// Room that is left when the limit comes down: a limit below what is used would be refused.
 const SPARE: u64 = 16 << 20;
-/// Takes all memory that there is, and is ended next where the first choice is not enough: not this program.
-const HOG: &str = "echo 500 >/proc/self/oom_score_adj; exec tail /dev/zero";
+/// Takes all memory that there is; so it is ended next where the first choice is not enough, and not this program.
+const HOG: [&str; 2] = ["tail", "/dev/zero"];
 /// The kernel tries hard before it kills.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -66,7 +66,7 @@ impl Memory {
         self.limit(&(used + SPARE).to_string())?;
         let kills = || fs::read_to_string(&self.kills).unwrap_or_default().lines().last().map(str::to_owned);
         let before = kills();
-        let mut hog = Command::new("sh").args(["-c", HOG]).spawn().operator("starting sh")?;
+        let mut hog = Command::new(HOG[0]).arg(HOG[1]).spawn().operator("starting tail")?;
         let begun = Instant::now();
         while kills() == before && begun.elapsed() < PATIENCE {
             // Chromium says again how gladly its pages may be ended.
@@ -75,7 +75,7 @@ impl Memory {
         }
         let lifted = self.limit(self.none);
         let _ = hog.kill();
-        hog.wait().operator("waiting for sh")?;
+        hog.wait().operator("waiting for tail")?;
         lifted
     }
 

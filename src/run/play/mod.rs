@@ -78,10 +78,16 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     let start = shared.log.now_ms();
     let record = media::Since::now(shared);
     let faulted = !turn.profile.rules.is_empty();
-    let fields = json!({
+    let mut fields = json!({
         "profile": turn.profile.name, "faulted": faulted, "number": turn.number, "attempt": turn.attempt,
         "budget_ms": ms(turn.journey.budget()),
     });
+    if turn.diagnoses {
+        fields["diagnoses"] = json!(true);
+    }
+    if let Some(entry) = shared.borne(turn) {
+        fields["quarantine"] = json!(entry);
+    }
     shared.log.write("journey_start", Origin::Monitor, start, &ids, fields);
     let mut up = None;
     let mut came = Came::default();

@@ -48,7 +48,7 @@ fn standing(given: &[Given], zone: &str, until: &str) -> Standing {
     let mut ledger = Ledger::new("stage", "stage", &objectives, &calendar);
     for (at, measure, samples) in given {
         let of = |key: &str| (key != "version").then_some(if key == "profile" { "clean" } else { "stage" });
-        ledger.take(at.as_millisecond(), &[((*measure).to_owned(), samples.clone())], of);
+        ledger.take(at.as_millisecond(), &[((*measure).to_owned(), samples.clone())], true, of);
     }
     ledger.standing()
 }
