@@ -334,9 +334,12 @@ impl Conn {
 }
 
 /// Whether it is time to read a head: its end came, or a line end that it may not have. `searched` is how much was
-/// looked at before.
+/// looked at before. What comes first is mostly all of it: reading it costs less than to look for its end.
 pub(super) fn is_worth_reading(data: &[u8], searched: &mut usize) -> bool {
     let from = std::mem::replace(searched, data.len());
+    if from == 0 && data.first().is_some_and(|first| *first != b'\r') {
+        return true;
+    }
     let ends = |at: usize| at == 0 || data[at - 1] != b'\r' || data[..=at].ends_with(b"\r\n\r\n");
     memchr::memchr_iter(b'\n', &data[from..]).any(|at| ends(from + at))
 }
