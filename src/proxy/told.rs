@@ -4,7 +4,7 @@ use super::Shared;
 use super::armed::Rules;
 use super::asked::{Asked, Whose};
 use super::kind;
-use super::live::Seen;
+use super::live::{Part, Seen};
 use super::plan::Planned;
 use crate::event::{Ids, Origin, random_hex, url_hash};
 use crate::fault::head::Head;
@@ -65,12 +65,12 @@ struct Answered {
 impl Told {
     pub(super) fn new(shared: &Arc<Shared>, asked: Asked, whose: Whose) -> Self {
         let number = shared.requests.fetch_add(1, Relaxed) + 1;
-        let live = shared.live.begin(number, |e| {
-            e.connection = whose.connection;
-            e.method.clone_from(&asked.method);
-            e.host.clone_from(&asked.to.name);
-            e.path.clone_from(&asked.target);
-            e.range = asked.head.get("range").map(str::to_owned);
+        let started = Instant::now();
+        let live = shared.live.begin(number, whose.connection, started, |kept| {
+            kept.set(Part::Method, Some(&asked.method));
+            kept.set(Part::Host, Some(&asked.to.name));
+            kept.set(Part::Path, Some(&asked.target));
+            kept.set(Part::Range, asked.head.get("range"));
         });
         Self {
             background: kind::is_background(&asked.to.host) && !shared.reached.names(&asked.to),
@@ -79,7 +79,7 @@ impl Told {
             asked,
             whose,
             number,
-            started: Instant::now(),
+            started,
             span: None,
             left_out: false,
             live,
@@ -136,12 +136,11 @@ impl Told {
             head,
             after: self.started.elapsed(),
         };
-        self.live.head(|e| {
-            let field = |name| answered.head.get(name).map(str::to_owned);
-            (e.status, e.promised) = (Some(answered.status), answered.promised);
-            e.content_range = field("content-range");
-            e.content_length = field("content-length");
-            e.content_type = field("content-type");
+        self.live.head(answered.after, |kept| {
+            kept.answer(answered.status, answered.promised);
+            kept.set(Part::ContentRange, answered.head.get("content-range"));
+            kept.set(Part::ContentLength, answered.head.get("content-length"));
+            kept.set(Part::ContentType, answered.head.get("content-type"));
         });
         let first = match answered.status {
             200 => true,
@@ -224,7 +223,7 @@ impl Told {
     }
 
     fn tell(&mut self) {
-        std::mem::take(&mut self.live).end(self.ended);
+        std::mem::take(&mut self.live).end(self.started.elapsed(), self.ended);
         let Some(log) = &self.shared.log else { return };
         let asked = &self.asked;
         let url = asked.bare_url();
