@@ -50,7 +50,10 @@ use reach::Reached;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, Release},
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use storm::Storms;
 use tls::Intercept;
@@ -204,7 +207,8 @@ impl Proxy {
     pub fn arm(&self, mut armed: Armed) {
         armed.rules.retain(|r| r.leg == self.shared.leg);
         *self.shared.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(armed));
-        self.shared.epoch.fetch_add(1, Relaxed);
+        // Only now: whoever reads the new number finds the new rules.
+        self.shared.epoch.fetch_add(1, Release);
     }
 
     /// What each armed rule came to so far.
