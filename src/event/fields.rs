@@ -29,7 +29,8 @@ pub trait Field {
 
 impl Fields<'_> {
     /// One more field. Its name must need no escape.
-    #[inline]
+    // Where the name is known at the call it is copied in two or three instructions.
+    #[inline(always)]
     pub fn put(&mut self, name: &'static str, value: impl Field) -> &mut Self {
         self.0.reserve(name.len() + 4);
         self.0.extend_from_slice(b",\"");
