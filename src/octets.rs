@@ -1,6 +1,6 @@
 //! Floor 0. Octets, eight at a time: what is asked of every head and every event, thousands of times a second.
 
-/// Whether two texts are the same but for the case of ASCII letters, as [`slice::eq_ignore_ascii_case`] says: faster for
+/// Whether two texts are the same but for the case of ASCII letters, as `eq_ignore_ascii_case` says: faster for
 /// texts as long as names of fields mostly are.
 #[inline]
 pub fn same_but_case(one: &[u8], two: &[u8]) -> bool {

@@ -179,8 +179,8 @@ impl Log {
         self.0.queue.dropped.load(Ordering::Relaxed)
     }
 
-    /// Writes an event of this moment, as [`Log::write`] does, with these ids and this `media_url_hash`: for one of a great
-    /// many, in a fraction of the time. `fields` adds its own.
+    /// Writes an event of this moment, as [`Log::write`] does, with these ids and this `media_url_hash`: for one of a
+    /// great many, in a fraction of the time. `fields` adds its own.
     pub fn tell(
         &self,
         event: &str,

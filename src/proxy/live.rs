@@ -1,6 +1,10 @@
 //! What the data path sees, for people who look on: the last requests, while they go on and after they ended. Nothing
 //! is kept until somebody looks ([`Live::watch`]), and then never more than [`KEPT`].
 
+mod kept;
+
+pub use kept::{Kept, Part};
+
 use crate::unit::ms;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -11,10 +15,6 @@ use tokio::time::Instant;
 
 /// Requests kept, at most.
 pub const KEPT: usize = 500;
-/// Characters of a text kept, at most: a target may be 256 KiB long.
-const TEXT: usize = 300;
-/// Rules of one request kept, at most: one may be applied often, by pieces of a long body; the first times tell.
-const FAULTS: usize = 20;
 
 /// One request, as far as it is known yet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -74,44 +74,6 @@ struct Slot {
     number: u64,
     sent: AtomicU64,
     kept: Mutex<Kept>,
-}
-
-/// What is kept of a request: an [`Entry`] is made of it when somebody looks. Its memory serves one request after the
-/// other.
-#[derive(Debug, Default)]
-pub struct Kept {
-    version: u64,
-    connection: u64,
-    /// Since the proxy's start, and since its own.
-    at: Duration,
-    head: Option<Duration>,
-    total: Option<Duration>,
-    status: Option<u16>,
-    promised: Option<u64>,
-    /// One after the other, and where each lies.
-    texts: String,
-    parts: [Option<(usize, usize)>; 7],
-    faults: Vec<String>,
-    ended: Option<&'static str>,
-}
-
-/// A text of an entry.
-#[derive(Clone, Copy, Debug)]
-pub enum Part {
-    /// [`Entry::method`].
-    Method,
-    /// [`Entry::host`].
-    Host,
-    /// [`Entry::path`].
-    Path,
-    /// [`Entry::range`].
-    Range,
-    /// [`Entry::content_range`].
-    ContentRange,
-    /// [`Entry::content_length`].
-    ContentLength,
-    /// [`Entry::content_type`].
-    ContentType,
 }
 
 /// A request under way, in the hands of the data path. Dropped before [`Seen::end`], it ends as `dropped`.
@@ -200,56 +162,6 @@ impl Inner {
     }
 }
 
-impl Kept {
-    /// Begins another request.
-    fn restart(&mut self, connection: u64, at: Duration) {
-        let (mut texts, mut faults) = (std::mem::take(&mut self.texts), std::mem::take(&mut self.faults));
-        texts.clear();
-        faults.clear();
-        *self = Self { connection, at, texts, faults, ..Self::default() };
-    }
-
-    /// Sets a text, if it is known: no more than [`TEXT`] of it, so that nobody can make the ring hold more.
-    pub fn set(&mut self, part: Part, text: Option<&str>) {
-        let Some(text) = text else { return };
-        let from = self.texts.len();
-        let end = if text.len() > TEXT { text.char_indices().nth(TEXT) } else { None };
-        match end {
-            Some((end, _)) => self.texts.extend([&text[..end], "…"]),
-            None => self.texts.push_str(text),
-        }
-        self.parts[part as usize] = Some((from, self.texts.len()));
-    }
-
-    /// What was sent to the client: its status, and the octets of the body that it promises.
-    pub fn answer(&mut self, status: u16, promised: Option<u64>) {
-        (self.status, self.promised) = (Some(status), promised);
-    }
-
-    fn entry(&self, request: u64, sent: u64) -> Entry {
-        let part = |part: Part| self.parts[part as usize].map(|(from, to)| self.texts[from..to].to_owned());
-        Entry {
-            request,
-            connection: self.connection,
-            at_ms: ms(self.at),
-            method: part(Part::Method).unwrap_or_default(),
-            host: part(Part::Host).unwrap_or_default(),
-            path: part(Part::Path).unwrap_or_default(),
-            range: part(Part::Range),
-            status: self.status,
-            content_range: part(Part::ContentRange),
-            content_length: part(Part::ContentLength),
-            content_type: part(Part::ContentType),
-            promised: self.promised,
-            sent,
-            ttfb_ms: self.head.map(ms),
-            total_ms: self.total.map(ms),
-            faults: self.faults.clone(),
-            ended: self.ended.map(str::to_owned),
-        }
-    }
-}
-
 impl Seen {
     /// The response's head was sent, so long after the request's was read.
     pub fn head(&self, after: Duration, change: impl FnOnce(&mut Kept)) {
@@ -271,9 +183,7 @@ impl Seen {
     pub fn fault(&self, rule: &str) {
         let Some((live, slot, _)) = &self.0 else { return };
         let mut kept = lock(&slot.kept);
-        if kept.faults.len() < FAULTS {
-            kept.faults.push(rule.to_owned());
-        }
+        kept.fault(rule);
         kept.version = live.next();
     }
 
@@ -303,6 +213,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use super::kept::TEXT;
     use super::*;
 
     fn live() -> Live {

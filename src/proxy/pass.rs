@@ -48,7 +48,7 @@ pub(super) async fn pass(
             let response = Response { input: &mut *server_in, buf: &mut *buf, tap, plan, lead: response_lead, keep };
             let mut down = pin!(response.run());
             poll_fn(|cx| {
-                // Mostly the rest of the response is there, and what the client says by now is the next request's affair.
+                // Mostly the rest of the response is there, and what the client says by now is the next request's.
                 let mut over = None;
                 if flags.has(Flags::SENT)
                     && let Poll::Ready(down) = down.as_mut().poll(cx)
