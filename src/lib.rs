@@ -7,7 +7,7 @@
 //!
 //! | floor | modules | what |
 //! |---|---|---|
-//! | 0 words | [`error`] [`mod@unit`] [`event`] [`table`] [`source`] [`secret`] | whose move it is; quantities; the event and its log; rows of names; files people wrote; what nobody may see |
+//! | 0 words | [`error`] [`mod@unit`] [`event`] [`table`] [`source`] [`secret`] [`octets`] | whose move it is; quantities; the event and its log; rows of names; files people wrote; what nobody may see; octets by the word |
 //! | 1 tools | [`fault`] [`measure`] [`stats`] [`oracle`] [`media`] [`browser`] | a request in, what goes wrong out; events in, value out; intervals; pictures proved; why a video failed; the browser itself |
 //! | 2 makers | [`step`] [`proxy`] [`slo`] [`mod@compare`] [`signal`] | verbs run against a session; the proxy that carries faults out; objective x value = verdict; whether two lots differ; what others count |
 //! | 3 files | [`journey`] [`app`] [`plan`] [`profile`] [`quarantine`] [`record`] [`report`] [`history`] | spanned TOML in, text out; runs kept |
@@ -26,6 +26,7 @@ pub mod history;
 pub mod journey;
 pub mod measure;
 pub mod media;
+pub mod octets;
 pub mod oracle;
 pub mod plan;
 pub mod profile;

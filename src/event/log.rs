@@ -1,11 +1,12 @@
 //! The log: events reach the file in order, through a queue and a writer of its own; nobody waits for the disk.
 
-use super::{Event, Ids, Origin, VERSION, bare, json_text, seal_open};
+use super::fields::{Field, Fields, Thousandths};
+use super::{Event, Ids, Origin, VERSION, add_json, bare, json_text, seal_open};
 use crate::error::{Error, Operator, Result};
 use crate::secret::Secrets;
-use crate::unit::thousandths;
-use serde::Serialize;
+use crate::unit::{ms, thousandths};
 use serde_json::{Map, Value};
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -178,55 +179,64 @@ impl Log {
         self.0.queue.dropped.load(Ordering::Relaxed)
     }
 
-    /// Writes an event of now, as [`Log::write`] does, with these ids and this `media_url_hash`: for one of a great many,
-    /// in a fraction of the time. `fields` must serialise as an object that is not empty.
-    pub fn tell(&self, event: &str, source: Origin, ids: &Arc<Ids>, hash: Option<&str>, fields: &impl Serialize) {
-        let t_ms = thousandths(self.now_ms());
+    /// Writes an event of this moment, as [`Log::write`] does, with these ids and this `media_url_hash`: for one of a
+    /// great many, in a fraction of the time. `fields` adds its own.
+    pub fn tell(
+        &self,
+        event: &str,
+        source: Origin,
+        at: Instant,
+        ids: &Arc<Ids>,
+        hash: Option<&str>,
+        fields: impl FnOnce(&mut Fields),
+    ) {
+        let t_ms = thousandths(ms(at.saturating_duration_since(self.0.start)));
         thread_local! {
-            static SCRATCH: std::cell::RefCell<(Vec<u8>, Vec<u8>)> = const { std::cell::RefCell::new((Vec::new(), Vec::new())) };
+            static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
         }
         SCRATCH.with_borrow_mut(|(text, line)| {
             text.clear();
-            add_json(text, fields);
+            fields(&mut Fields(text));
             if self.0.secrets.may_be_in(text) {
                 // Looked at piece by piece.
                 let ids = Ids { media_url_hash: hash.map(str::to_owned), ..Ids::clone(ids) };
-                self.write(event, source, t_ms, &ids, serde_json::to_value(fields).unwrap_or_default());
+                self.write(event, source, t_ms, &ids, object(text));
                 return;
             }
-            let seq = self.0.seq.fetch_add(1, Ordering::Relaxed);
-            let micros = self.0.wall.as_microsecond() + (t_ms * 1000.0) as i64;
-            let millis = (micros.rem_euclid(1_000_000) / 1000) as u16;
             line.clear();
-            let add = |line: &mut Vec<u8>, text: &str| line.extend_from_slice(text.as_bytes());
-            // Without `write!`, which takes as long as all the rest.
-            add(line, r#"{"v":"#);
-            add_json(line, &VERSION);
-            add(line, r#","event":""#);
-            add(line, event);
-            add(line, r#"","source":"#);
-            add_json(line, &source);
-            add(line, r#","timestamp":""#);
-            {
-                let mut same = self.0.same.lock().unwrap_or_else(PoisonError::into_inner);
-                add(line, same.second(micros.div_euclid(1_000_000)));
-                line.push(b'.');
-                line.extend([100, 10, 1].map(|place| b'0' + (millis / place % 10) as u8));
-                add(line, r#"Z","t_ms":"#);
-                add_json(line, &t_ms);
-                add(line, r#","seq":"#);
-                add_json(line, &seq);
-                line.push(b',');
-                let (before, after) = same.ids(ids, &self.0.run_id);
-                add(line, before);
-                add_json(line, &hash);
-                add(line, after);
-                line.push(b',');
-            }
-            line.extend_from_slice(text.get(1..text.len().saturating_sub(1)).unwrap_or_default());
+            self.envelope(line, (event, source, t_ms), ids, hash);
+            line.extend_from_slice(text);
             seal_open(line);
             self.0.queue.add(line);
         });
+    }
+
+    /// Adds the envelope of an event that is told, without an end.
+    fn envelope(&self, line: &mut Vec<u8>, head: (&str, Origin, f64), ids: &Arc<Ids>, hash: Option<&str>) {
+        let (event, source, t_ms) = head;
+        let seq = self.0.seq.fetch_add(1, Ordering::Relaxed);
+        let micros = self.0.wall.as_microsecond() + (t_ms * 1000.0) as i64;
+        let millis = (micros.rem_euclid(1_000_000) / 1000) as u16;
+        let add = |line: &mut Vec<u8>, text: &str| line.extend_from_slice(text.as_bytes());
+        // Without `write!`, which takes as long as all the rest.
+        add(line, r#"{"v":"#);
+        add_json(line, &VERSION);
+        add(line, r#","event":""#);
+        add(line, event);
+        add(line, r#"","source":""#);
+        add(line, source.name());
+        add(line, r#"","timestamp":""#);
+        let mut same = self.0.same.lock().unwrap_or_else(PoisonError::into_inner);
+        add(line, same.second(micros.div_euclid(1_000_000)));
+        line.push(b'.');
+        line.extend([100, 10, 1].map(|place| b'0' + (millis / place % 10) as u8));
+        add(line, r#"Z""#);
+        Fields(line).put("t_ms", Thousandths(t_ms)).put("seq", seq);
+        line.push(b',');
+        let (before, after) = same.ids(ids, &self.0.run_id);
+        add(line, before);
+        hash.add_to(line);
+        add(line, after);
     }
 
     /// Writes an event that happened at `t_ms`; never blocks.
@@ -268,9 +278,10 @@ impl Log {
     }
 }
 
-/// Adds JSON to a text. Strings, numbers and maps only: nothing here can fail to serialise, nor writing to memory.
-fn add_json(text: &mut Vec<u8>, value: &impl Serialize) {
-    let _ = serde_json::to_writer(text, value);
+/// Fields as they were written, read again.
+fn object(fields: &[u8]) -> Value {
+    let inner = fields.strip_prefix(b",").unwrap_or_default();
+    serde_json::from_slice(&[b"{", inner, b"}"].concat()).unwrap_or_default()
 }
 
 /// Drains whatever is queued into one write: a line when idle, many under load. Ends at the first failed write, so

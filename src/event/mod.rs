@@ -5,8 +5,10 @@
 //! `browser`, `platform`, `journey`, `step`; then the event's own fields; last `crc`, eight hex digits of CRC32C over
 //! the line's bytes from `{` up to the comma before it. An id that is not known is `null`, never missing.
 
+mod fields;
 mod log;
 
+pub use fields::{Field, Fields, Json, Parts, Thousandths};
 pub use log::Log;
 
 use crate::error::{Error, Operator, Result};
@@ -33,6 +35,18 @@ pub enum Origin {
     Proxy,
     /// The app under test, by its own telemetry.
     App,
+}
+
+impl Origin {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Monitor => "monitor",
+            Origin::Browser => "browser",
+            Origin::Proxy => "proxy",
+            Origin::App => "app",
+        }
+    }
 }
 
 /// One event. `source` is who saw it; the ids are what the play knew when it happened.
@@ -163,6 +177,11 @@ fn seal_open(body: &mut Vec<u8>) {
 /// JSON of what cannot fail to be JSON.
 fn json_text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Adds JSON to a text. Strings, numbers and maps only: nothing here can fail to serialise, nor writing to memory.
+fn add_json(text: &mut Vec<u8>, value: &impl Serialize) {
+    let _ = serde_json::to_writer(text, value);
 }
 
 /// An object's text without its braces.

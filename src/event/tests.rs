@@ -1,6 +1,7 @@
 use super::*;
 use crate::secret::Secrets;
 use serde_json::json;
+use std::time::Instant;
 
 fn write_three(path: &Path) -> Vec<Event> {
     let log = Log::open(path, "r1", &Secrets::default()).expect("opens");
@@ -35,7 +36,9 @@ fn what_is_told_reads_as_what_is_written() {
     let texts = ["plain", "é\n\"", "has hunter2 in it", "http://h/x?token=abc9", "Bearer abcdef", "a@b.example"];
     for text in texts {
         for (ids, hash) in [(&one, None), (&two, Some("0123456789abcdef")), (&two, None)] {
-            log.tell("x", Origin::Proxy, ids, hash, &fields(text));
+            log.tell("x", Origin::Proxy, Instant::now(), ids, hash, |to| {
+                to.put("text", text).put("n", Thousandths(1.5)).put("none", None::<u64>);
+            });
             let ids = Ids { media_url_hash: hash.map(str::to_owned), ..Ids::clone(ids) };
             log.write("x", Origin::Proxy, log.now_ms(), &ids, fields(text));
         }

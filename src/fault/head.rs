@@ -1,16 +1,17 @@
 //! A request's or response's head, as raw lines. What is not edited leaves byte for byte as it came; what must be
 //! known to frame a body is read out of it, strictly.
 
+mod read;
+
 use super::Edit;
-use memchr::{memchr, memchr_iter, memmem};
-use std::mem::MaybeUninit;
+use crate::octets::same_but_case;
+use memchr::memchr;
+use std::borrow::Cow;
 
 /// The longest head that is read, octets.
 pub const LONGEST: usize = 256 * 1024;
 /// The most fields a head may have.
 pub const MOST_FIELDS: usize = 256;
-/// Room for what a browser or a server mostly sends.
-const USUAL_FIELDS: usize = 20;
 
 /// A head: its start line and its fields in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub struct Head {
     text: Vec<u8>,
     start: (usize, usize),
     lines: Vec<Line>,
+    /// The marks of all names that are, or were, among the lines.
+    marks: u64,
+    /// The text is the head as it leaves, from its first octet to its last.
+    as_came: bool,
 }
 
 /// Places of one line in the text: without its CRLF.
@@ -26,6 +31,17 @@ struct Line {
     from: usize,
     name: usize,
     to: usize,
+    /// Of its name.
+    mark: u64,
+}
+
+/// One bit for a field's name, the same in either case. Of two dozen names that are asked for in each head most are not
+/// there: so nobody has to look.
+#[inline]
+const fn mark(name: &[u8]) -> u64 {
+    let ([first, ..], [.., last]) = (name, name) else { return 1 };
+    let number = (name.len() as u8).wrapping_mul(7) ^ (*first | 0x20).wrapping_mul(3) ^ (*last | 0x20).wrapping_mul(5);
+    1 << (number & 63)
 }
 
 /// A request line, taken apart.
@@ -62,59 +78,10 @@ pub enum Body {
 }
 
 impl Head {
-    /// Reads a request's head from the beginning of `bytes`: the head and its length, or `None` if more must come.
-    /// Bare LF, folded lines, and whitespace before a colon are refused: two readers could take them differently.
-    pub fn request(bytes: &[u8]) -> Result<Option<(Self, usize)>, Bad> {
-        let Some(length) = end_of(bytes)? else { return Ok(None) };
-        let mut fields = [MaybeUninit::uninit(); MOST_FIELDS];
-        let mut request = httparse::Request::new(&mut []);
-        match request.parse_with_uninit_headers(&bytes[..length], &mut fields) {
-            Ok(httparse::Status::Complete(n)) if n == length => Ok(Some((Self::keep(&bytes[..length]), length))),
-            Ok(_) => Err(Bad::Malformed("the head ends before its empty line")),
-            Err(e) => Err(refused(e)),
-        }
-    }
-
-    /// Reads a response's head, as [`Head::request`] does.
-    pub fn response(bytes: &[u8]) -> Result<Option<(Self, usize)>, Bad> {
-        if !b"HTTP/1.".starts_with(&bytes[..bytes.len().min(7)]) {
-            return Err(Bad::Malformed("no HTTP/1.x status line"));
-        }
-        let Some(length) = end_of(bytes)? else { return Ok(None) };
-        let mut fields = [MaybeUninit::uninit(); MOST_FIELDS];
-        let mut response = httparse::Response::new(&mut []);
-        let config = httparse::ParserConfig::default();
-        match config.parse_response_with_uninit_headers(&mut response, &bytes[..length], &mut fields) {
-            Ok(httparse::Status::Complete(n)) if n == length => Ok(Some((Self::keep(&bytes[..length]), length))),
-            Ok(_) => Err(Bad::Malformed("the head ends before its empty line")),
-            Err(e) => Err(refused(e)),
-        }
-    }
-
     /// A head of our own: a start line and fields.
     pub fn new(start: &str, fields: &[(&str, &str)]) -> Self {
-        let mut head = Head { text: start.as_bytes().to_vec(), start: (0, start.len()), lines: Vec::new() };
+        let mut head = Head { text: start.as_bytes().to_vec(), start: (0, start.len()), ..Head::default() };
         fields.iter().for_each(|(name, value)| head.add(name, value));
-        head
-    }
-
-    /// Splits checked text into lines.
-    fn keep(bytes: &[u8]) -> Self {
-        let mut head = Head { text: bytes.to_vec(), start: (0, 0), lines: Vec::with_capacity(USUAL_FIELDS) };
-        let mut from = 0;
-        // Every LF of a checked head has its CR.
-        for end in memchr_iter(b'\n', bytes) {
-            let to = end - 1;
-            match (from, to - from) {
-                (0, _) => head.start = (0, to),
-                (_, 0) => break,
-                _ => {
-                    let name = memchr(b':', &bytes[from..to]).unwrap_or(to - from);
-                    head.lines.push(Line { from, name: from + name, to });
-                }
-            }
-            from = end + 1;
-        }
         head
     }
 
@@ -125,8 +92,11 @@ impl Head {
 
     /// The start line as a request's.
     pub fn request_line(&self) -> Option<RequestLine<'_>> {
-        let mut parts = std::str::from_utf8(self.start()).ok()?.split(' ');
-        let (method, target, version) = (parts.next()?, parts.next()?, parts.next()?);
+        let line = std::str::from_utf8(self.start()).ok()?;
+        let (method, rest) = line.split_at_checked(memchr(b' ', line.as_bytes())?)?;
+        let rest = &rest[1..];
+        let (target, rest) = rest.split_at_checked(memchr(b' ', rest.as_bytes())?)?;
+        let version = rest[1..].split(' ').next()?;
         let minor = version.strip_prefix("HTTP/1.")?.parse().ok()?;
         Some(RequestLine { method, target, minor })
     }
@@ -135,29 +105,48 @@ impl Head {
     pub fn status(&self) -> Option<(u16, u8)> {
         let line = self.start();
         let minor = line.get(7)?.checked_sub(b'0')?;
-        let code = std::str::from_utf8(line.get(9..12)?).ok()?.parse().ok()?;
+        let code = match *line.get(9..12)? {
+            [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+                [a, b, c].iter().fold(0, |n, d| n * 10 + u16::from(d - b'0'))
+            }
+            ref other => std::str::from_utf8(other).ok()?.parse().ok()?,
+        };
         Some((code, minor))
     }
 
     /// Values of every field of this name, in order; octets that are no UTF-8 are replaced.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = std::borrow::Cow<'a, str>> {
-        self.lines.iter().filter(move |l| self.is(l, name)).map(|l| String::from_utf8_lossy(self.value(l)))
+    #[inline]
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+        self.named(name).map(|l| String::from_utf8_lossy(self.value(l)))
+    }
+
+    /// How many fields of this name there are.
+    #[inline]
+    pub fn count(&self, name: &str) -> usize {
+        self.named(name).count()
     }
 
     /// The first field of this name, if its value is UTF-8.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let line = self.lines.iter().find(|l| self.is(l, name))?;
-        std::str::from_utf8(self.value(line)).ok()
+        std::str::from_utf8(self.get_raw(name)?).ok()
+    }
+
+    /// The octets of the first field of this name.
+    #[inline]
+    fn get_raw(&self, name: &str) -> Option<&[u8]> {
+        self.named(name).next().map(|line| self.value(line))
     }
 
     /// Every field's name and value, for a report.
-    pub fn fields(&self) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)> {
+    pub fn fields(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         self.lines
             .iter()
             .map(|l| (String::from_utf8_lossy(&self.text[l.from..l.name]), String::from_utf8_lossy(self.value(l))))
     }
 
     /// Whether a comma-separated list, over all fields of this name, has this token.
+    #[inline]
     pub fn has_token(&self, name: &str, token: &str) -> bool {
         self.all(name).any(|v| v.split(',').any(|t| t.trim().eq_ignore_ascii_case(token)))
     }
@@ -177,9 +166,17 @@ impl Head {
     }
 
     /// Takes out every field of this name.
+    #[inline]
     pub fn remove(&mut self, name: &str) {
+        if self.get_raw(name).is_some() {
+            self.take_out(name);
+        }
+    }
+
+    fn take_out(&mut self, name: &str) {
         let text = &self.text;
-        self.lines.retain(|l| !text[l.from..l.name].eq_ignore_ascii_case(name.as_bytes()));
+        self.lines.retain(|l| !same_but_case(&text[l.from..l.name], name.as_bytes()));
+        self.as_came = false;
     }
 
     /// One field of this name: in the first one's place, else at the end.
@@ -202,16 +199,23 @@ impl Head {
         let from = self.text.len();
         self.text.extend_from_slice(line);
         self.start = (from, self.text.len());
+        self.as_came = false;
     }
 
     fn push(&mut self, raw: &[u8], name: usize) {
         let from = self.text.len();
         self.text.extend_from_slice(raw);
-        self.lines.push(Line { from, name: from + name, to: self.text.len() });
+        let mark = mark(&raw[..name]);
+        self.lines.push(Line { from, name: from + name, to: self.text.len(), mark });
+        self.marks |= mark;
+        self.as_came = false;
     }
 
     /// Writes it to `out`, its empty line included.
     pub fn write(&self, out: &mut Vec<u8>) {
+        if self.as_came {
+            return out.extend_from_slice(&self.text);
+        }
         out.extend_from_slice(self.start());
         out.extend_from_slice(b"\r\n");
         for line in &self.lines {
@@ -221,8 +225,16 @@ impl Head {
         out.extend_from_slice(b"\r\n");
     }
 
+    /// The lines of this name.
+    #[inline]
+    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Line> {
+        let mark = mark(name.as_bytes());
+        let lines = if self.marks & mark == 0 { &[] } else { self.lines.as_slice() };
+        lines.iter().filter(move |l| l.mark == mark && self.is(l, name))
+    }
+
     fn is(&self, line: &Line, name: &str) -> bool {
-        self.text[line.from..line.name].eq_ignore_ascii_case(name.as_bytes())
+        same_but_case(&self.text[line.from..line.name], name.as_bytes())
     }
 
     fn value(&self, line: &Line) -> &[u8] {
@@ -257,6 +269,9 @@ impl Head {
     /// `Content-Length`, if there is one value only.
     pub fn content_length(&self) -> Result<Option<u64>, Bad> {
         let mut found = None;
+        if let Some(one) = self.plain_length() {
+            return Ok(Some(one));
+        }
         for value in self.all("content-length") {
             for one in value.split(',') {
                 let one = one.trim();
@@ -272,8 +287,19 @@ impl Head {
         Ok(found)
     }
 
+    /// The one `Content-Length`, where it is digits alone.
+    fn plain_length(&self) -> Option<u64> {
+        let mut lines = self.named("content-length");
+        let (value, None) = (self.value(lines.next()?), lines.next()) else { return None };
+        let digit = |n: u64, b: &u8| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0'));
+        (1..=19).contains(&value.len()).then(|| value.iter().try_fold(0, digit)).flatten()
+    }
+
     /// Whether the last transfer coding is chunked; `None` without any.
     fn transfer_coding(&self) -> Result<Option<bool>, Bad> {
+        if self.count("transfer-encoding") == 0 {
+            return Ok(None);
+        }
         let codings: Vec<String> = self
             .all("transfer-encoding")
             .flat_map(|v| v.split(',').map(|c| c.trim().to_owned()).collect::<Vec<_>>())
@@ -282,33 +308,6 @@ impl Head {
             return Err(Bad::Malformed("chunked twice"));
         }
         Ok(codings.last().map(|c| c.eq_ignore_ascii_case("chunked")))
-    }
-}
-
-/// Where the head ends, its empty line included. A bare LF is refused.
-fn end_of(bytes: &[u8]) -> Result<Option<usize>, Bad> {
-    let end = memmem::find(bytes, b"\r\n\r\n").map(|at| at + 4);
-    let head = &bytes[..end.unwrap_or(bytes.len())];
-    let bare = memchr_iter(b'\n', head).any(|at| at == 0 || head[at - 1] != b'\r');
-    match end {
-        // Who wants to pass over empty lines before a request does so himself.
-        _ if bytes.starts_with(b"\r") => Err(Bad::Malformed("an empty line instead of a start line")),
-        _ if bare => Err(Bad::Malformed("a line that ends in a bare LF")),
-        Some(end) if end > LONGEST => Err(Bad::TooLarge),
-        None if bytes.len() > LONGEST => Err(Bad::TooLarge),
-        end => Ok(end),
-    }
-}
-
-fn refused(e: httparse::Error) -> Bad {
-    match e {
-        httparse::Error::TooManyHeaders => Bad::TooLarge,
-        httparse::Error::HeaderName => Bad::Malformed("a field name with characters it may not have"),
-        httparse::Error::HeaderValue => Bad::Malformed("a field value with characters it may not have"),
-        httparse::Error::Status => Bad::Malformed("a status that is no number"),
-        httparse::Error::Version => Bad::Malformed("not HTTP/1.x"),
-        httparse::Error::Token => Bad::Malformed("a start line with characters it may not have"),
-        httparse::Error::NewLine => Bad::Malformed("a line that does not end in CRLF"),
     }
 }
 

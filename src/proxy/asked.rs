@@ -4,13 +4,14 @@ use super::authority::Authority;
 use crate::fault::head::Head;
 use crate::fault::rule::Scope;
 use crate::fault::{Range, Request, Resource};
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A request, kept for as long as its exchange goes on.
 pub(super) struct Asked {
-    pub method: String,
+    pub method: Cow<'static, str>,
     pub to: Arc<Authority>,
     /// Path and query.
     pub target: String,

@@ -1,6 +1,7 @@
 //! One client's connection: request after request, each passed to its server and back.
 
 use super::Shared;
+use super::armed::Rules;
 use super::asked::Whose;
 use super::authority::Authority;
 use super::dial::Server;
@@ -16,7 +17,7 @@ use crate::fault::{Action, Cut, Point};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -35,6 +36,8 @@ pub(super) const SAID: Duration = Duration::from_secs(1);
 /// A client's connection.
 pub(super) struct Conn {
     pub shared: Arc<Shared>,
+    /// What was armed when the last request came, and its number: mostly the same for all of them.
+    rules: (u64, Arc<Rules>),
     pub whose: Whose,
     pub input: In,
     pub output: Out,
@@ -112,6 +115,7 @@ impl Conn {
         let connection = shared.connections.fetch_add(1, Relaxed) + 1;
         let (input, output) = wire::tcp(socket);
         Self {
+            rules: (shared.epoch.load(Acquire), shared.rules()),
             shared: shared.clone(),
             whose: Whose { connection, client },
             input,
@@ -124,6 +128,15 @@ impl Conn {
             carried: Carried::default(),
             sender: None,
         }
+    }
+
+    /// What is armed now.
+    pub(super) fn rules(&mut self) -> &Arc<Rules> {
+        let epoch = self.shared.epoch.load(Acquire);
+        if self.rules.0 != epoch {
+            self.rules = (epoch, self.shared.rules());
+        }
+        &self.rules.1
     }
 
     /// Serves it to its end.
@@ -153,7 +166,7 @@ impl Conn {
 
     /// Puts the link before the client's socket, if there is one and it is not there yet.
     pub(super) fn shape(&mut self, fresh: bool) -> Result<(), Next> {
-        if self.sender.is_some() || !self.shared.rules().any_link() {
+        if self.sender.is_some() || !self.rules().any_link() {
             return Ok(());
         }
         let (In::Tcp(_), Out::Tcp(_)) = (&self.input, &self.output) else { return Ok(()) };
@@ -334,9 +347,12 @@ impl Conn {
 }
 
 /// Whether it is time to read a head: its end came, or a line end that it may not have. `searched` is how much was
-/// looked at before.
+/// looked at before. What comes first is mostly all of it: reading it costs less than to look for its end.
 pub(super) fn is_worth_reading(data: &[u8], searched: &mut usize) -> bool {
     let from = std::mem::replace(searched, data.len());
+    if from == 0 && data.first().is_some_and(|first| *first != b'\r') {
+        return true;
+    }
     let ends = |at: usize| at == 0 || data[at - 1] != b'\r' || data[..=at].ends_with(b"\r\n\r\n");
     memchr::memchr_iter(b'\n', &data[from..]).any(|at| ends(from + at))
 }

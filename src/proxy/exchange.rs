@@ -57,7 +57,8 @@ impl Conn {
         let mut copy = None;
         let mut plan = Plan::default();
         if !told.background() {
-            let fired = self.shared.rules().fire(&told.asked, self.whose, told.step());
+            let whose = self.whose;
+            let fired = self.rules().fire(&told.asked, whose, told.step());
             plan = Plan::new(fired, &told.asked);
             self.carried.add(plan.take(is_of_connection));
         }

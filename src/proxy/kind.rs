@@ -2,6 +2,7 @@
 
 use crate::fault::Resource;
 use crate::fault::head::Head;
+use memchr::memrchr;
 
 const MEDIA: &[&str] = &[
     "mp4", "m4v", "m4a", "mov", "webm", "mkv", "ogv", "ogg", "oga", "opus", "mp3", "aac", "flac", "wav", "avi", "3gp",
@@ -35,7 +36,8 @@ pub(super) fn resource(method: &str, path: &str, head: &Head) -> Resource {
         Some(_) => return Resource::Asset,
         None => {}
     }
-    let accepts = |what: &str| head.get("accept").is_some_and(|a| a.starts_with(what));
+    let accept = head.get("accept").unwrap_or_default();
+    let accepts = |what: &str| accept.starts_with(what);
     match method {
         "GET" | "HEAD" if of(MEDIA) => Resource::Media,
         "GET" | "HEAD" if of(ASSET) || accepts("image/") || accepts("text/css") => Resource::Asset,
@@ -46,7 +48,8 @@ pub(super) fn resource(method: &str, path: &str, head: &Head) -> Resource {
 }
 
 fn extension(path: &str) -> Option<&str> {
-    path.rsplit('/').next()?.rsplit_once('.').map(|(_, extension)| extension)
+    let name = memrchr(b'/', path.as_bytes()).map_or(path, |at| &path[at + 1..]);
+    memrchr(b'.', name.as_bytes()).map(|at| &name[at + 1..])
 }
 
 /// Whether a response of this type is media.

@@ -50,7 +50,10 @@ use reach::Reached;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, Release},
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use storm::Storms;
 use tls::Intercept;
@@ -207,7 +210,8 @@ impl Proxy {
     pub fn arm(&self, mut armed: Armed) {
         armed.rules.retain(|r| r.leg == self.shared.leg);
         *self.shared.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(armed));
-        self.shared.epoch.fetch_add(1, Relaxed);
+        // Only now: whoever reads the new number finds the new rules.
+        self.shared.epoch.fetch_add(1, Release);
     }
 
     /// What each armed rule came to so far.
@@ -288,12 +292,6 @@ impl Shared {
     /// Whether a host's HTTPS is looked into.
     fn intercepts(&self, host: &str) -> bool {
         self.intercept.as_ref().is_some_and(|i| i.intercepts(host))
-    }
-
-    /// Whether a URL without query is of the app's own media proxy.
-    fn is_media_proxy(&self, url: &str) -> bool {
-        let own = self.media_proxy.as_ref().and_then(|own| url.strip_prefix(own.as_str()));
-        own.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// What serves a host in its place.

@@ -48,11 +48,24 @@ pub(super) async fn pass(
             let response = Response { input: &mut *server_in, buf: &mut *buf, tap, plan, lead: response_lead, keep };
             let mut down = pin!(response.run());
             poll_fn(|cx| {
+                // Mostly the rest of the response is there, and what the client says by now is the next request's.
+                let mut over = None;
+                if flags.has(Flags::SENT)
+                    && let Poll::Ready(down) = down.as_mut().poll(cx)
+                {
+                    if down == Down::Keep {
+                        return Poll::Ready(down);
+                    }
+                    over = Some(down);
+                }
                 if !up_over {
                     up_over = up.as_mut().poll(cx).is_ready();
                 }
                 if flags.has(Flags::MALFORMED) {
                     return Poll::Ready(Down::Malformed);
+                }
+                if let Some(down) = over {
+                    return Poll::Ready(down);
                 }
                 match down.as_mut().poll(cx) {
                     Poll::Pending if flags.given_up() => Poll::Ready(Down::Gone),

@@ -23,6 +23,9 @@ impl Plan {
     /// What the rules that fire want with the request.
     pub(super) fn new(fired: Vec<Arc<Fired>>, asked: &Asked) -> Self {
         let mut plan = Self { fired, steps: Vec::new() };
+        if !plan.fires() {
+            return plan;
+        }
         plan.add(|by| by.request(asked));
         plan
     }

@@ -68,7 +68,7 @@ enum Begun {
 impl Response<'_> {
     /// Passes it on to its end.
     pub(super) async fn run(mut self) -> Down {
-        let (head, body) = loop {
+        let (head, body, status) = loop {
             let (head, body) = match self.begun().await {
                 Begun::Head(head, body, length) => {
                     self.buf.eat(length);
@@ -85,7 +85,7 @@ impl Response<'_> {
                         return stop.into();
                     }
                 }
-                _ => break (head, body),
+                status => break (head, body, status),
             }
         };
         if self.plan.fires() {
@@ -94,7 +94,7 @@ impl Response<'_> {
         if !self.plan.is_empty() || !self.tap.carried.steps.is_empty() {
             return self.perform(head, body).await;
         }
-        if head.status().is_some_and(|(status, _)| status == 101) {
+        if status.is_some_and(|(status, _)| status == 101) {
             self.lead.clear();
             head.write(self.lead);
             self.tap.told.answered(head);

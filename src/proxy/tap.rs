@@ -61,7 +61,10 @@ pub(super) struct Carried {
 }
 
 impl Carried {
-    pub(super) fn add(&mut self, steps: impl IntoIterator<Item = Planned>) {
+    pub(super) fn add(&mut self, steps: Vec<Planned>) {
+        if steps.is_empty() {
+            return;
+        }
         self.steps.extend(steps);
         self.steps.sort_by_key(|p| p.at);
     }

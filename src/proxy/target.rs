@@ -5,6 +5,7 @@ use super::authority::{self, Authority};
 use super::kind;
 use crate::fault::Range;
 use crate::fault::head::{Bad, Body, Head};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The host that only the canary asks for. No name ends in `.invalid` (RFC 2606).
@@ -45,15 +46,15 @@ pub(super) enum Only<'a> {
 /// body ends. What two readers could take differently is refused.
 pub(super) fn read(mut head: Head, only: Only, last: &mut Option<Arc<Authority>>) -> Result<(Asked, Body), Refusal> {
     let line = head.request_line().ok_or_else(|| bad("the request line is malformed"))?;
-    let (method, target, minor) = (line.method.to_owned(), line.target.to_owned(), line.minor);
-    if head.all("host").count() > 1 {
+    let (method, target, minor) = (known(line.method), line.target.to_owned(), line.minor);
+    if head.count("host") > 1 {
         return Err(bad("more than one Host"));
     }
     if method == "CONNECT" {
         return connect(head, &target, minor, only);
     }
     let body = head.request_body()?;
-    if head.all("content-length").count() > 1 || head.get("content-length").is_some_and(|v| v.contains(',')) {
+    if head.count("content-length") > 1 || head.get("content-length").is_some_and(|v| v.contains(',')) {
         return Err(bad("more than one Content-Length"));
     }
     if body == Body::Chunked && minor == 0 {
@@ -69,6 +70,11 @@ pub(super) fn read(mut head: Head, only: Only, last: &mut Option<Arc<Authority>>
     let resource = kind::resource(&method, &target[..path], &head);
     let range = head.get("range").and_then(Range::read);
     Ok((Asked { method, to, target, path, resource, range, head, minor }, body))
+}
+
+/// A method; those that are mostly used take no memory.
+fn known(method: &str) -> Cow<'static, str> {
+    ["GET", "HEAD", "POST", "OPTIONS"].into_iter().find(|m| *m == method).map_or(method.to_owned().into(), Cow::from)
 }
 
 /// Who is meant, and path and query.
@@ -129,7 +135,7 @@ fn connect(head: Head, target: &str, minor: u8, only: Only) -> Result<(Asked, Bo
     // What is spoken in the tunnel will show.
     let to = Arc::new(Authority::read(target).map_err(bad)?);
     let asked = Asked {
-        method: "CONNECT".to_owned(),
+        method: "CONNECT".into(),
         to,
         target: String::new(),
         path: 0,
@@ -151,7 +157,7 @@ pub(super) fn strip(head: &mut Head) -> Result<(), &'static str> {
         head.all("connection").flat_map(of).filter(|t| !t.is_empty()).collect()
     };
     if head.get("connection").is_some_and(|v| !KEPT.iter().any(|k| v.eq_ignore_ascii_case(k)))
-        || head.all("connection").count() > 1
+        || head.count("connection") > 1
     {
         let all = tokens(head);
         let is_kept = |t: &String| KEPT.iter().any(|k| t.eq_ignore_ascii_case(k));

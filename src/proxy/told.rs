@@ -4,14 +4,13 @@ use super::Shared;
 use super::armed::Rules;
 use super::asked::{Asked, Whose};
 use super::kind;
-use super::live::Seen;
+use super::live::{Part, Seen};
 use super::plan::Planned;
-use crate::event::{Ids, Origin, random_hex, url_hash};
+use crate::event::{Fields, Ids, Json, Origin, Parts, Thousandths, random_hex, url_hash};
 use crate::fault::head::Head;
-use crate::fault::{Action, Cut, Leg, Point, Resource};
+use crate::fault::{Action, Cut, Point, Resource};
 use crate::media::container::Container;
 use crate::unit::{ms, thousandths};
-use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -67,12 +66,12 @@ struct Answered {
 impl Told {
     pub(super) fn new(shared: &Arc<Shared>, asked: Asked, whose: Whose) -> Self {
         let number = shared.requests.fetch_add(1, Relaxed) + 1;
-        let live = shared.live.begin(number, |e| {
-            e.connection = whose.connection;
-            e.method.clone_from(&asked.method);
-            e.host.clone_from(&asked.to.name);
-            e.path.clone_from(&asked.target);
-            e.range = asked.head.get("range").map(str::to_owned);
+        let started = Instant::now();
+        let live = shared.live.begin(number, whose.connection, started, |kept| {
+            kept.set(Part::Method, Some(&asked.method));
+            kept.set(Part::Host, Some(&asked.to.name));
+            kept.set(Part::Path, Some(&asked.target));
+            kept.set(Part::Range, asked.head.get("range"));
         });
         Self {
             background: kind::is_background(&asked.to.host) && !shared.reached.names(&asked.to),
@@ -81,7 +80,7 @@ impl Told {
             asked,
             whose,
             number,
-            started: Instant::now(),
+            started,
             span: None,
             left_out: false,
             live,
@@ -139,12 +138,11 @@ impl Told {
             head,
             after: self.started.elapsed(),
         };
-        self.live.head(|e| {
-            let field = |name| answered.head.get(name).map(str::to_owned);
-            (e.status, e.promised) = (Some(answered.status), answered.promised);
-            e.content_range = field("content-range");
-            e.content_length = field("content-length");
-            e.content_type = field("content-type");
+        self.live.head(answered.after, |kept| {
+            kept.answer(answered.status, answered.promised);
+            kept.set(Part::ContentRange, answered.head.get("content-range"));
+            kept.set(Part::ContentLength, answered.head.get("content-length"));
+            kept.set(Part::ContentType, answered.head.get("content-type"));
         });
         let first = match answered.status {
             200 => true,
@@ -235,139 +233,93 @@ impl Told {
         Some(self.last.map_or(all.saturating_sub(response.after), |last| last.elapsed()))
     }
 
+    fn app_proxy(&self) -> bool {
+        let own = self.shared.media_proxy.as_ref();
+        own.is_some_and(|own| is_below(&self.asked.bare_url(), own))
+    }
+
     fn tell(&mut self) {
-        std::mem::take(&mut self.live).end(self.ended);
+        let now = Instant::now();
+        let after = now.saturating_duration_since(self.started);
+        std::mem::take(&mut self.live).end(after, self.ended);
         let Some(log) = &self.shared.log else { return };
-        let asked = &self.asked;
-        let url = asked.bare_url();
-        let app_proxy = self.shared.is_media_proxy(&url);
-        let hash = (app_proxy || self.is_media()).then(|| url_hash(&url));
+        let hash = (self.app_proxy() || self.is_media()).then(|| url_hash(&self.asked.bare_url()));
         let name = if hash.is_some() { "video_proxy_response" } else { "proxy_response" };
+        log.tell(name, Origin::Proxy, now.into_std(), &self.ids, hash.as_deref(), |to| {
+            self.fields(after, to);
+            if hash.is_some() {
+                self.media_fields(to);
+            }
+        });
+    }
+
+    /// The fields of `video_proxy_response` and `proxy_response`; those at the end only where there is something to say.
+    fn fields(&self, after: Duration, to: &mut Fields) {
+        let asked = &self.asked;
         let response = self.response.as_ref();
         let field = |name| response.and_then(|r| r.head.get(name));
-        let media = hash.as_ref().map(|_| Media {
-            resource: asked.resource,
-            origin: asked.head.get("origin"),
-            if_range: asked.head.get("if-range").is_some(),
-            content_encoding: field("content-encoding"),
-            last_modified: field("last-modified"),
-            location: field("location").and_then(|to| bare(&url, to)),
-            file_bytes: self.container.as_ref().and_then(|c| c.octets()),
-            app_proxy,
-            silent_ms: self.silence().map(round),
-            cut: self.cut,
-            unframed: self.unframed,
-            ours: !self.faults.is_empty() || self.cached,
-        });
-        let fields = Fields {
-            request: self.number,
-            connection: self.whose.connection,
-            method: &asked.method,
-            url: &url,
-            host: &asked.to.name,
-            status: response.map(|r| r.status),
-            range: asked.head.get("range"),
-            content_range: field("content-range"),
-            content_length: field("content-length"),
-            content_type: field("content-type"),
-            accept_ranges: field("accept-ranges"),
-            etag: field("etag"),
-            acao: field("access-control-allow-origin"),
-            bytes_promised: response.and_then(|r| r.promised),
-            bytes_sent: self.sent,
-            bytes_received: self.received,
-            ended: self.ended,
-            ttfb_ms: response.map(|r| round(r.after)),
-            ms: round(self.started.elapsed()),
-            connect_ms: self.connect.map(round),
-            reused: self.reused,
-            faults: &self.faults,
-            leg: self.shared.leg,
-            query_hash: (asked.path < asked.target.len()).then(|| url_hash(&asked.target[asked.path + 1..])),
-            request_span_id: self.span.as_deref(),
-            error: self.error.as_deref(),
-            cached: self.cached,
-            background: self.background,
-            media,
-        };
-        log.tell(name, Origin::Proxy, &self.ids, hash.as_deref(), &fields);
+        let time = |time| Thousandths(ms(time));
+        to.put("request", self.number)
+            .put("connection", self.whose.connection)
+            .put("method", asked.method.as_ref())
+            .put("url", Parts([asked.to.scheme(), "://", &asked.to.name, asked.path()]))
+            .put("host", asked.to.name.as_str())
+            .put("status", response.map(|r| r.status))
+            .put("range", asked.head.get("range"))
+            .put("content_range", field("content-range"))
+            .put("content_length", field("content-length"))
+            .put("content_type", field("content-type"))
+            .put("accept_ranges", field("accept-ranges"))
+            .put("etag", field("etag"))
+            .put("acao", field("access-control-allow-origin"))
+            .put("bytes_promised", response.and_then(|r| r.promised))
+            .put("bytes_sent", self.sent)
+            .put("bytes_received", self.received)
+            .put("ended", self.ended)
+            .put("ttfb_ms", response.map(|r| time(r.after)))
+            .put("ms", time(after))
+            .put("connect_ms", self.connect.map(time))
+            .put("reused", self.reused)
+            .put("faults", Json(&self.faults))
+            .put("leg", Json(self.shared.leg));
+        let query = (asked.path < asked.target.len()).then(|| url_hash(&asked.target[asked.path + 1..]));
+        to.put_some("query_hash", query.as_deref())
+            .put_some("request_span_id", self.span.as_deref())
+            .put_some("error", self.error.as_deref())
+            .put_true("cached", self.cached)
+            .put_true("background", self.background);
+    }
+
+    /// What is told of media besides: what [`crate::media`] judges a response by.
+    fn media_fields(&self, to: &mut Fields) {
+        let asked = &self.asked;
+        let field = |name| self.response.as_ref().and_then(|r| r.head.get(name));
+        // Without the query.
+        let location = field("location").and_then(|to| bare(&asked.bare_url(), to));
+        to.put("resource", Json(asked.resource))
+            // Who asked, where the request says so: one that came in CORS mode from elsewhere does.
+            .put_some("origin", asked.head.get("origin"))
+            // A 200 is a right answer to a later range, if the file is another by now.
+            .put_true("if_range", asked.head.get("if-range").is_some())
+            .put_some("content_encoding", field("content-encoding"))
+            .put_some("last_modified", field("last-modified"))
+            .put_some("location", location.as_deref())
+            // How long the file says of itself that it is.
+            .put_some("file_bytes", self.container.as_ref().and_then(|c| c.octets()))
+            // It is an answer of the app's own media proxy.
+            .put_true("app_proxy", self.app_proxy())
+            // How long the server had said nothing when it broke off.
+            .put_some("silent_ms", self.silence().map(|time| Thousandths(ms(time))))
+            .put_some("cut", self.cut)
+            .put_some("unframed", self.unframed)
+            // This proxy made the response, or changed it: nobody else is to blame for it.
+            .put_true("ours", !self.faults.is_empty() || self.cached);
     }
 }
 
-/// The fields of `video_proxy_response` and `proxy_response`; those at the end only where there is something to say.
-#[derive(Serialize)]
-struct Fields<'a> {
-    request: u64,
-    connection: u64,
-    method: &'a str,
-    url: &'a str,
-    host: &'a str,
-    status: Option<u16>,
-    range: Option<&'a str>,
-    content_range: Option<&'a str>,
-    content_length: Option<&'a str>,
-    content_type: Option<&'a str>,
-    accept_ranges: Option<&'a str>,
-    etag: Option<&'a str>,
-    acao: Option<&'a str>,
-    bytes_promised: Option<u64>,
-    bytes_sent: u64,
-    bytes_received: u64,
-    ended: &'a str,
-    ttfb_ms: Option<f64>,
-    ms: f64,
-    connect_ms: Option<f64>,
-    reused: bool,
-    faults: &'a [String],
-    leg: Leg,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    query_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_span_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    cached: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    background: bool,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    media: Option<Media<'a>>,
-}
-
-/// What is told of media besides: what [`crate::media`] judges a response by.
-#[derive(Serialize)]
-struct Media<'a> {
-    /// What was asked for.
-    resource: Resource,
-    /// Who asked, where the request says so: one that came in CORS mode from elsewhere does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    origin: Option<&'a str>,
-    /// A 200 is a right answer to a later range, if the file is another by now.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    if_range: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_encoding: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_modified: Option<&'a str>,
-    /// Where it redirects to, without the query.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    location: Option<String>,
-    /// How long the file says of itself that it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_bytes: Option<u64>,
-    /// It is an answer of the app's own media proxy.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    app_proxy: bool,
-    /// How long the server had said nothing when it broke off.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    silent_ms: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cut: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unframed: Option<&'static str>,
-    /// This proxy made the response, or changed it: nobody else is to blame for it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    ours: bool,
+/// Whether a URL without query is this one, or below it.
+fn is_below(url: &str, own: &str) -> bool {
+    url.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Where a `Location` leads from here, without query and fragment.
@@ -411,7 +363,7 @@ fn tell_applied(shared: &Shared, ids: &Ids, step: &Planned, connection: u64, ask
     let fields = json!({
         "fault": rule.id, "kind": rule.kind, "leg": rule.leg,
         "request": asked.map(|(number, _)| number),
-        "method": asked.map(|(_, a)| a.method.as_str()),
+        "method": asked.map(|(_, a)| a.method.as_ref()),
         "host": asked.map(|(_, a)| a.to.name.as_str()),
         "path": asked.map(|(_, a)| a.path()),
         "at": place, "offset": offset, "action": named(&step.action), "connection": connection,

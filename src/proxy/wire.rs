@@ -232,8 +232,11 @@ impl Out {
             let of_one = n.min(one.len());
             (one, two) = (&one[of_one..], &two[n - of_one..]);
         }
-        self.write_all(one).await?;
-        self.write_all(two).await?;
+        for rest in [one, two] {
+            if !rest.is_empty() {
+                self.write_all(rest).await?;
+            }
+        }
         self.flush().await
     }
 }
