@@ -615,6 +615,8 @@ fn a_list_over_http_is_read_and_a_lying_one_is_never_none() {
         assert!(got == answer && evidence.contains(told), "{path}: {got:?} {evidence}");
         assert_eq!(todo.is_empty(), answer == Verdict::Met, "{path}: {todo}");
     }
+    let server = serve(|_, socket| whole(socket, "200 OK", &OPEN.replace("black", "\\u001b[2J\\nGO: black")));
+    assert_eq!(sev1(&server, "").1, "1 open: #7  [2J GO: black screen", "a title forges nothing");
     let (got, evidence, _) = sev1("http://127.0.0.1:1/", "");
     assert!(got == Verdict::NotEnoughData && evidence.contains("it cannot be reached: "), "{evidence}");
 }

@@ -123,6 +123,11 @@ fn read<D: Demand + DeserializeOwned + Default + 'static>(table: Table) -> Resul
     }))
 }
 
+/// What others wrote, on one line and without what a terminal obeys: a title must not forge an answer.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// The answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Gate {
@@ -159,11 +164,12 @@ impl Gate {
         for line in &mut lines {
             // Who attests may be told by an address that is hidden elsewhere.
             let texts = [Some(&mut line.evidence), line.missing.as_mut(), line.link.as_mut()];
-            texts.into_iter().flatten().for_each(|text| *text = asked.secrets().hide(text));
+            texts.into_iter().flatten().for_each(|text| *text = plain(&asked.secrets().hide(text)));
+            line.by = line.by.as_deref().map(plain);
         }
         let mut sign_off = release.attestations.sign_off(&asked);
         for text in sign_off.iter_mut().flat_map(|signed| [signed.why.as_mut(), signed.link.as_mut()]).flatten() {
-            *text = asked.secrets().hide(text);
+            *text = plain(&asked.secrets().hide(text));
         }
         Self {
             question: release.question.clone(),

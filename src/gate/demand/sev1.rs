@@ -14,6 +14,8 @@ use toml::Spanned;
 
 /// An incident may be opened at any time: the list is asked for when it is wanted.
 const HOUR: Time = Time(Duration::from_secs(3600));
+/// So many are named.
+const SHOWN: usize = 5;
 /// States in which an entry is over; in any other it is open.
 const OVER: [&str; 4] = ["closed", "resolved", "fixed", "done"];
 
@@ -65,7 +67,10 @@ impl Demand for Sev1 {
         let line = line.link(Some(found.link));
         let line = match list {
             Open { sev1, .. } if !sev1.is_empty() => {
-                line.says(Verdict::Breached, format!("{} open: {}", sev1.len(), sev1.join("; "))).todo("close them")
+                let shown: Vec<&str> = sev1.iter().take(SHOWN).map(String::as_str).collect();
+                let more = if sev1.len() > SHOWN { "; ..." } else { "" };
+                let what = format!("{} open: {}{more}", sev1.len(), shown.join("; "));
+                line.says(Verdict::Breached, what).todo("close them")
             }
             Open { cut, of, .. } if cut || found.goes_on => {
                 let todo = "the whole list: add per_page=100 and labels=";
