@@ -293,7 +293,7 @@ async fn the_apps_own_media_proxy_is_told_as_such_and_how_long_it_was_silent() {
         assert_eq!(client.text(sent.len()).await, sent);
         tokio::time::sleep(Duration::from_millis(200)).await;
         drop(at_server);
-        client.rest().await;
+        assert_eq!(client.rest().await, (String::new(), Ok(())));
     }
     let events = rig.told("video_proxy_response", 3).await;
     assert_eq!(events.iter().map(|e| e.flag("app_proxy")).collect::<Vec<_>>(), [true, true, false]);
