@@ -275,3 +275,30 @@ async fn nothing_listens_after_the_end_and_no_connection_stays() {
     let text = std::fs::read_to_string(folder.path().join("events.jsonl")).expect("reads");
     assert!(text.contains("\"ended\":\"play_over\""), "{text}");
 }
+
+#[tokio::test]
+async fn the_apps_own_media_proxy_is_told_as_such_and_how_long_it_was_silent() {
+    let server = Server::new().await;
+    let authority = format!("127.0.0.1:{}", server.port);
+    let own = format!("http://{authority}/api/video-proxy");
+    let rig = Rig::with(Route::Forward, |config| config.media_proxy = Some(own)).await;
+    for path in ["/api/video-proxy?url=x", "/api/video-proxy/a", "/api/video-proxies"] {
+        let mut client = rig.client().await;
+        let range = if path.ends_with("ies") { "Range: bytes=0-\r\n" } else { "" };
+        client.write(format!("GET http://{authority}{path} HTTP/1.1\r\nHost: {authority}\r\n{range}\r\n")).await;
+        let mut at_server = server.accept().await;
+        at_server.head().await;
+        let sent = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
+        at_server.write(sent).await;
+        assert_eq!(client.text(sent.len()).await, sent);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(at_server);
+        assert_eq!(client.rest().await, (String::new(), Ok(())));
+    }
+    let events = rig.told("video_proxy_response", 3).await;
+    assert_eq!(events.iter().map(|e| e.flag("app_proxy")).collect::<Vec<_>>(), [true, true, false]);
+    for event in &events {
+        let silent = event.number("silent_ms").expect("it was silent");
+        assert!((199.0..event.number("ms").expect("a time")).contains(&silent), "{silent}");
+    }
+}
