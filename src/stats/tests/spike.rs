@@ -145,6 +145,9 @@ fn where_responses_are_not_counted_it_is_by_the_hour() {
 }
 
 proptest! {
+    // Counts without measure take a fraction long to settle.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn more_events_are_never_less_of_a_spike(
         days in proptest::collection::vec((0_u64..50, 50_u64..500), DAYS..30), now in 0_u64..300, more in 1_u64..100,
