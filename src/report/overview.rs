@@ -120,8 +120,8 @@ mod tests {
         let overview =
             Overview { runs, first_attempts, flaky, flake_rate: (0.07, 0.59), retries, ..Overview::default() };
         let wanted = "\
-2026-11-22 12:00Z  smoke    stage      met  1 of 1 play passed                                                             a1
-2026-11-22 12:00Z  nightly  stage 2.1  met  6 of 8 plays passed, 1 retry, 2 flaky, 3 to diagnose, 1 quarantined, cut short  a2
+2026-11-22 12:00Z  smoke    stage      met  1 of 1 play passed                                                              a1
+2026-11-22 12:00Z  nightly  stage 2.1  met  6 of 8 plays passed, 1 retry, 3 to diagnose, 2 flaky, 1 quarantined, cut short  a2
 
 2 runs; 2 of 8 first attempts flaky [7 % .. 59 %]; 1 retry
 ";
