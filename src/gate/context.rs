@@ -68,6 +68,11 @@ impl<'a> Context<'a> {
         self.version.as_ref().map_err(String::clone)
     }
 
+    /// The same for who can say nothing without.
+    pub fn known_version(&self) -> Result<String> {
+        self.version().cloned().map_err(|why| Error::author(why).remedy("name the version"))
+    }
+
     /// The commit it was made from, or why there is none.
     pub fn commit(&self) -> Result<&String, String> {
         self.commit.as_ref().map_err(String::clone)
@@ -128,7 +133,7 @@ impl<'a> Context<'a> {
             let asked = Asked {
                 app: Some(self.app().to_owned()),
                 environment: Some(self.environment().to_owned()),
-                version: Some(self.version().map_err(Error::author)?.clone()),
+                version: Some(self.known_version()?),
             };
             let (release, calendar) = (self.release, self.calendar());
             let standings = self.history().and_then(|h| h.standings(&release.objectives, &asked, calendar));
@@ -143,7 +148,7 @@ impl<'a> Context<'a> {
 
     /// Runs of this app in this environment that are no evidence, because they are of another version: how many of each.
     pub fn refused(&mut self) -> Result<BTreeMap<String, usize>> {
-        let own = self.version().map_err(Error::author)?.clone();
+        let own = self.known_version()?;
         let filter = Filter {
             app: Some(self.app().to_owned()),
             environment: Some(self.environment().to_owned()),

@@ -208,7 +208,7 @@ impl Aborts {
 
     /// The time that is judged, and whom it is about. What no play has seen cannot be told from what was before.
     fn span(&self, asked: &mut Context) -> Result<(Span, Asked)> {
-        let version = asked.version().map_err(Error::author)?.clone();
+        let version = asked.known_version()?;
         let of = Asked {
             app: Some(asked.app().to_owned()),
             environment: Some(asked.environment().to_owned()),

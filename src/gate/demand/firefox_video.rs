@@ -134,7 +134,7 @@ impl FirefoxVideo {
     }
 
     fn see(&self, asked: &mut Context) -> Result<Seen> {
-        let version = asked.version().map_err(Error::author)?.clone();
+        let version = asked.known_version()?;
         let since = asked.until().as_millisecond().saturating_sub(fresh(self.fresh).as_millis() as i64);
         let filter = Filter {
             app: Some(asked.app().to_owned()),
