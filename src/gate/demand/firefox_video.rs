@@ -5,7 +5,7 @@ use super::super::context::show_refused;
 use super::super::{Context, Demand, Line};
 use super::{at_most, fresh, without};
 use crate::browser::Kind;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::history::{Filter, Run};
 use crate::measure::Samples;
 use crate::record::Ending;
