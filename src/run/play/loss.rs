@@ -119,8 +119,10 @@ impl OnStage<'_> {
         let place = |role| exits.iter().position(|e: &Exit| e.role == role);
         let followed = place("browser").is_some_and(|b| place("driver").is_none_or(|d| b < d))
             && exits.iter().any(|e| e.role == "driver" && e.how.is_none_or(How::crashed));
-        // Memory that ran out ends a process by SIGKILL: one that crashed by itself did not die of it.
-        let may_be_memory = lost != Lost::Answers && !crashed && page.or(gpu).is_none_or(How::killed);
+        // Memory that ran out ends a process by SIGKILL: one that crashed by itself did not die of it, but for a browser that
+        // could not go on without those that did.
+        let killed = exits.iter().any(|e| e.how.is_some_and(How::killed));
+        let may_be_memory = lost != Lost::Answers && (killed || !crashed) && page.or(gpu).is_none_or(How::killed);
         let cause = driver_ended
             .as_ref()
             .filter(|_| !crashed && !followed)
