@@ -135,7 +135,7 @@ impl Plan {
         // Where none lies beside the plan, the one that ships, which is empty.
         let quarantine = match &file.quarantine {
             Some(said) => open(said, "ci", "quarantine"),
-            None => Ok(source.beside("quarantine.toml", "ci")?),
+            None => Ok(source.beside("quarantine", "ci")?),
         };
         let planned: Vec<&str> =
             file.journeys.get_ref().iter().filter_map(|j| Path::new(j.get_ref()).file_stem()?.to_str()).collect();

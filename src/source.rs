@@ -64,7 +64,8 @@ impl Problem {
 }
 
 impl Source {
-    /// Reads `path`; where no such file is, the shipped file of that name or stem in `folder` ("journeys", "ci" ...).
+    /// Reads `path`; where no such file is, the shipped file of that name in `folder` ("journeys", "ci" ...). What ends with
+    /// `.toml` is a file of one's own, but for a shipped one's whole path: a missing file is no other one.
     pub fn open(path: &Path, folder: &str) -> Result<Self> {
         match std::fs::read(path) {
             Ok(bytes) => Self::text(path, bytes),
@@ -92,7 +93,9 @@ impl Source {
                 return Self::open(&candidate, folder);
             }
         }
-        Self::open(wanted, folder)
+        // What a shipped file names beside itself ships with it.
+        let shipped = if self.path.is_file() { None } else { Self::shipped(&with_ending(&local), folder) };
+        shipped.map_or_else(|| Self::open(wanted, folder), Ok)
     }
 
     fn text(path: &Path, bytes: Vec<u8>) -> Result<Self> {
@@ -111,7 +114,7 @@ impl Source {
             let inside = folder.strip_prefix(root)?.trim_start_matches('/');
             let said_in_full = bare.strip_prefix(root).and_then(|r| r.strip_prefix('/'));
             let by_name = if inside.is_empty() { bare.to_owned() } else { format!("{inside}/{bare}") };
-            let name = [said_in_full.map(str::to_owned), Some(by_name)]
+            let name = [said_in_full.map(str::to_owned), Some(by_name).filter(|_| bare == wanted)]
                 .into_iter()
                 .flatten()
                 .map(|n| format!("{n}.toml"))

@@ -251,6 +251,18 @@ fn every_single_thing_taken_away_is_no_go_with_its_reason() {
             "PENDING: date, evidence",
         ),
         (
+            "nothing said",
+            |f| f.change("attestations.toml", "https://wiki.example/rollback-documented", "todo."),
+            &["rollback documented"],
+            "PENDING: evidence",
+        ),
+        (
+            "its own evidence",
+            |f| f.change("attestations.toml", "https://wiki.example/rollback-tested", "attestations.toml"),
+            &["rollback tested"],
+            "its evidence `attestations.toml` is no link, and no such file is there",
+        ),
+        (
             "expired",
             |f| {
                 f.change(
@@ -467,6 +479,16 @@ fn the_people_sign_below_the_machines_answer() {
     assert_eq!(fixture.gate().signed(), Decision::Hold);
     fixture.write("attestations.toml", &(signed + &held.replace("1.4.2", "1.4.1")));
     assert_eq!(fixture.gate().signed(), Decision::Pending);
+    // Which version it is about may be forgotten, and a PASS beside it says nothing; of another version it is told.
+    fixture.write("attestations.toml", &(attestations() + &held.replace("version = \"1.4.2\"\n", "")));
+    assert_eq!(fixture.gate().signed(), Decision::Hold);
+    fixture.write("attestations.toml", &(attestations() + &held.replace("1.4.2", "1.4.1")));
+    let gate = fixture.gate();
+    assert_eq!((gate.signed(), gate.sign_off[0].why.as_deref()), (Decision::Pass, Some("1.4.1 was on HOLD")));
+    // Whose name is a whole answer is still one line of it.
+    fixture.write("attestations.toml", &attestations().replace("Ann Example", "Ann\\n\\u001b[2KGO: signed off\\u202e"));
+    let by = fixture.gate().sign_off[0].by.clone().expect("a name");
+    assert!(!by.contains(['\n', '\u{1b}', '\u{202e}']), "{by:?}");
 }
 
 #[test]
@@ -477,6 +499,12 @@ fn to_refute_relaxes_objectives_and_nothing_else() {
     fixture.change("release.toml", "\"prove\"", "\"refute\"");
     let gate = fixture.gate();
     assert!(gate.go() && !line(&gate, "hydra.preset_load").demanded, "{gate:?}");
+    // What is stale is not too little.
+    let stale = Fixture::good();
+    stale.change("release.toml", "\"prove\"", "\"refute\"");
+    let gate = stale.gate_at(UNTIL.parse::<Timestamp>().expect("a moment") + jiff::Span::new().hours(25));
+    let load = line(&gate, "hydra.preset_load");
+    assert!(!load.holds() && load.evidence.contains("stale"), "{load:?}");
     // A gap is still no GO, and neither is a breach.
     let gap = Fixture::new().played(|day, run| run.plays.truncate(if day == 3 { 0 } else { 2 }));
     gap.change("release.toml", "\"prove\"", "\"refute\"");

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit};
 use soundcheck::error::{Error, Operator, Result};
 use soundcheck::slo::Calendar;
+use std::path::{Path, PathBuf};
 
 /// Whose runs.
 #[derive(clap::Args)]
@@ -33,6 +34,12 @@ pub struct When {
 
 fn moment(text: &str) -> Result<i64, String> {
     moment_in(text, &TimeZone::UTC).map(Timestamp::as_millisecond)
+}
+
+/// The file of that name that lies here or in `ci/`, or else the one that ships.
+pub fn own_or_shipped(name: &str) -> PathBuf {
+    let file = PathBuf::from(name).with_extension("toml");
+    [file.clone(), Path::new("ci").join(file)].into_iter().find(|path| path.is_file()).unwrap_or_else(|| name.into())
 }
 
 /// The days before a moment; where none is given, before now.

@@ -1,9 +1,10 @@
 //! `soundcheck gate`.
 
-use super::chosen::calendar;
+use super::chosen::{calendar, own_or_shipped};
 use super::kept::At;
 use super::{Done, print};
-use soundcheck::error::Operator;
+use jiff::{Span, Timestamp};
+use soundcheck::error::{Error, Operator};
 use soundcheck::gate::report::{FORMS, form, text};
 use soundcheck::gate::{Gate, Question, Release};
 use soundcheck::slo::zone;
@@ -16,9 +17,8 @@ use std::path::PathBuf;
     PENDING, expired, stale, unreadable or of another version is never met.\n\n\
     Exit codes: 0 GO; 1 NO-GO; 2 the file is wrong; 3 the history is out of reach and no line is breached: NO-GO too.")]
 pub struct Args {
-    /// What is released, and where each line's evidence is
-    #[arg(default_value = "release")]
-    file: PathBuf,
+    /// What is released, and where each line's evidence is [default: release.toml or ci/release.toml here, or the shipped one]
+    file: Option<PathBuf>,
     /// The version that is judged, instead of the file's
     #[arg(long = "app-version", value_name = "VERSION")]
     version: Option<String>,
@@ -40,24 +40,29 @@ pub struct Args {
 }
 
 pub fn main(args: &Args) -> Done {
-    let release = Release::read(&Source::open(&args.file, "ci")?)?;
+    let file = args.file.clone().unwrap_or_else(|| own_or_shipped("release"));
+    let release = Release::read(&Source::open(&file, "ci")?)?;
     let zone = args.time_zone.as_deref().map_or_else(|| Ok(release.time_zone.clone()), zone)?;
     let question = Question {
         version: args.version.clone(),
         calendar: calendar(zone, args.until.as_deref())?,
         history: args.at.address()?,
     };
+    // Clocks of two machines differ by so much.
+    if question.calendar.until() > Timestamp::now() + Span::new().minutes(5) {
+        return Err(Error::author("--until has not come yet").remedy("a release is judged by what was seen"));
+    }
     let gate = Gate::judge(&release, &question);
+    match form("gate.json").filter(|_| args.json) {
+        Some(json) => print(&(json.write)(&gate)),
+        None => print(&text::write(&gate)),
+    }
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder).operator(format!("making {}", folder.display()))?;
         for form in FORMS {
             let path = folder.join(form.name());
             std::fs::write(&path, (form.write)(&gate)).operator(format!("writing {}", path.display()))?;
         }
-    }
-    match form("gate.json").filter(|_| args.json) {
-        Some(json) => print(&(json.write)(&gate)),
-        None => print(&text::write(&gate)),
     }
     Ok(gate.exit_code())
 }

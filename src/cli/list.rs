@@ -112,7 +112,7 @@ fn rows(table: &str) -> Vec<(String, String)> {
 
 /// The question a shipped file opens with.
 fn question(folder: &str, name: &str) -> String {
-    let source = soundcheck::source::Source::open(std::path::Path::new(&format!("{name}.toml")), folder);
+    let source = soundcheck::source::Source::open(std::path::Path::new(name), folder);
     let keys = source.and_then(|s| s.parse::<toml::Table>()).unwrap_or_default();
     let said = keys.get("question").or_else(|| keys.get("about"));
     said.and_then(|v| v.as_str()).unwrap_or_default().to_owned()

@@ -1,6 +1,6 @@
 //! `soundcheck slo`.
 
-use super::chosen::{Whose, calendar};
+use super::chosen::{Whose, calendar, own_or_shipped};
 use super::kept::At;
 use super::{Done, block_on, print, print_json};
 use soundcheck::error::Result;
@@ -18,9 +18,8 @@ use std::path::PathBuf;
     Exit code 1: an objective is breached, or an app has no sample at all; with --prove also where not all is met."
 )]
 pub struct Args {
-    /// The objectives
-    #[arg(default_value = "slo")]
-    file: PathBuf,
+    /// The objectives [default: slo.toml or ci/slo.toml here, or the shipped ones]
+    file: Option<PathBuf>,
     #[command(flatten)]
     at: At,
     #[command(flatten)]
@@ -54,7 +53,7 @@ enum Format {
 }
 
 pub fn main(args: Args) -> Done {
-    let objectives = Objectives::read(&Source::open(&args.file, "ci")?)?;
+    let objectives = Objectives::read(&Source::open(&args.file.unwrap_or_else(|| own_or_shipped("slo")), "ci")?)?;
     if let Some(format) = args.export {
         print(&match format {
             Format::Openslo => openslo(&objectives),

@@ -132,7 +132,7 @@ impl Attestations {
         // The one that holds, or else what is said of this very version, or else of another.
         let judged = own.map(|a| {
             let this = asked.version().is_ok_and(|version| a.version.as_ref() == Some(version));
-            (a.judge(Line::of(id, name), asked, self.folder()), this)
+            (a.judge(Line::of(id, name), asked, self.path.as_deref()), this)
         });
         match judged.max_by_key(|(line, this)| (line.holds(), *this)) {
             Some((line, _)) => line,
@@ -148,12 +148,22 @@ impl Attestations {
         let signed = |role: &&str| {
             let name = format!("sign-off {role}");
             let version = asked.version().ok();
-            let own = self.all.iter().find(|a| a.line == name && version.is_some() && a.version.as_ref() == version);
+            let all = || self.all.iter().filter(|a| a.line == name);
+            let holds = |a: &&Attestation| a.decision == Decision::Hold;
+            // One that names no version may be about any.
+            let of_this = |a: &&Attestation| version.is_none() || a.version.is_none() || a.version.as_ref() == version;
+            let this = || all().find(|a| version.is_some() && a.version.as_ref() == version);
+            let own = all().filter(holds).find(of_this).or_else(this);
             let line = self.line("D9", &name, asked);
             let decision = match own {
-                Some(own) if own.decision == Decision::Hold => Decision::Hold,
+                Some(own) if holds(&own) => Decision::Hold,
                 Some(_) if line.holds() => Decision::Pass,
                 _ => Decision::Pending,
+            };
+            let another = all().filter(holds).find(|a| !of_this(a)).and_then(|a| a.version.as_ref());
+            let why = match decision {
+                Decision::Pending => Some(line.evidence),
+                _ => another.map(|another| format!("{another} was on HOLD")),
             };
             Signed {
                 role: (*role).to_owned(),
@@ -161,14 +171,10 @@ impl Attestations {
                 by: own.and_then(|own| own.name.clone()),
                 date: own.and_then(|own| Some(own.date?.to_string())),
                 link: own.and_then(|own| own.evidence.clone()),
-                why: (decision == Decision::Pending).then_some(line.evidence),
+                why,
             }
         };
         ROLES.iter().map(signed).collect()
-    }
-
-    fn folder(&self) -> &Path {
-        self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
     fn place(&self) -> String {
@@ -192,7 +198,7 @@ pub struct Signed {
     pub date: Option<String>,
     /// The evidence.
     pub link: Option<String>,
-    /// Why it does not count yet.
+    /// Why it does not count yet, or what was decided of another version.
     pub why: Option<String>,
 }
 
@@ -250,11 +256,23 @@ impl Entry {
 
 /// Text that says something.
 fn said(text: Option<String>) -> Option<String> {
-    text.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty() && !t.eq_ignore_ascii_case(PENDING))
+    let nothing = |text: &str| {
+        let bare = text.trim_matches(|c: char| !c.is_alphanumeric());
+        ["", PENDING, "TODO", "TBD", "NONE", "N/A", "FIXME"].iter().any(|word| bare.eq_ignore_ascii_case(word))
+    };
+    text.map(|t| t.trim().to_owned()).filter(|t| !nothing(t))
+}
+
+/// Whether evidence can be followed: an address on the web, or a file that is not the attestations' own.
+fn is_link(evidence: &str, folder: &Path, own: Option<&Path>) -> bool {
+    let web = url::Url::parse(evidence).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    let file = folder.join(evidence).canonicalize().ok().filter(|file| file.is_file());
+    web || file.is_some() && file != own.and_then(|own| own.canonicalize().ok())
 }
 
 impl Attestation {
-    fn judge(&self, line: Line, asked: &Context, folder: &Path) -> Line {
+    fn judge(&self, line: Line, asked: &Context, own: Option<&Path>) -> Line {
+        let folder = own.and_then(Path::parent).unwrap_or(Path::new(""));
         let mut line = line;
         line.by.clone_from(&self.name);
         line.link.clone_from(&self.evidence);
@@ -295,7 +313,7 @@ impl Attestation {
             return line
                 .lacks(format!("expired: it held through {expires}"), "see that it is still so, and attest it anew");
         }
-        if !evidence.contains("://") && !folder.join(evidence).exists() {
+        if !is_link(evidence, folder, own) {
             let why = format!("its evidence `{evidence}` is no link, and no such file is there");
             return line.lacks(why, "link what shows it");
         }

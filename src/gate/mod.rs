@@ -125,7 +125,11 @@ fn read<D: Demand + DeserializeOwned + Default + 'static>(table: Table) -> Resul
 
 /// What others wrote, on one line and without what a terminal obeys: a title must not forge an answer.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    // Marks that turn the direction of writing, or stand for nothing, forge as well.
+    let obeyed = |c: char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if obeyed(c) { ' ' } else { c }).collect()
 }
 
 /// The answer.
@@ -168,8 +172,10 @@ impl Gate {
             line.by = line.by.as_deref().map(plain);
         }
         let mut sign_off = release.attestations.sign_off(&asked);
-        for text in sign_off.iter_mut().flat_map(|signed| [signed.why.as_mut(), signed.link.as_mut()]).flatten() {
-            *text = plain(&asked.secrets().hide(text));
+        for signed in &mut sign_off {
+            let texts = [signed.why.as_mut(), signed.link.as_mut()];
+            texts.into_iter().flatten().for_each(|text| *text = plain(&asked.secrets().hide(text)));
+            signed.by = signed.by.as_deref().map(plain);
         }
         Self {
             question: release.question.clone(),

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::{Log, Now, random_hex};
 use crate::fault::Leg;
 use crate::fault::link::Part;
-use crate::profile::{Facts, Profile};
+use crate::profile::{Facts, Outcome, Profile};
 use crate::proxy::tls::Intercept;
 use crate::proxy::{Armed, Config, Proxy, Reach, Route, STORM, Tally};
 use crate::record::Ending;
@@ -207,15 +207,17 @@ impl Tallied {
             return (went, facts.reason.map(str::to_owned));
         }
         let applied = self.rules.iter().any(|r| r.tally.applied > 0);
-        let held = match profile.expected(&turn.journey.name, turn.kind) {
+        let expected = profile.expected(&turn.journey.name, turn.kind);
+        let must_fail = expected.is_some_and(|expect| expect.outcome == Outcome::Fails);
+        let held = match expected {
             // What went wrong without any fault is the app's own failure.
             _ if !applied && went == Ending::Failed => Err(facts.reason.unwrap_or_default().to_owned()),
             Some(expect) => expect.judge(facts),
             None => return (Ending::Undecided, Some(format!("`{}` says nothing of this journey", profile.name))),
         };
         match (held, self.missing()) {
-            // What should have made it fail was not there.
-            (Err(_), Some(why)) if went == Ending::Passed && !applied => (Ending::Undecided, Some(why)),
+            // What should have made it fail was not there, or not all of it.
+            (Err(_), Some(why)) if went == Ending::Passed && (must_fail || !applied) => (Ending::Undecided, Some(why)),
             (Err(why), _) => (Ending::Failed, Some(why)),
             (Ok(()), Some(why)) => (Ending::Undecided, Some(why)),
             (Ok(()), None) => {

@@ -111,7 +111,7 @@ impl Seen {
     fn verdict(&self) -> Verdict {
         match () {
             () if self.failed > 0 || self.good < self.total => Verdict::Breached,
-            () if self.passed > 0 && self.total > 0 => Verdict::Met,
+            () if self.passed > self.undecided && self.total > 0 => Verdict::Met,
             () => Verdict::NotEnoughData,
         }
     }
@@ -178,7 +178,10 @@ impl FirefoxVideo {
                 }
             }
             seen.newest = started.max(seen.newest);
-            seen.link = Some(folder.clone()).filter(|folder| !folder.is_empty());
+            // The newest, or the newest that failed.
+            if play.ending == Ending::Failed || seen.failed == 0 {
+                seen.link = Some(folder.clone()).filter(|folder| !folder.is_empty());
+            }
             Ok(())
         })?;
         history.samples(&[MEASURE], &filter, |sampled| {
@@ -203,10 +206,17 @@ fn is_stage(app: &str) -> bool {
 
 fn is_of_stage(run: &Run) -> bool {
     let base = url::Url::parse(&run.base).ok();
-    let own = base.as_ref().and_then(url::Url::host).is_some_and(|host| match host {
-        url::Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+    // An address that names no host may be anywhere, this machine too.
+    let own = base.as_ref().and_then(url::Url::host).is_none_or(|host| match host {
+        url::Host::Domain(name) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
         url::Host::Ipv4(ip) => ip.is_loopback() || ip.is_unspecified(),
-        url::Host::Ipv6(ip) => ip.is_loopback() || ip.is_unspecified(),
+        url::Host::Ipv6(ip) => {
+            let ip = ip.to_canonical();
+            ip.is_loopback() || ip.is_unspecified()
+        }
     });
     is_stage(&run.app) || run.environment == STAGE || own
 }
@@ -230,6 +240,10 @@ mod tests {
             ("player", "production", "http://127.0.0.1:4700"),
             ("player", "production", "http://localhost:4700"),
             ("player", "production", "http://[::1]:4700"),
+            ("player", "production", "http://[::ffff:127.0.0.1]:4700"),
+            ("player", "production", "http://localhost.:4700"),
+            ("player", "production", "localhost:4700"),
+            ("player", "production", ""),
         ] {
             assert!(is_of_stage(&run(app, environment, base)), "{app} {environment} {base}");
         }

@@ -62,13 +62,14 @@ impl Standings {
             }
             (None, answer) => line.says(answer, &judged.value).todo(format!("{} again", judged.target)),
         };
+        // What is too old is not too little.
+        let relaxed = asked.judge() == Judge::Refute && line.answer == Verdict::NotEnoughData;
         line.evidence = format!("{} over {} d: {}", judged.target, stands.window, line.evidence);
         let limit = fresh(self.fresh);
         line = match stands.newest.and_then(|at| Timestamp::from_millisecond(at).ok()) {
             None => Line { fresh_s: Some(limit.as_secs()), ..line },
             newest => line.dated(newest, limit, asked.until()),
         };
-        let relaxed = asked.judge() == Judge::Refute && line.answer == Verdict::NotEnoughData;
         Line { demanded: !judged.goal && !relaxed, ..line }
     }
 }

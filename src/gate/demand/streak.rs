@@ -5,7 +5,7 @@ use super::super::{Context, Demand, Line};
 use super::{at_most, fresh, without};
 use crate::slo::{Mark, STREAK, Streak, Verdict};
 use crate::source::Problem;
-use crate::unit::Time;
+use crate::unit::{Time, many};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -69,9 +69,13 @@ fn todo(streak: &Streak) -> String {
     let today = (!streak.over).then(|| streak.days.last()).flatten().filter(|day| day.mark != Mark::Breached);
     let bad = last(streak).rev().filter(|day| Some(day.day) != today.map(|day| day.day));
     let bad: Vec<&crate::slo::Day> = bad.filter(|day| day.mark != Mark::Met).collect();
-    let Some(day) = bad.first() else { return format!("{} more days", STREAK - streak.met.min(STREAK)) };
+    let Some(day) = bad.first() else { return more_days(streak) };
     let mark = if day.mark == Mark::Breached { "breached" } else { "a gap" };
     let why = day.why.first().map_or(String::new(), |why| format!(" ({why})"));
     let more = if bad.len() > 1 { format!(" and {} days before it", bad.len() - 1) } else { String::new() };
-    format!("{} more days met; {} is {mark}{why}{more}", STREAK - streak.met.min(STREAK), day.day)
+    format!("{} met; {} is {mark}{why}{more}", more_days(streak), day.day)
+}
+
+fn more_days(streak: &Streak) -> String {
+    many((STREAK - streak.met.min(STREAK)) as u64, "more day", "more days")
 }
