@@ -1,5 +1,7 @@
 //! Where evidence is read: a file or an address. Both may hold `{version}`, `{commit}` and `{env:NAME}`.
 
+mod json;
+
 use super::context::Context;
 use super::http::MOST;
 use crate::secret::Secrets;
@@ -138,6 +140,10 @@ impl Found {
         if self.text.trim_start().starts_with('<') {
             return Err(format!("{}: it is HTML or XML, and no JSON", self.link));
         }
-        serde_json::from_str(&self.text).map_err(|e| format!("{}: no whole JSON: {e}", self.link))
+        let read = serde_json::from_str::<json::Once>(&self.text);
+        read.map(|json| json.0).map_err(|e| match e.is_data() {
+            true => format!("{}: {e}", self.link),
+            false => format!("{}: no whole JSON: {e}", self.link),
+        })
     }
 }
