@@ -68,6 +68,7 @@ impl Demand for Sev1 {
             Ok(told) => told,
             Err(why) => return vec![line.lacks(why, "a list of the regressions that can be read")],
         };
+        let goes_on = found.goes_on(list.of);
         let by_file = if found.live { "" } else { ", dated by the file's own time" };
         let line = line.link(Some(found.link));
         let line = match list {
@@ -77,7 +78,7 @@ impl Demand for Sev1 {
                 let what = format!("{} open: {}{more}", sev1.len(), shown.join("; "));
                 line.says(Verdict::Breached, what).todo("close them")
             }
-            Open { cut, of, .. } if cut || found.goes_on => {
+            Open { cut, of, .. } if cut || goes_on => {
                 let todo = "the whole list: add per_page=100 and labels=";
                 line.lacks(format!("none among {of}, and the list goes on"), todo)
             }
@@ -98,9 +99,8 @@ struct Open {
 /// Reads `[{"id", "title", "pillar", "state", "severity"}]`, or GitHub's issues: `[{"number", "title", "state", "labels"}]`,
 /// also as its search gives them. Either of severity and labels may say Sev-1.
 fn open(value: &Value, label: Option<&str>) -> Result<Open, String> {
-    let cut = value["incomplete_results"] == true;
     let list = value.as_array().or_else(|| value["items"].as_array()).ok_or("it is no list")?;
-    let total = value["total_count"].as_u64().unwrap_or(0);
+    let cut = evidence::goes_on(value, list.len())?;
     let mut sev1 = Vec::new();
     for (n, entry) in list.iter().enumerate() {
         let wrong = |what: &str| format!("entry {} {what}", n + 1);
@@ -132,7 +132,7 @@ fn open(value: &Value, label: Option<&str>) -> Result<Open, String> {
             sev1.push(format!("{id} {}{pillar}", text("title").unwrap_or("without a title")));
         }
     }
-    Ok(Open { sev1, of: list.len(), cut: cut || total > list.len() as u64 })
+    Ok(Open { sev1, of: list.len(), cut })
 }
 
 /// Whether labels mean Sev-1, and the pillar that a `pillar: ...` among them names. An error: one has no name, or may mean
