@@ -610,6 +610,10 @@ fn a_list_over_http_is_read_and_a_lying_one_is_never_none() {
         "/none" => whole(socket, "200 OK", NONE),
         "/open" => whole(socket, "200 OK", OPEN),
         "/next" => whole(socket, "200 OK\r\nlink: <http://127.0.0.1/2>; rel=\"next\"", NONE),
+        "/page" => whole(socket, "200 OK\r\nx-next-page: 2", NONE),
+        "/last-page" => whole(socket, "200 OK\r\nx-next-page: \r\nx-total: 1", NONE),
+        "/total" => whole(socket, "200 OK\r\nx-total: 900", NONE),
+        "/part" => whole(socket, "206 Partial Content\r\ncontent-range: bytes 0-1/900", NONE),
         "/html" => whole(socket, "200 OK\r\ncontent-type: text/html", "<!doctype html><title>Sign in</title>"),
         "/broken-json" => whole(socket, "200 OK", &NONE[..40]),
         "/object" => whole(socket, "200 OK", r#"{"message": "API rate limit exceeded"}"#),
@@ -629,6 +633,10 @@ fn a_list_over_http_is_read_and_a_lying_one_is_never_none() {
         ("/moved", Verdict::Met, "none open in a list of 1"),
         ("/open", Verdict::Breached, "1 open: #7 black screen"),
         ("/next", Verdict::NotEnoughData, "none among 1, and the list goes on"),
+        ("/page", Verdict::NotEnoughData, "none among 1, and the list goes on"),
+        ("/last-page", Verdict::Met, "none open in a list of 1"),
+        ("/total", Verdict::NotEnoughData, "none among 1, and the list goes on"),
+        ("/part", Verdict::NotEnoughData, "it answered 206 Partial Content"),
         ("/html", Verdict::NotEnoughData, "it is HTML or XML, and no JSON"),
         ("/broken-json", Verdict::NotEnoughData, "no whole JSON: "),
         ("/object", Verdict::NotEnoughData, "it is no list"),
@@ -647,6 +655,27 @@ fn a_list_over_http_is_read_and_a_lying_one_is_never_none() {
     assert_eq!(sev1(&server, "").1, "1 open: #7  [2J GO: black screen", "a title forges nothing");
     let (got, evidence, _) = sev1("http://127.0.0.1:1/", "");
     assert!(got == Verdict::NotEnoughData && evidence.contains("it cannot be reached: "), "{evidence}");
+}
+
+#[test]
+fn an_address_sent_on_is_named_by_where_it_ends() {
+    const OWN: &str = "/0123456789abcdef/junit.xml";
+    let now = Timestamp::now();
+    let result = format!(
+        "<testsuites><testsuite name=\"src\" tests=\"1\" timestamp=\"{now}\"><testcase name=\"a\"/></testsuite></testsuites>"
+    );
+    let server = serve(move |head, socket| match head.split(' ').nth(1).unwrap_or_default() {
+        path if path == format!("/lost{OWN}") => whole(socket, "302 Found\r\nlocation: /latest/junit.xml", ""),
+        path if path == format!("/kept{OWN}") => whole(socket, &format!("302 Found\r\nlocation: {OWN}"), ""),
+        _ => whole(socket, "200 OK", &result),
+    });
+    for (from, answer, link) in [("lost", Verdict::NotEnoughData, "/latest/junit.xml"), ("kept", Verdict::Met, OWN)] {
+        let fixture = Fixture::good();
+        fixture.change("release.toml", "typecheck-{version}.xml", &format!("{server}/{from}/{{commit}}/junit.xml"));
+        let gate = fixture.gate_at(Timestamp::now());
+        let line = line(&gate, "typecheck");
+        assert_eq!((line.answer, line.link.clone()), (answer, Some(format!("{server}{link}"))), "{}", line.evidence);
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Where evidence is read: a file or an address. Both may hold `{version}`, `{commit}` and `{env:NAME}`.
 
+mod json;
+
 use super::context::Context;
 use super::http::MOST;
 use crate::secret::Secrets;
@@ -18,7 +20,9 @@ pub struct Found {
     /// Its address names the version or the commit, so it is of no other unless it says so.
     pub named: bool,
     /// The list goes on at another address.
-    pub goes_on: bool,
+    goes_on: bool,
+    /// How many entries the whole list has, as the answer's head tells.
+    total: u64,
     /// When it was read, or when the file was written.
     pub at: Timestamp,
     /// It was read from where it is kept up to date: it tells how things are now.
@@ -84,7 +88,20 @@ pub fn read(asked: &mut Context, from: &Spanned<String>, token: Option<&Spanned<
         let token = token.map_err(|e| format!("{link}: {}", e.what()))?;
         let answer = asked.get(&address, token.as_deref()).map_err(|why| format!("{link}: {why}"))?;
         let at = Timestamp::now();
-        return Ok(Found { text: answer.text, link, named, goes_on: answer.goes_on, at, live: true });
+        // Sent on, it may be of any other: `/latest` instead of the commit.
+        let (link, named) = match &answer.moved {
+            Some(moved) => (asked.secrets().hide(moved), named && still_named(asked, template, moved)),
+            None => (link, named),
+        };
+        return Ok(Found {
+            text: answer.text,
+            link,
+            named,
+            goes_on: answer.goes_on,
+            total: answer.total,
+            at,
+            live: true,
+        });
     }
     let path = asked.beside(&address);
     let say = |e: std::io::Error| match e.kind() {
@@ -104,7 +121,27 @@ pub fn read(asked: &mut Context, from: &Spanned<String>, token: Option<&Spanned<
         return Err(format!("{link}: longer than {} MB", MOST / 1_000_000));
     }
     let at = Timestamp::try_from(written).map_err(|_| format!("{link}: the file's own time is none"))?;
-    Ok(Found { text, link, named, goes_on: false, at, live: false })
+    Ok(Found { text, link, named, goes_on: false, total: 0, at, live: false })
+}
+
+/// Whether an address still holds each of version and commit that the template names.
+fn still_named(asked: &Context, template: &str, address: &str) -> bool {
+    let all = [("{version}", asked.version()), ("{commit}", asked.commit())];
+    all.into_iter().filter(|(name, _)| template.contains(name)).all(|(_, own)| own.is_ok_and(|own| holds(address, own)))
+}
+
+/// Whether an address holds a name, encoded or not, as a whole: `1.4.2` is not in `/11.4.2/` or `/1.4.2.1/`.
+fn holds(address: &str, name: &str) -> bool {
+    let encoded: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    [name, &encoded].into_iter().any(|name| {
+        address.match_indices(name).any(|(at, _)| {
+            let before = address[..at].strip_suffix('v').unwrap_or(&address[..at]);
+            let after = &address[at + name.len()..];
+            let after =
+                after.strip_prefix('.').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(after);
+            !before.ends_with(|c: char| c.is_alphanumeric() || c == '.') && !after.starts_with(char::is_alphanumeric)
+        })
+    })
 }
 
 fn is_url(address: &str) -> bool {
@@ -132,12 +169,93 @@ fn fill(asked: &Context, template: &str) -> Result<String, String> {
     Ok(out)
 }
 
+/// Whether an answer tells that its list goes on after so many entries; an error where it tells of a failure beside them,
+/// or of no number.
+pub fn goes_on(answer: &Value, read: usize) -> Result<bool, String> {
+    let told = |key: &str| answer.get(key).filter(|own| !is_nothing(own));
+    if let Some(key) = ["message", "errors", "error"].into_iter().find(|key| told(key).is_some()) {
+        return Err(format!("it has a `{key}` beside its list"));
+    }
+    let total = match told("total_count") {
+        None => 0,
+        Some(own) => own
+            .as_u64()
+            .or_else(|| own.as_str()?.trim().parse().ok())
+            .ok_or_else(|| format!("its `total_count` is no number: {own}"))?,
+    };
+    let more = ["incomplete_results", "has_more", "next", "next_page"].into_iter().any(|key| told(key).is_some());
+    Ok(more || total > read as u64)
+}
+
+/// `null`, `false`, and what is empty.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
+}
+
 impl Found {
+    /// Whether the list goes on after so many entries, as the answer's head tells.
+    pub fn goes_on(&self, read: usize) -> bool {
+        self.goes_on || self.total > read as u64
+    }
+
     /// Its JSON.
     pub fn json(&self) -> Result<Value, String> {
         if self.text.trim_start().starts_with('<') {
             return Err(format!("{}: it is HTML or XML, and no JSON", self.link));
         }
-        serde_json::from_str(&self.text).map_err(|e| format!("{}: no whole JSON: {e}", self.link))
+        let read = serde_json::from_str::<json::Once>(&self.text);
+        read.map(|json| json.0).map_err(|e| match e.is_data() {
+            true => format!("{}: {e}", self.link),
+            false => format!("{}: no whole JSON: {e}", self.link),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_list_that_goes_on_is_told_in_many_words() {
+        for more in [
+            json!({"total_count": 2}),
+            json!({"total_count": "2"}),
+            json!({"has_more": true}),
+            json!({"has_more": "true"}),
+            json!({"next": "https://example/2"}),
+            json!({"incomplete_results": true}),
+        ] {
+            assert_eq!(goes_on(&more, 1), Ok(true), "{more}");
+        }
+        for all in
+            [json!([]), json!({"total_count": "1", "has_more": false, "next": null, "errors": [], "message": ""})]
+        {
+            assert_eq!(goes_on(&all, 1), Ok(false), "{all}");
+        }
+        for bad in [json!({"total_count": "many"}), json!({"message": "rate limit"}), json!({"errors": [1]})] {
+            assert!(goes_on(&bad, 1).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_holds_a_name_as_a_whole() {
+        for address in
+            ["https://a/1.4.2/junit.xml", "https://a/junit-1.4.2.xml", "https://a/v1.4.2", "https://a/?of=1.4.2"]
+        {
+            assert!(holds(address, "1.4.2"), "{address}");
+        }
+        for address in
+            ["https://a/latest", "https://a/11.4.2/", "https://a/1.4.20", "https://a/1.4.2.1", "https://a/2.1.4.2"]
+        {
+            assert!(!holds(address, "1.4.2"), "{address}");
+        }
+        assert!(holds("https://a/1.4.2%2B7/x", "1.4.2+7"));
     }
 }

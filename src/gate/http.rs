@@ -2,6 +2,7 @@
 
 use crate::error::{Operator, Result};
 use futures_util::StreamExt;
+use reqwest::StatusCode;
 use std::error::Error as _;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -17,12 +18,16 @@ pub struct Http {
     client: reqwest::Client,
 }
 
-/// What was answered with 2xx.
+/// What was answered with 2xx, and whole.
 pub struct Answer {
     /// The body.
     pub text: String,
-    /// The list goes on at another address (RFC 8288, `rel="next"`).
+    /// The list goes on at another address (RFC 8288, `rel="next"`; GitLab's `X-Next-Page`).
     pub goes_on: bool,
+    /// How many entries the whole list has, as `X-Total` or `X-Total-Count` tells; where it is no number, the most.
+    pub total: u64,
+    /// The address that answered, where the one that was asked sent on to it.
+    pub moved: Option<String>,
 }
 
 impl Http {
@@ -49,12 +54,19 @@ impl Http {
                 request = request.bearer_auth(token);
             }
             let answer = request.send().await.map_err(why)?;
-            if !answer.status().is_success() {
+            if !answer.status().is_success() || answer.status() == StatusCode::PARTIAL_CONTENT {
                 return Err(format!("it answered {}", answer.status()));
             }
-            let links = answer.headers().get_all("link").iter();
-            let goes_on =
-                links.into_iter().any(|link| String::from_utf8_lossy(link.as_bytes()).contains("rel=\"next\""));
+            let told = |name: &str| {
+                let all = answer.headers().get_all(name).iter();
+                all.map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned()).collect::<Vec<_>>()
+            };
+            let goes_on = told("link").iter().any(|link| has_next(link))
+                || told("x-next-page").iter().any(|page| !page.is_empty());
+            let totals = [told("x-total"), told("x-total-count")].concat();
+            let total = totals.iter().map(|total| total.parse().unwrap_or(u64::MAX)).max().unwrap_or(0);
+            let asked = reqwest::Url::parse(url).ok();
+            let moved = (asked.as_ref() != Some(answer.url())).then(|| answer.url().to_string());
             let (mut body, mut bytes) = (answer.bytes_stream(), Vec::new());
             while let Some(chunk) = body.next().await {
                 bytes.extend_from_slice(&chunk.map_err(why)?);
@@ -63,9 +75,18 @@ impl Http {
                 }
             }
             let text = String::from_utf8(bytes).map_err(|_| "its answer is not UTF-8".to_owned())?;
-            Ok(Answer { text, goes_on })
+            Ok(Answer { text, goes_on, total, moved })
         })
     }
+}
+
+/// Whether a `Link` header has a `rel` with `next` among its types, quoted or not, in any case (RFC 8288, section 3.3).
+fn has_next(link: &str) -> bool {
+    let link = link.to_ascii_lowercase();
+    let parameters = link.split('<').filter_map(|one| Some(one.split_once('>')?.1)).flat_map(|p| p.split([';', ',']));
+    parameters.filter_map(|parameter| parameter.split_once('=')).any(|(name, types)| {
+        name.trim() == "rel" && types.trim().trim_matches(['"', '\'']).split_whitespace().any(|own| own == "next")
+    })
 }
 
 /// Without the address, which may hold a secret; with the innermost cause, which says most.
@@ -85,4 +106,27 @@ fn why(error: reqwest::Error) -> String {
         inner = Some(next);
     }
     format!("it cannot be reached: {}", inner.map_or_else(|| error.to_string(), ToString::to_string))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_next;
+
+    #[test]
+    fn a_next_page_is_seen_however_it_is_written() {
+        for link in [
+            r#"<http://a/2>; rel="next""#,
+            "<http://a/2>; rel=next",
+            "<http://a/2>;rel=next;title=x",
+            r#"<http://a/2>; rel="next last""#,
+            r#"<http://a/2>; REL="NEXT""#,
+            r#"<http://a/2>; rel = "next""#,
+            r#"<http://a/1>; rel="prev", <http://a/2,3>; title="x"; rel="next""#,
+        ] {
+            assert!(has_next(link), "{link}");
+        }
+        for link in [r#"<http://a/1>; rel="prev""#, "<http://a/?rel=next>; rel=last", "<http://a/1>; rel=nextish", ""] {
+            assert!(!has_next(link), "{link}");
+        }
+    }
 }

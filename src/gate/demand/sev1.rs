@@ -19,6 +19,11 @@ const SHOWN: usize = 5;
 /// States in which an entry is over; in any other it is open.
 const OVER: [&str; 4] = ["closed", "resolved", "fixed", "done"];
 
+/// What stands in a label that may mean Sev-1.
+const GRAVE: [&str; 3] = ["sev", "critical", "blocker"];
+/// The steps of a scale in words, the gravest first.
+const SCALE: [&[&str]; 4] = [&["critical", "blocker"], &["high", "major"], &["medium", "moderate"], &["low", "minor"]];
+
 /// The table: where the list is, and the label that means Sev-1 in GitHub's.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +68,7 @@ impl Demand for Sev1 {
             Ok(told) => told,
             Err(why) => return vec![line.lacks(why, "a list of the regressions that can be read")],
         };
+        let goes_on = found.goes_on(list.of);
         let by_file = if found.live { "" } else { ", dated by the file's own time" };
         let line = line.link(Some(found.link));
         let line = match list {
@@ -72,7 +78,7 @@ impl Demand for Sev1 {
                 let what = format!("{} open: {}{more}", sev1.len(), shown.join("; "));
                 line.says(Verdict::Breached, what).todo("close them")
             }
-            Open { cut, of, .. } if cut || found.goes_on => {
+            Open { cut, of, .. } if cut || goes_on => {
                 let todo = "the whole list: add per_page=100 and labels=";
                 line.lacks(format!("none among {of}, and the list goes on"), todo)
             }
@@ -91,29 +97,32 @@ struct Open {
 }
 
 /// Reads `[{"id", "title", "pillar", "state", "severity"}]`, or GitHub's issues: `[{"number", "title", "state", "labels"}]`,
-/// also as its search gives them.
+/// also as its search gives them. Either of severity and labels may say Sev-1.
 fn open(value: &Value, label: Option<&str>) -> Result<Open, String> {
-    let cut = value["incomplete_results"] == true;
     let list = value.as_array().or_else(|| value["items"].as_array()).ok_or("it is no list")?;
-    let total = value["total_count"].as_u64().unwrap_or(0);
+    let cut = evidence::goes_on(value, list.len())?;
     let mut sev1 = Vec::new();
     for (n, entry) in list.iter().enumerate() {
         let wrong = |what: &str| format!("entry {} {what}", n + 1);
         let text = |key: &str| entry[key].as_str().map(str::trim).filter(|text| !text.is_empty());
-        if entry["pull_request"].is_object() {
+        let of_github = entry["number"].is_u64() && entry["html_url"].is_string();
+        if of_github && entry["pull_request"].is_object() {
             // GitHub lists them among the issues: it mends one, and is none.
             continue;
         }
         let state = text("state").ok_or_else(|| wrong("has no `state`"))?;
-        let (own, pillar) = match entry["labels"].as_array() {
-            Some(labels) => of_labels(labels, label).ok_or_else(|| wrong("has labels without names"))?,
-            None => {
-                let severity =
-                    severity(&entry["severity"]).ok_or_else(|| wrong("has no `severity` such as \"sev-1\""))?;
-                (severity == 1, text("pillar").map(str::to_owned))
-            }
+        let over = OVER.contains(&state.to_ascii_lowercase().as_str());
+        let labels = entry["labels"].as_array();
+        let (labelled, named) = match labels {
+            Some(labels) => of_labels(labels, label, over).map_err(|what| wrong(&what))?,
+            None => (false, None),
         };
-        if own && !OVER.contains(&state.to_ascii_lowercase().as_str()) {
+        let severe = match &entry["severity"] {
+            Value::Null if labels.is_some() => false,
+            own => is_sev1(severity(own).ok_or_else(|| wrong("has no `severity` such as \"sev-1\""))?),
+        };
+        let pillar = named.or_else(|| text("pillar").map(str::to_owned));
+        if (severe || labelled) && !over {
             let id = match &entry["id"] {
                 _ if entry["number"].is_u64() => format!("#{}", entry["number"]),
                 Value::String(id) => id.clone(),
@@ -123,29 +132,62 @@ fn open(value: &Value, label: Option<&str>) -> Result<Open, String> {
             sev1.push(format!("{id} {}{pillar}", text("title").unwrap_or("without a title")));
         }
     }
-    Ok(Open { sev1, of: list.len(), cut: cut || total > list.len() as u64 })
+    Ok(Open { sev1, of: list.len(), cut })
 }
 
-/// Whether labels mean Sev-1, and the pillar that a `pillar: ...` among them names; `None`: one has no name.
-fn of_labels(labels: &[Value], wanted: Option<&str>) -> Option<(bool, Option<String>)> {
+/// Whether labels mean Sev-1, and the pillar that a `pillar: ...` among them names. An error: one has no name, or may mean
+/// Sev-1 where the entry is not over.
+fn of_labels(labels: &[Value], wanted: Option<&str>, over: bool) -> Result<(bool, Option<String>), String> {
     let names: Option<Vec<&str>> = labels.iter().map(|l| l.as_str().or_else(|| l["name"].as_str())).collect();
-    let names = names?;
-    let own = names.iter().any(|name| match wanted {
+    let names = names.ok_or("has labels without names")?;
+    let wanted = wanted.map(|wanted| wanted.trim().to_lowercase());
+    let (mut own, mut unclear) = (false, None);
+    for name in &names {
+        let lower = name.trim().to_lowercase();
         // A label that nobody has must not hide one that says it.
-        Some(wanted) if name.eq_ignore_ascii_case(wanted) => true,
-        _ => severity(&Value::from(*name)) == Some(1),
-    });
+        if wanted.as_ref() == Some(&lower) {
+            own = true;
+        } else if let Some(number) = severity(&Value::from(*name)) {
+            own |= is_sev1(number);
+        } else if wanted.as_deref().is_some_and(|wanted| is_lesser(&lower, wanted)) {
+        } else if GRAVE.iter().any(|word| lower.contains(word))
+            || wanted.as_ref().is_some_and(|wanted| lower.starts_with(wanted.as_str()))
+        {
+            unclear = Some(format!("has a label `{name}` that is not understood: write sev-1, sev-2, ..."));
+        }
+    }
+    if let Some(unclear) = unclear.filter(|_| !own && !over) {
+        return Err(unclear);
+    }
     let pillar =
         names.iter().find_map(|name| Some(name.strip_prefix("pillar")?.trim_start_matches([':', '/', ' ']).to_owned()));
-    Some((own, pillar))
+    Ok((own, pillar))
+}
+
+/// Whether a label is of the same scale as the wanted one, and below it: `severity: high` beside `severity: critical`.
+fn is_lesser(label: &str, wanted: &str) -> bool {
+    let parts =
+        |text: &str| text.rsplit_once([' ', ':', '/', '-']).map(|(scale, step)| (scale.to_owned(), step.to_owned()));
+    let at = |step: &str| SCALE.iter().position(|steps| steps.contains(&step));
+    match (parts(label), parts(wanted)) {
+        (Some((scale, step)), Some((of, own))) => scale == of && at(&own).is_some() && at(&step) > at(&own),
+        _ => false,
+    }
+}
+
+/// Sev-1, or graver.
+fn is_sev1(severity: u64) -> bool {
+    severity <= 1
 }
 
 /// `"sev-1"`, `"Sev 1"`, `"S1"`, `"severity: 1"`, `1`; nothing else is a severity.
 fn severity(value: &Value) -> Option<u64> {
     let text = value.as_u64().map(|n| n.to_string()).or_else(|| value.as_str().map(str::to_ascii_lowercase))?;
-    let bare: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
-    let number = ["severity", "sev", "s"].iter().find_map(|word| bare.strip_prefix(word)).unwrap_or(&bare);
-    number.parse().ok()
+    let text = text.trim();
+    let after = ["severity", "sev", "s"].iter().find_map(|word| text.strip_prefix(word));
+    let number = after.map_or(text, |rest| rest.trim_start_matches([' ', ':', '-', '_', '/', '=']));
+    // Rust reads "+1" too.
+    number.bytes().all(|b| b.is_ascii_digit()).then(|| number.parse().ok())?
 }
 
 #[cfg(test)]
@@ -178,11 +220,44 @@ mod tests {
     }
 
     #[test]
+    fn either_of_severity_and_labels_says_it() {
+        for (severity, labels) in [
+            (json!("sev-1"), json!([])),
+            (json!("sev-1"), json!(["hydra"])),
+            (json!("sev-3"), json!(["sev-1"])),
+            (json!("sev-1"), json!("sev-3")),
+            (json!(null), json!([{"name": "sev-0"}])),
+            (json!("sev-0"), json!(null)),
+            (json!(null), json!(["severity: critical", "sev 1"])),
+        ] {
+            let mut both = entry("open", severity.clone());
+            both["labels"] = labels.clone();
+            both["pull_request"] = json!({});
+            let found = open(&json!([both]), None).unwrap_or_else(|why| panic!("{severity} {labels}: {why}"));
+            assert_eq!(found.sev1, ["R-7 black screen (hydra)"], "{severity} {labels}");
+        }
+    }
+
+    #[test]
+    fn a_label_of_the_wanted_scale_is_understood() {
+        let of = |label: &str| open(&json!([issue("open", label)]), Some("Severity: critical")).map(|o| o.sev1.len());
+        assert_eq!(of("severity: critical"), Ok(1));
+        assert_eq!(of("severity: high"), Ok(0));
+        assert_eq!(of("severity: Minor"), Ok(0));
+        assert!(of("severity: grave").is_err());
+        assert!(of("severity: critical?").is_err());
+        assert!(of("critical").is_err());
+        // What is over needs no telling.
+        assert_eq!(open(&json!([issue("closed", "critical")]), None).expect("reads").sev1.len(), 0);
+    }
+
+    #[test]
     fn none_is_open_where_all_are_lesser_or_over() {
         let list = json!([entry("open", json!("sev-2")), entry("Resolved", json!("sev-1")), entry("open", json!(3))]);
         assert_eq!(open(&list, None), Ok(Open { sev1: vec![], of: 3, cut: false }));
         assert_eq!(open(&json!([]), None), Ok(Open { sev1: vec![], of: 0, cut: false }));
         let mut mends = issue("open", "sev-1");
+        mends["html_url"] = json!("https://github.example/1");
         mends["pull_request"] = json!({"url": "https://github.example/1"});
         assert_eq!(open(&json!([mends]), None), Ok(Open { sev1: vec![], of: 1, cut: false }));
         assert!(open(&json!({"total_count": 2, "items": [issue("open", "bug")]}), None).expect("reads").cut);
@@ -195,6 +270,14 @@ mod tests {
             json!("[]"),
             json!(null),
             json!([entry("open", json!("critical"))]),
+            json!([entry("open", json!("1.0"))]),
+            json!([entry("open", json!("sev 1-2"))]),
+            json!([entry("open", json!("+1"))]),
+            json!([entry("open", json!(1.5))]),
+            json!([issue("open", "Sev-1 regression")]),
+            json!([issue("open", "severity: critical")]),
+            json!([issue("open", "release-blocker")]),
+            json!([{"state": "open", "severity": "grave", "labels": []}]),
             json!([{"id": 1, "severity": "sev-2"}]),
             json!([entry("", json!("sev-2"))]),
             json!([{"state": "open", "labels": [{"colour": "red"}]}]),

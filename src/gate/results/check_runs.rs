@@ -1,6 +1,7 @@
 //! GitHub's check runs of a commit: `GET /repos/{owner}/{repo}/commits/{ref}/check-runs`
 //! (docs.github.com/rest/checks/runs). Every run of the name counts: one that failed is not hidden by one that passed.
 
+use super::super::evidence;
 use super::{Of, Outcome};
 use crate::slo::Verdict;
 use jiff::Timestamp;
@@ -8,8 +9,8 @@ use serde_json::Value;
 
 pub(super) fn read(value: &Value, name: &str, goes_on: bool) -> Result<Outcome, String> {
     let runs = value["check_runs"].as_array().ok_or("`check_runs` is no list")?;
-    let total = value["total_count"].as_u64().unwrap_or(0);
-    let cut = goes_on || total > runs.len() as u64;
+    let cut = goes_on || evidence::goes_on(value, runs.len())?;
+    let of = value["total_count"].as_u64().map_or(String::new(), |total| format!(" of {total}"));
     let text = |run: &Value, key: &str| run[key].as_str().map(str::to_owned);
     let own: Vec<&Value> = runs.iter().filter(|run| run["name"] == name).collect();
     if own.is_empty() {
@@ -17,7 +18,7 @@ pub(super) fn read(value: &Value, name: &str, goes_on: bool) -> Result<Outcome, 
         names.sort();
         names.dedup();
         return Err(match cut {
-            true => format!("no check run `{name}` among the first {} of {total}: add per_page=100", runs.len()),
+            true => format!("no check run `{name}` among the first {}{of}: add per_page=100", runs.len()),
             false => format!("no check run is called `{name}`; there are: {}", names.join(", ")),
         });
     }
@@ -45,7 +46,7 @@ pub(super) fn read(value: &Value, name: &str, goes_on: bool) -> Result<Outcome, 
     let mut what = format!("check run `{name}`: {}", says.join(", "));
     if cut && verdict == Verdict::Met {
         verdict = Verdict::NotEnoughData;
-        what += &format!("; only {} of {total} check runs were read: add per_page=100", runs.len());
+        what += &format!("; only {}{of} check runs were read: add per_page=100", runs.len());
     }
     let ended: Vec<Option<Timestamp>> = own.iter().map(|run| text(run, "completed_at")?.parse().ok()).collect();
     Ok(Outcome {
@@ -97,6 +98,14 @@ mod tests {
         assert_eq!(cut.verdict, Verdict::NotEnoughData);
         assert!(cut.what.ends_with("only 1 of 31 check runs were read: add per_page=100"), "{}", cut.what);
         assert!(read(&json!({"total_count": 31, "check_runs": []}), "test", false).is_err());
+        let told = |key: &str, own: Value| {
+            read(&json!({"check_runs": [run("success".into())], key: own}), "test", false).map(|one| one.verdict)
+        };
+        assert_eq!(told("total_count", json!("250")), Ok(Verdict::NotEnoughData));
+        assert_eq!(told("has_more", json!(true)), Ok(Verdict::NotEnoughData));
+        assert_eq!(told("total_count", json!("1")), Ok(Verdict::Met));
+        assert!(told("total_count", json!("many")).is_err());
+        assert!(told("message", json!("rate limit")).is_err());
     }
 
     #[test]

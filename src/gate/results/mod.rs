@@ -50,7 +50,10 @@ pub fn outcome(found: &Found, name: &str, app: &str, zone: &TimeZone) -> Result<
     }
     let value = found.json()?;
     let read = match () {
-        () if value.get("check_runs").is_some() => check_runs::read(&value, name, found.goes_on),
+        () if value.get("check_runs").is_some() => {
+            let read = value["check_runs"].as_array().map_or(0, Vec::len);
+            check_runs::read(&value, name, found.goes_on(read))
+        }
         () if value.get("verdict").is_some() => verdict::read(&value, app),
         () => Err("JSON that is neither GitHub's check runs nor the verdict.json of a run".to_owned()),
     };
