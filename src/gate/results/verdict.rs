@@ -30,11 +30,14 @@ pub(super) fn read(value: &Value, app: &str) -> Result<Outcome, String> {
     }
     let took = value["ms"].as_f64().filter(|ms| (0.0..1e12).contains(ms)).unwrap_or(0.0);
     let started = value["started"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    let at = started.and_then(|at| at.checked_add(SignedDuration::from_millis(took as i64)).ok());
     Ok(Outcome {
         verdict,
         what,
-        at: started.and_then(|at| at.checked_add(SignedDuration::from_millis(took as i64)).ok()),
-        of: about("version").map(|version| Of::Version(version.to_owned())),
+        at,
+        undated: at.is_none(),
+        unsure: false,
+        of: about("version").map(|version| Of::Version(version.to_owned())).into_iter().collect(),
         link: None,
     })
 }
@@ -55,7 +58,7 @@ mod tests {
         let good = read(&verdict(), "player").expect("reads");
         assert_eq!((good.verdict, good.what.as_str()), (Verdict::Met, "smoke: not enough data, 2 of 2 plays passed"));
         assert_eq!(good.at.map(|at| at.to_string()).as_deref(), Some("2026-11-22T10:01:00Z"));
-        assert_eq!(good.of, Some(Of::Version("1.4.2".to_owned())));
+        assert_eq!(good.of, [Of::Version("1.4.2".to_owned())]);
     }
 
     #[test]
