@@ -27,6 +27,8 @@ struct Check {
     token: Option<Spanned<String>>,
     /// As GitHub calls it.
     name: Option<String>,
+    /// The plan of the run, where it is one.
+    plan: Option<String>,
     fresh: Option<Time>,
 }
 
@@ -37,7 +39,10 @@ impl Demand for Checks {
 
     fn words(&self) -> Vec<String> {
         let told = |name: &&str| match self.0.get(*name) {
-            Some(check) => format!("{name} passed, by {}, {}", check.from.get_ref(), at_most(check.fresh)),
+            Some(check) => {
+                let plan = check.plan.as_ref().map(|plan| format!(", of the plan {plan}")).unwrap_or_default();
+                format!("{name} passed, by {}{plan}, {}", check.from.get_ref(), at_most(check.fresh))
+            }
             None => format!("{name} passed: no source is named, so it is never met"),
         };
         self.names().iter().map(told).collect()
@@ -71,6 +76,10 @@ impl Checks {
         let line = line.link(done.link.clone().or(Some(found.link.clone())));
         if let Err(why) = own_version(&found, &done, asked) {
             return line.lacks(format!("{why}; {}", done.what), format!("run {name} on what is released"));
+        }
+        if let Some(plan) = check.plan.as_ref().filter(|plan| done.plan.as_ref() != Some(*plan)) {
+            return line
+                .lacks(format!("no run of the plan {plan}; {}", done.what), format!("a run of the plan {plan}"));
         }
         // When it was read says nothing of when it ran; when a file was written does, and nothing in it is younger.
         let at = match (found.live, done.undated || done.unsure) {

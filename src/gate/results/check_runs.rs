@@ -56,6 +56,7 @@ pub(super) fn read(value: &Value, name: &str, goes_on: bool) -> Result<Outcome, 
         at,
         undated: at.is_none(),
         unsure: false,
+        plan: None,
         of: shas.pop().map(Of::Commit).into_iter().collect(),
         link: own.iter().find_map(|run| text(run, "html_url")),
     })

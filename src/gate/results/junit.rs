@@ -174,7 +174,7 @@ impl Told {
             what += &format!(", {} skipped", self.skipped);
         }
         let undated = self.undated || self.at.is_none();
-        Outcome { verdict, what, at: self.at, undated, unsure: self.unsure, of: self.of, link: None }
+        Outcome { verdict, what, at: self.at, undated, unsure: self.unsure, of: self.of, plan: None, link: None }
     }
 }
 

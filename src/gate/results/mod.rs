@@ -23,6 +23,8 @@ pub struct Outcome {
     pub unsure: bool,
     /// What it says that it is of, each part.
     pub of: Vec<Of>,
+    /// The plan of the run, where it is one.
+    pub plan: Option<String>,
     /// Where it can be seen, if it says so.
     pub link: Option<String>,
 }
