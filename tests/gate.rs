@@ -123,7 +123,7 @@ fn every_single_thing_taken_away_is_no_go_with_its_reason() {
             "another version",
             |f| f.change("smoke.json", "1.4.2", "1.4.1"),
             &["smoke"],
-            "refused: of 1.4.1; this is 1.4.2; smoke: met, 1 of 1 plays passed",
+            "refused: of 1.4.1; this is 1.4.2; smoke on staging: met, 1 of 1 plays passed",
         ),
         (
             "another app",
@@ -135,7 +135,7 @@ fn every_single_thing_taken_away_is_no_go_with_its_reason() {
             "no version told",
             |f| f.change("smoke.json", "\"version\":\"1.4.2\"", "\"ci\":\"7\""),
             &["smoke"],
-            "it does not say of which version it is, and its address holds no {version} or {commit}; smoke: met, 1 of 1 plays passed",
+            "it does not say of which version it is, and its address holds no {version} or {commit}; smoke on staging: met, 1 of 1 plays passed",
         ),
         (
             "a stale check",
@@ -177,7 +177,7 @@ fn every_single_thing_taken_away_is_no_go_with_its_reason() {
         ("a folder", |f| f.change("release.toml", "\"smoke.json\"", "\".\""), &["smoke"], ".: it is no file"),
         (
             "forced pushes",
-            |f| f.change("protection.json", "false", "true"),
+            |f| f.change("protection.json", "pushes\":{\"enabled\":false", "pushes\":{\"enabled\":true"),
             &["protected main"],
             "forced pushes are allowed",
         ),

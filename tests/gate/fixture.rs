@@ -88,9 +88,10 @@ impl Fixture {
             "completed_at": "2026-11-22T11:00:00Z", "html_url": "https://github.example/player/runs/7"}]});
         let smoke = json!({"format": 1, "verdict": "met", "exit_code": 0, "complete": true, "dropped_events": 0,
             "started": "2026-11-22T11:30:00Z", "ms": 60000.0, "plays": [{"ending": "passed"}],
-            "about": {"plan": "smoke", "app": "player", "version": VERSION}});
+            "about": {"plan": "smoke", "app": "player", "environment": "staging", "version": VERSION}});
         let protection = json!({"required_status_checks": {"contexts": ["typecheck", "test", "smoke"]},
-            "allow_force_pushes": {"enabled": false}, "required_pull_request_reviews": {"dismiss_stale_reviews": true}});
+            "allow_force_pushes": {"enabled": false}, "allow_deletions": {"enabled": false},
+            "enforce_admins": {"enabled": true}, "required_pull_request_reviews": {"dismiss_stale_reviews": true}});
         let sev1 = json!([
             {"id": "R-1", "title": "black after login", "pillar": "hydra", "state": "closed", "severity": "sev-1"},
             {"id": "R-2", "title": "slow search", "pillar": "queue", "state": "open", "severity": "sev-3"}]);

@@ -27,6 +27,8 @@ struct Check {
     token: Option<Spanned<String>>,
     /// As GitHub calls it.
     name: Option<String>,
+    /// The plan of the run, where it is one.
+    plan: Option<String>,
     fresh: Option<Time>,
 }
 
@@ -37,7 +39,10 @@ impl Demand for Checks {
 
     fn words(&self) -> Vec<String> {
         let told = |name: &&str| match self.0.get(*name) {
-            Some(check) => format!("{name} passed, by {}, {}", check.from.get_ref(), at_most(check.fresh)),
+            Some(check) => {
+                let plan = check.plan.as_ref().map(|plan| format!(", of the plan {plan}")).unwrap_or_default();
+                format!("{name} passed, by {}{plan}, {}", check.from.get_ref(), at_most(check.fresh))
+            }
             None => format!("{name} passed: no source is named, so it is never met"),
         };
         self.names().iter().map(told).collect()
@@ -64,8 +69,7 @@ impl Checks {
             Err(why) => return line.lacks(why, format!("a result of {name} that can be read")),
         };
         let line = line.link(Some(found.link.clone()));
-        let zone = asked.zone();
-        let done = match outcome(&found, check.name.as_deref().unwrap_or(name), asked.app(), &zone) {
+        let done = match outcome(&found, check.name.as_deref().unwrap_or(name), asked.app()) {
             Ok(done) => done,
             Err(why) => return line.lacks(why, format!("a result of {name} that can be read")),
         };
@@ -73,35 +77,59 @@ impl Checks {
         if let Err(why) = own_version(&found, &done, asked) {
             return line.lacks(format!("{why}; {}", done.what), format!("run {name} on what is released"));
         }
-        // When it was read says nothing of when it ran; when a file was written does.
-        let at = done.at.or_else(|| (!found.live).then_some(found.at));
-        let by_file = if done.at.is_none() && !found.live { ", dated by the file's own time" } else { "" };
+        if let Some(plan) = check.plan.as_ref().filter(|plan| done.plan.as_ref() != Some(*plan)) {
+            return line
+                .lacks(format!("no run of the plan {plan}; {}", done.what), format!("a run of the plan {plan}"));
+        }
+        // When it was read says nothing of when it ran; when a file was written does, and nothing in it is younger.
+        let at = match (found.live, done.undated || done.unsure) {
+            (_, false) => done.at,
+            (false, true) => Some(done.at.map_or(found.at, |at| at.min(found.at))),
+            (true, true) => done.at.filter(|_| !done.undated),
+        };
+        let by_file = if at != done.at { ", dated by the file's own time" } else { "" };
+        let by_file = if found.live { "" } else { by_file };
         let line = line.says(done.verdict, format!("{}{by_file}", done.what));
         let line = if line.holds() { line } else { line.todo(format!("{name} passed, on what is released")) };
         line.dated(at, fresh(check.fresh), asked.until())
     }
 }
 
-/// Whether a result is of what is released.
+/// Whether a result is of what is released: every part that says so.
 fn own_version(found: &Found, done: &Outcome, asked: &Context) -> Result<(), String> {
     let version = asked.version()?;
-    let fits = match &done.of {
-        None if found.named => return Ok(()),
-        None => {
-            return Err(
-                "it does not say of which version it is, and its address holds no {version} or {commit}".to_owned()
-            );
+    if done.of.is_empty() && !found.named {
+        return Err("it does not say of which version it is, and its address holds no {version} or {commit}".to_owned());
+    }
+    for own in &done.of {
+        let (fits, this) = match (own, asked.commit()) {
+            (Of::Version(own), _) => (own == version, version),
+            (Of::Commit(own), Ok(commit)) => (same(own, commit) || same(own, version), commit),
+            (Of::Commit(own), Err(_)) => (same(own, version), version),
+        };
+        if !fits {
+            return Err(format!("refused: of {}; this is {this}", own.name()));
         }
-        Some(Of::Version(own)) => own == version,
-        Some(Of::Commit(own)) => [asked.commit().ok(), Some(version)]
-            .into_iter()
-            .flatten()
-            .any(|wanted| own == wanted || (wanted.len() >= SHORTEST && own.starts_with(wanted.as_str()))),
-    };
-    let own = done.of.as_ref().map_or("", Of::name);
-    let this = match (&done.of, asked.commit()) {
-        (Some(Of::Commit(_)), Ok(commit)) => commit,
-        _ => version,
-    };
-    if fits { Ok(()) } else { Err(format!("refused: of {own}; this is {this}")) }
+    }
+    Ok(())
+}
+
+/// Whether a whole commit is the one that is wanted, which may be shortened. A version is no shortened commit.
+fn same(own: &str, wanted: &str) -> bool {
+    let short = wanted.len() >= SHORTEST && wanted.bytes().all(|digit| digit.is_ascii_hexdigit());
+    own == wanted || (short && own.bytes().all(|digit| digit.is_ascii_hexdigit()) && own.starts_with(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same;
+
+    #[test]
+    fn only_a_commit_may_be_shortened() {
+        assert!(same("0123456789abcdef", "0123456"));
+        assert!(same("1.4.2", "1.4.2"));
+        for (own, wanted) in [("2026.11.22", "2026.11.2"), ("0123456789", "012345"), ("0123456-dirty", "0123456")] {
+            assert!(!same(own, wanted), "{own} {wanted}");
+        }
+    }
 }

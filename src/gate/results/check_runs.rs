@@ -49,12 +49,16 @@ pub(super) fn read(value: &Value, name: &str, goes_on: bool) -> Result<Outcome, 
         what += &format!("; only {}{of} check runs were read: add per_page=100", runs.len());
     }
     let ended: Vec<Option<Timestamp>> = own.iter().map(|run| text(run, "completed_at")?.parse().ok()).collect();
+    // One that tells no end has none.
+    let at = ended.into_iter().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().min());
     Ok(Outcome {
         verdict,
         what,
-        // One that tells no end has none.
-        at: ended.into_iter().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().min()),
-        of: shas.pop().map(Of::Commit),
+        at,
+        undated: at.is_none(),
+        unsure: false,
+        plan: None,
+        of: shas.pop().map(Of::Commit).into_iter().collect(),
         link: own.iter().find_map(|run| text(run, "html_url")),
     })
 }

@@ -7,7 +7,6 @@ mod verdict;
 use super::evidence::Found;
 use crate::slo::Verdict;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 /// What a check came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,8 +17,14 @@ pub struct Outcome {
     pub what: String,
     /// When, if it says so: the oldest part counts.
     pub at: Option<Timestamp>,
-    /// What it says that it is of.
-    pub of: Option<Of>,
+    /// A part of it tells no moment.
+    pub undated: bool,
+    /// A moment has no time zone, and is the earliest it can be.
+    pub unsure: bool,
+    /// What it says that it is of, each part.
+    pub of: Vec<Of>,
+    /// The plan of the run, where it is one.
+    pub plan: Option<String>,
     /// Where it can be seen, if it says so.
     pub link: Option<String>,
 }
@@ -43,10 +48,10 @@ impl Of {
 
 /// Reads a result: JUnit, GitHub's check runs (those called `name`), or the `verdict.json` of a run of this app. An error
 /// is the reason why it says nothing.
-pub fn outcome(found: &Found, name: &str, app: &str, zone: &TimeZone) -> Result<Outcome, String> {
+pub fn outcome(found: &Found, name: &str, app: &str) -> Result<Outcome, String> {
     let text = found.text.trim_start_matches('\u{feff}').trim_start();
     if text.starts_with('<') {
-        return junit::read(text, zone).map_err(|why| format!("{}: {why}", found.link));
+        return junit::read(text).map_err(|why| format!("{}: {why}", found.link));
     }
     let value = found.json()?;
     let read = match () {
