@@ -48,9 +48,13 @@ impl Fixture {
     }
 
     fn attest(&self, version: Option<&str>) {
+        self.attest_on("2026-11-22", version);
+    }
+
+    fn attest_on(&self, date: &str, version: Option<&str>) {
         let entry = version.map_or(String::new(), |version| {
             format!(
-                "[[attestation]]\nline = \"413 spike\"\nname = \"Ann Example\"\ndate = 2026-11-22\n\
+                "[[attestation]]\nline = \"413 spike\"\nname = \"Ann Example\"\ndate = {date}\n\
                  evidence = \"https://wiki.example/limit\"\nversion = \"{version}\"\nexpires = 2026-11-30\n"
             )
         });
@@ -162,6 +166,14 @@ fn a_spike_is_no_go_until_somebody_explains_it() {
         answer == Verdict::Breached && evidence.ends_with("(by Ann Example: attested for 1.4.1; this is 1.4.2)"),
         "{evidence}"
     );
+    // What was written before the window explains nothing in it.
+    fixture.attest_on("2026-11-20", Some("1.4.2"));
+    let lines = fixture.lines("");
+    let (answer, evidence) = told(&lines, OURS);
+    let early = "(by Ann Example: attested on 2026-11-20, before the window began on 2026-11-21)";
+    assert!(answer == Verdict::Breached && evidence.ends_with(early), "{evidence}");
+    fixture.attest_on("2026-11-21", Some("1.4.2"));
+    assert_eq!(told(&fixture.lines(""), OURS).0, Verdict::Met);
     fixture.attest(Some("1.4.2"));
     let lines = fixture.lines("");
     let own = lines.iter().find(|line| line.name == OURS).expect("a line");

@@ -95,7 +95,7 @@ impl Demand for Aborts {
             let line = line(abort, "our plays");
             let counted = asked.history().and_then(|history| history.aborts(abort, &of, &span));
             lines.push(match counted {
-                Ok((counts, newest)) => self.hold(line, abort, &counts, newest, &[], asked),
+                Ok((counts, newest)) => self.hold(line, abort, &counts, newest, &[], &span, asked),
                 Err(e) => without(line, &e),
             });
         }
@@ -111,7 +111,7 @@ impl Demand for Aborts {
                     Ok(told) => {
                         let own = told.counts.iter().filter(|(own, _)| *own == abort);
                         let held = own.map(|(_, counts)| {
-                            self.hold(line(abort, name), abort, counts, told.newest, &told.notes, asked)
+                            self.hold(line(abort, name), abort, counts, told.newest, &told.notes, &span, asked)
                         });
                         lines.extend(held.collect::<Vec<_>>());
                     }
@@ -230,13 +230,14 @@ impl Aborts {
         counts: &Counts,
         newest: Option<i64>,
         notes: &[String],
+        span: &Span,
         asked: &Context,
     ) -> Line {
         let days: Vec<_> = counts.days.iter().map(|(_, day)| *day).collect();
         let and_notes = |what: String| notes.iter().fold(what, |all, note| format!("{all}; {note}"));
         let line = match spike::judge(&counts.now, &days) {
             Spike::No(compared) => line.says(Verdict::Met, and_notes(compared.to_string())),
-            Spike::Yes(compared) => explained(line, abort, &and_notes(compared.to_string()), asked),
+            Spike::Yes(compared) => explained(line, abort, &and_notes(compared.to_string()), span, asked),
             Spike::NotEnough(lack) => {
                 let todo = match lack {
                     Lack::Days(_) | Lack::ResponsesBefore(_) => "older logs, or some days more",
@@ -256,18 +257,22 @@ impl Aborts {
     }
 }
 
-/// A spike, which people may explain.
-fn explained(line: Line, abort: Abort, what: &str, asked: &Context) -> Line {
+/// A spike, which people may explain: once it is there.
+fn explained(line: Line, abort: Abort, what: &str, span: &Span, asked: &Context) -> Line {
     let name = match abort {
         Abort::TooLarge => TOO_LARGE,
         Abort::Idle => IDLE,
     };
     let explained = asked.attestations().line("P5.4", name, asked);
-    if explained.holds() {
+    let day = |at: Timestamp| at.to_zoned(asked.zone()).date();
+    let began = Timestamp::from_millisecond(span.from()).unwrap_or(asked.until());
+    let early = explained.at.is_some_and(|at| day(at) < day(began));
+    if explained.holds() && !early {
         let line = Line { by: explained.by, expires: explained.expires, ..line.link(explained.link) };
         return line.says(Verdict::Met, format!("{what}; a spike, explained"));
     }
-    let why = explained.by.map_or(String::new(), |by| format!(" (by {by}: {})", explained.evidence));
+    let before = if early { format!(", before the window began on {}", day(began)) } else { String::new() };
+    let why = explained.by.map_or(String::new(), |by| format!(" (by {by}: {}{before})", explained.evidence));
     line.says(Verdict::Breached, format!("{what}; a spike that nobody explains{why}"))
         .todo(format!("mend it, or explain it: an [[attestation]] with line = \"{name}\""))
 }
