@@ -10,7 +10,7 @@
 //! Rotated files are given too, be they compressed. A line that two files have is one line.
 
 use super::span::{Place, Span, Tally};
-use super::{Abort, Get, Told};
+use super::{Abort, Get, Lacking, Told};
 use crate::error::{Error, Operator, Result};
 use flate2::bufread::MultiGzDecoder;
 use jiff::Timestamp;
@@ -43,9 +43,16 @@ pub struct Log {
     pub response: Option<String>,
     /// What a line holds that tells of an idle-timeout abort.
     pub idle: Option<String>,
+    /// `false`: no such line was ever written, and its absence is to be believed. Else one must be in the time asked about.
+    #[serde(default = "yes")]
+    pub idle_seen: bool,
     /// The time zone of stamps that name none; UTC if it is not said.
     #[serde(default, deserialize_with = "zone")]
     pub zone: Option<TimeZone>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TimeZone>, D::Error> {
@@ -228,11 +235,17 @@ impl<'l> Reading<'l> {
         if let Some(wanted) = log.response.as_ref().filter(|_| self.responses == 0) {
             note(true, format!("no line is a response: none with a status holds `{wanted}`"));
         }
+        let mut lacks = Vec::new();
         if let Some(wanted) = log.idle.as_ref().filter(|_| self.idles == 0) {
-            note(
-                true,
-                format!("no line in all of it holds `{wanted}`: see that this is how it tells of an idle timeout"),
-            );
+            let what = format!("no line in all of it holds `{wanted}`");
+            match log.idle_seen {
+                true => lacks.push(Lacking {
+                    abort: Some(Abort::Idle),
+                    what,
+                    todo: "see that this is how it tells of an idle timeout; if there never was one, write idle_seen = false",
+                }),
+                false => note(true, what),
+            }
         }
         let (of, covers) = (log.response.is_some(), (oldest, newest));
         let mut counts = Vec::new();
@@ -242,7 +255,7 @@ impl<'l> Reading<'l> {
         if log.idle.is_some() {
             counts.push((Abort::Idle, self.idle.counts(of, covers)));
         }
-        Ok(Told { counts, newest: Some(newest), notes })
+        Ok(Told { counts, newest: Some(newest), notes, lacks })
     }
 }
 

@@ -2,13 +2,13 @@
 //! `increase` sees to counters that begin anew. The days are asked for hour by hour, so that a day is as long as its time
 //! zone makes it, and the window by itself.
 //!
-//! A counter that has no sample where its name has is nought: servers make one with labels when it first counts. Of it
-//! the first increase is not seen (`increase` needs a sample before); an app that begins its counters at nought has none
-//! that is missed.
+//! A counter without one sample in all the time asked about is not nought: a label that is written wrong has none either,
+//! and of one that is made when it first counts the first increase is not seen (`increase` needs a sample before). An app
+//! begins its counters at 0.
 
 use super::exposition::is_name;
 use super::span::{Span, Tally};
-use super::{Abort, Get, Told};
+use super::{Abort, Get, Lacking, Told};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -104,10 +104,13 @@ impl Promql {
         for (abort, selector) in [(Abort::TooLarge, &self.too_large), (Abort::Idle, &self.idle)] {
             let Some(selector) = selector else { continue };
             let events = asking.increases(selector, &mut told)?;
-            if events.now.is_none() && events.hours.is_empty() && !asking.has(selector)? {
-                return Err(asking
-                    .wrong(&format!("it knows no counter `{}`", selector.name()))
-                    .remedy("see what the app's counter is called"));
+            if events.now.is_none() && events.hours.is_empty() {
+                if !asking.has(selector)? {
+                    return Err(asking
+                        .wrong(&format!("it knows no counter `{}`", selector.name()))
+                        .remedy("see what the app's counter is called"));
+                }
+                told.lacks.push(Lacking::unseen(abort, &selector.0));
             }
             let mut tally = Tally::new(span);
             for (increases, times) in [(&events, (1.0, 0.0)), (&responses, (0.0, 1.0))] {

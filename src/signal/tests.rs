@@ -176,13 +176,13 @@ fn a_log_that_lies_is_no_quiet_log() {
     let some = format!("{}{}{}torn li\n", access(19, 1, 206), access(19, 2, 206), access(18, 2, 206));
     let told = told(&[&some], BOTH, &span()).expect("reads");
     assert_eq!(told.newest, Some(at("2026-11-19T02:00:00Z").as_millisecond()));
-    assert_eq!(
-        told.notes,
-        [
-            "1 of 4 lines have no time and were left out, access.log.0:4 first",
-            "no line in all of it holds `upstream timed out`: see that this is how it tells of an idle timeout",
-        ]
-    );
+    assert_eq!(told.notes, ["1 of 4 lines have no time and were left out, access.log.0:4 first",]);
+    // A pattern that nothing ever matched is as likely wrong as the app is well, unless somebody says so.
+    let lacking = told.lacks.iter().find(|own| own.abort == Some(Abort::Idle)).expect("lacking");
+    assert_eq!(lacking.what, "no line in all of it holds `upstream timed out`");
+    let quiet = super::tests::told(&[&some], &format!("{BOTH}\nidle_seen = false"), &span()).expect("reads");
+    assert!(quiet.lacks.iter().all(|own| own.abort.is_none()));
+    assert_eq!(quiet.notes.last(), Some(&lacking.what));
     assert_eq!(counted(&told, Abort::TooLarge), (0, Some(0), 2));
 }
 
@@ -269,9 +269,14 @@ fn a_server_that_lies_is_not_believed() {
     assert!(why(&mut server(|_, _| json!("-3"))).contains("is -3: that is no increase of a counter"));
     assert!(why(&mut server(|_, _| json!("+Inf"))).contains("is +Inf: that is no number"));
     assert!(why(&mut server(|q, _| json!(if q.contains("1h") { "-3" } else { "3" }))).contains("it is no counter"));
-    // A name it does not know is not nought; one it knows with other labels is.
+    // A name it does not know is not nought; nor is one that it knows with other labels.
     let unknown = |q: &str, _: i64| if q.contains("aborts") { Value::Null } else { json!("100") };
     assert_eq!(why(&mut server(unknown)), "it knows no counter `aborts_total`");
+    let typo = |q: &str, _: i64| if q.contains("{status") { Value::Null } else { json!("1795348700") };
+    let told = prometheus(server(typo)).expect("answers");
+    let [lacking] = told.lacks.as_slice() else { panic!("{told:?}") };
+    assert_eq!(lacking.abort, Some(Abort::TooLarge));
+    assert_eq!(lacking.what, "`proxy_total{status=\"413\"}` has never been seen: is its label right?");
     // Points of another time than was asked for: its clock jumped, or it is another server's answer.
     let mut shifted = server(|_, _| json!("5"));
     let mut shifted = move |url: &str| shifted(&url.replace("start=1794013", "start=1793913"));
@@ -337,7 +342,7 @@ fn metrics_are_read_as_they_are_written() {
         values.map(|all| all.into_iter().map(|r| r.value).collect::<Vec<_>>()).map_err(|e| e.what().to_owned())
     };
     assert_eq!(read(&scrape("idle = 'aborts_total{}'"), METRICS).expect("reads"), [103.0, 3.0, 20.0]);
-    assert_eq!(read(&scrape("idle = 'aborts_total{why=\"idle\"}'"), METRICS).expect("reads"), [103.0, 3.0, 0.0]);
+    assert_eq!(read(&scrape("idle = 'aborts_total{why=\"idle\"}'"), METRICS).expect("reads"), [103.0, 3.0]);
     assert_eq!(read(&scrape("idle = 'proxy_total{status!=\"206\", host=\"\"}'"), METRICS).expect("reads")[2], 3.0);
     let why = |idle: &str, text: &str| read(&scrape(&format!("idle = '{idle}'")), text).expect_err("wrong");
     assert_eq!(why("abort_total", METRICS), "http://app/metrics: it has no counter `abort_total`");
@@ -386,6 +391,12 @@ fn what_happened_is_between_two_readings() {
     assert_eq!(told.newest, Some(at("2026-11-22T11:00:00Z").as_millisecond()));
     readings.reverse();
     assert_eq!(scrape.told(&span(), &readings), told);
+
+    assert!(told.lacks.is_empty());
+    // The label is there no more, or never was: nobody knows what would have been counted.
+    let gone: Vec<_> = readings.iter().filter(|r| r.signal == of || r.at < span().from()).cloned().collect();
+    let told = scrape.told(&span(), &gone);
+    assert_eq!(told.lacks, [Lacking::unseen(Abort::TooLarge, "proxy_total{status=\"413\"}")]);
 
     let first = scrape.told(&span(), &readings[readings.len() - 2..]);
     assert_eq!(first.notes, ["a counter tells what happened between two readings: the first is kept now"]);

@@ -95,7 +95,10 @@ impl Demand for Aborts {
             let line = line(abort, "our plays");
             let counted = asked.history().and_then(|history| history.aborts(abort, &of, &span));
             lines.push(match counted {
-                Ok((counts, newest)) => self.hold(line, abort, &counts, newest, &[], &span, asked),
+                Ok((counts, newest)) => {
+                    let told = Told { newest, ..Told::default() };
+                    self.hold(line, abort, &counts, &told, &span, asked)
+                }
                 Err(e) => without(line, &e),
             });
         }
@@ -110,9 +113,8 @@ impl Demand for Aborts {
                     }
                     Ok(told) => {
                         let own = told.counts.iter().filter(|(own, _)| *own == abort);
-                        let held = own.map(|(_, counts)| {
-                            self.hold(line(abort, name), abort, counts, told.newest, &told.notes, &span, asked)
-                        });
+                        let held =
+                            own.map(|(_, counts)| self.hold(line(abort, name), abort, counts, told, &span, asked));
                         lines.extend(held.collect::<Vec<_>>());
                     }
                 }
@@ -223,18 +225,9 @@ impl Aborts {
     }
 
     /// Holds counts against the days before, and the newest of them against its age.
-    fn hold(
-        &self,
-        line: Line,
-        abort: Abort,
-        counts: &Counts,
-        newest: Option<i64>,
-        notes: &[String],
-        span: &Span,
-        asked: &Context,
-    ) -> Line {
+    fn hold(&self, line: Line, abort: Abort, counts: &Counts, told: &Told, span: &Span, asked: &Context) -> Line {
         let days: Vec<_> = counts.days.iter().map(|(_, day)| *day).collect();
-        let and_notes = |what: String| notes.iter().fold(what, |all, note| format!("{all}; {note}"));
+        let and_notes = |what: String| told.notes.iter().fold(what, |all, note| format!("{all}; {note}"));
         let line = match spike::judge(&counts.now, &days) {
             Spike::No(compared) => line.says(Verdict::Met, and_notes(compared.to_string())),
             Spike::Yes(compared) => explained(line, abort, &and_notes(compared.to_string()), span, asked),
@@ -248,7 +241,14 @@ impl Aborts {
                 line.lacks(and_notes(seen), todo)
             }
         };
-        let newest = newest.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let line = match told.lacks.iter().find(|own| own.abort.is_none_or(|own| own == abort)) {
+            Some(lacking) if line.holds() => {
+                let seen = format!("{}; {}", lacking.what, line.evidence);
+                line.lacks(seen, lacking.todo)
+            }
+            _ => line,
+        };
+        let newest = told.newest.and_then(|ms| Timestamp::from_millisecond(ms).ok());
         // Of nothing, no age is told: that nothing is there is said already.
         match (&newest, line.answer) {
             (None, Verdict::NotEnoughData) => line,
