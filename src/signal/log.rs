@@ -9,7 +9,7 @@
 //!
 //! Rotated files are given too, be they compressed. A line that two files have is one line.
 
-use super::span::{Place, Span, Tally};
+use super::span::{Heard, Place, Span, Tally};
 use super::{Abort, Get, Lacking, Told};
 use crate::error::{Error, Operator, Result};
 use flate2::bufread::MultiGzDecoder;
@@ -100,6 +100,7 @@ struct Reading<'l> {
     zone: TimeZone,
     too_large: Tally<'l>,
     idle: Tally<'l>,
+    heard: Heard<'l>,
     octets: u64,
     files: u32,
     lines: u64,
@@ -123,6 +124,7 @@ impl<'l> Reading<'l> {
             zone: log.zone.clone().unwrap_or(TimeZone::UTC),
             too_large: Tally::new(span),
             idle: Tally::new(span),
+            heard: Heard::new(span),
             octets: 0,
             files: 0,
             lines: 0,
@@ -179,6 +181,7 @@ impl<'l> Reading<'l> {
             self.later += 1;
             return true;
         }
+        self.heard.add(line.ms);
         self.oldest = Some(self.oldest.map_or(line.ms, |oldest| oldest.min(line.ms)));
         self.newest = Some(self.newest.map_or(line.ms, |newest| newest.max(line.ms)));
         let holds = |wanted: &Option<String>, text: &str| wanted.as_ref().is_some_and(|w| text.contains(w.as_str()));
@@ -255,7 +258,7 @@ impl<'l> Reading<'l> {
         if log.idle.is_some() {
             counts.push((Abort::Idle, self.idle.counts(of, covers)));
         }
-        Ok(Told { counts, newest: Some(newest), notes, lacks })
+        Ok(Told { counts, newest: Some(newest), notes, lacks, covers: Some(self.heard.covers()) })
     }
 }
 

@@ -71,6 +71,8 @@ pub struct Told {
     pub newest: Option<i64>,
     /// What of it could not be used, and why.
     pub notes: Vec<String>,
+    /// How many hours of the window it saw, where that can be told.
+    pub covers: Option<f64>,
     /// Why it cannot show that nothing happened.
     pub lacks: Vec<Lacking>,
 }

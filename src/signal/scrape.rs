@@ -125,7 +125,9 @@ impl Scrape {
             if events.keys().next_back() < responses.keys().next_back() {
                 told.lacks.push(Lacking::unseen(abort, &counter.text));
             }
-            told.counts.push((abort, counts(span, &responses, &events)));
+            let counts = counts(span, &responses, &events);
+            told.covers = Some(told.covers.map_or(counts.now.hours, |least: f64| least.min(counts.now.hours)));
+            told.counts.push((abort, counts));
         }
         told
     }

@@ -154,6 +154,27 @@ fn packed_files_are_read_and_cut_ones_are_not() {
 }
 
 #[test]
+fn a_silence_longer_than_any_before_is_a_part_that_is_missing() {
+    let hours = |missing: std::ops::Range<u32>| -> String {
+        let all = (7..=22).flat_map(|day| (0..24).map(move |h| (day, h)));
+        let nights = all.filter(|(_, h)| !(1..5).contains(h));
+        let seen = nights.filter(|(day, h)| (*day, *h) < (22, 12) && !(*day == 21 && missing.contains(h)));
+        seen.map(|(day, h)| access(day, h, 206)).collect()
+    };
+    let covers = |missing| told(&[&hours(missing)], BOTH, &span()).expect("reads").covers;
+    // A night's silence is as every night's.
+    assert_eq!(covers(0..0), Some(24.0));
+    assert_eq!(covers(15..19), Some(24.0));
+    assert_eq!(covers(13..23), Some(14.0));
+    // Only the window's last hour is there: the file before it was not named.
+    let cut: String = hours(12..24)
+        .lines()
+        .filter(|l| !l.contains("22/Nov") || l.contains(":11:"))
+        .fold(String::new(), |all, l| all + l + "\n");
+    assert_eq!(told(&[&cut], BOTH, &span()).expect("reads").covers, Some(1.0));
+}
+
+#[test]
 fn a_log_that_lies_is_no_quiet_log() {
     let why = |text: &str| told(&[text], BOTH, &span()).expect_err("no log").what().to_owned();
     assert_eq!(why(""), "access.log.0: there is no line in it");
@@ -388,6 +409,7 @@ fn what_happened_is_between_two_readings() {
     assert_eq!((counts.now.events, counts.now.of, counts.now.hours), (2, Some(160), 21.0));
     let days: Vec<_> = counts.days.iter().map(|(day, c)| (day.to_string(), c.events, c.of)).collect();
     assert_eq!(days, [("2026-11-19".to_owned(), 1, Some(400)), ("2026-11-20".to_owned(), 1, Some(170))]);
+    assert_eq!(told.covers, Some(21.0));
     assert_eq!(told.newest, Some(at("2026-11-22T11:00:00Z").as_millisecond()));
     readings.reverse();
     assert_eq!(scrape.told(&span(), &readings), told);

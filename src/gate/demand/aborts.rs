@@ -10,7 +10,7 @@ use crate::secret::Secrets;
 use crate::signal::{Abort, Counts, Log, Promql, Scrape, Span, Told};
 use crate::slo::Verdict;
 use crate::source::Problem;
-use crate::stats::spike::{self, DAYS, Lack, Spike};
+use crate::stats::spike::{self, DAYS, HOURS, Lack, Spike};
 use crate::unit::{Days, Time};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -27,6 +27,8 @@ const WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Days before it.
 const BASELINE: u16 = 14;
 const DAY_MS: i64 = 86_400_000;
+/// Hours of the window that a source need not have seen: a look an hour, and it may be late.
+const UNSEEN: f64 = 1.25;
 
 /// The table: how long is judged, against how many days, and who in the app counts.
 #[derive(Debug, Default, Deserialize)]
@@ -229,7 +231,13 @@ impl Aborts {
         let days: Vec<_> = counts.days.iter().map(|(_, day)| *day).collect();
         let and_notes = |what: String| told.notes.iter().fold(what, |all, note| format!("{all}; {note}"));
         let line = match spike::judge(&counts.now, &days) {
-            Spike::No(compared) => line.says(Verdict::Met, and_notes(compared.to_string())),
+            Spike::No(compared) => {
+                let what = and_notes(format!("{compared}{}", covered(told, span)));
+                match unseen(told, span) {
+                    Some((why, todo)) => line.lacks(format!("{why}: {what}"), todo),
+                    None => line.says(Verdict::Met, what),
+                }
+            }
             Spike::Yes(compared) => explained(line, abort, &and_notes(compared.to_string()), span, asked),
             Spike::NotEnough(lack) => {
                 let todo = match lack {
@@ -255,6 +263,21 @@ impl Aborts {
             _ => line.dated(newest, fresh(self.fresh), asked.until()),
         }
     }
+}
+
+/// How much of the window a source saw.
+fn covered(told: &Told, span: &Span) -> String {
+    told.covers.map_or(String::new(), |hours| format!("; covers {hours:.0} of {:.0} h", span.window_hours()))
+}
+
+/// Why a source has not seen enough of the window to say that nothing happened in it, and what to do.
+fn unseen(told: &Told, span: &Span) -> Option<(&'static str, &'static str)> {
+    let (hours, window) = (told.covers?, span.window_hours());
+    if window < HOURS {
+        return Some(("this version was first seen less than an hour ago", "wait until it has run for an hour"));
+    }
+    let short = hours < (window - UNSEEN).max(window / 2.0);
+    short.then_some(("parts of the window were not seen", "name every rotated file, and look at metrics every hour"))
 }
 
 /// A spike, which people may explain: once it is there.
