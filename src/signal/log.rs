@@ -30,6 +30,10 @@ const TIMES: [&str; 8] = ["time", "timestamp", "@timestamp", "ts", "time_iso8601
 const STATUSES: [&str; 4] = ["status", "status_code", "statusCode", "code"];
 /// A line may have so many octets.
 const LONGEST: u64 = 64 << 10;
+/// Of a hundred lines so many may be unreadable: the aborts may be on those.
+const UNREADABLE: u64 = 1;
+/// Clocks differ by so much, milliseconds: a line of later has a wrong time, and so have the others.
+const AHEAD: i64 = 5 * 60 * 1000;
 /// All files of a log together, unpacked.
 const MOST: u64 = 4 << 30;
 
@@ -107,6 +111,8 @@ struct Reading<'l> {
     unreadable: u64,
     first_unreadable: Option<String>,
     later: u64,
+    ahead: u64,
+    now: i64,
     twice: u64,
     responses: u64,
     idles: u64,
@@ -131,6 +137,8 @@ impl<'l> Reading<'l> {
             unreadable: 0,
             first_unreadable: None,
             later: 0,
+            ahead: 0,
+            now: Timestamp::now().as_millisecond().max(span.until()),
             twice: 0,
             responses: 0,
             idles: 0,
@@ -179,6 +187,7 @@ impl<'l> Reading<'l> {
         let place = self.span.place(line.ms);
         if place == Place::Later {
             self.later += 1;
+            self.ahead += u64::from(line.ms > self.now + AHEAD);
             return true;
         }
         self.heard.add(line.ms);
@@ -239,6 +248,13 @@ impl<'l> Reading<'l> {
             note(true, format!("no line is a response: none with a status holds `{wanted}`"));
         }
         let mut lacks = Vec::new();
+        let mut lack = |wanted: bool, what: String, todo| {
+            lacks.extend(wanted.then_some(Lacking { abort: None, what, todo }));
+        };
+        let unread = format!("{unreadable} of {lines} lines cannot be read");
+        lack(unreadable > lines * UNREADABLE / 100, unread, "give the media proxy's own log, in a known format");
+        let ahead = self.ahead;
+        lack(ahead > 0, format!("{ahead} lines are stamped later than now"), "set `zone`, or the clocks, right");
         if let Some(wanted) = log.idle.as_ref().filter(|_| self.idles == 0) {
             let what = format!("no line in all of it holds `{wanted}`");
             match log.idle_seen {

@@ -65,6 +65,9 @@ struct Answer {
     data: Option<Data>,
     #[serde(default)]
     warnings: Vec<String>,
+    /// As VictoriaMetrics says it.
+    #[serde(default, rename = "isPartial")]
+    partial: bool,
 }
 
 #[derive(Deserialize)]
@@ -214,7 +217,13 @@ impl Asking<'_> {
         let Some(data) = answer.data.filter(|_| answer.status == "success") else {
             return Err(self.wrong(&format!("it answered {}: {}", answer.status, answer.error)));
         };
-        told.notes.extend(answer.warnings.iter().map(|w| format!("{} warns: {w}", self.url)));
+        let partial = answer.partial.then(|| "the answer is partial".to_owned());
+        for warning in answer.warnings.into_iter().chain(partial) {
+            let what = self.wrong(&format!("it warns: {}", warning.escape_debug())).what().to_owned();
+            if told.lacks.iter().all(|own| own.what != what) {
+                told.lacks.push(Lacking { abort: None, what, todo: "see that the server answers in full" });
+            }
+        }
         let mut all = data.result.into_iter();
         let one = all.next();
         match all.next() {

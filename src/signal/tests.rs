@@ -208,6 +208,22 @@ fn a_log_that_lies_is_no_quiet_log() {
 }
 
 #[test]
+fn what_is_unread_or_ahead_may_be_the_aborts() {
+    let lines = |n: u32| (0..n).map(|m| access(22, 3, 206).replace("512", &m.to_string())).collect::<String>();
+    let idle = "2026/11/22 09:00:00 [error] upstream timed out\n";
+    let lacks = |text: &str| {
+        let told = told(&[text], BOTH, &span()).expect("reads");
+        told.lacks.into_iter().map(|own| own.what).collect::<Vec<_>>()
+    };
+    assert!(lacks(&format!("{}{idle}torn li\n", lines(98))).is_empty());
+    assert_eq!(lacks(&format!("{}{idle}torn li\ntorn again\n", lines(98))), ["2 of 101 lines cannot be read"]);
+    // What was written after the moment asked about is no wonder; what will be is.
+    let after = |year| format!("{}{idle}{}", lines(98), access(22, 13, 413).replace("2026", year));
+    assert!(lacks(&after("2026")).is_empty());
+    assert_eq!(lacks(&after("2997")), ["1 lines are stamped later than now"]);
+}
+
+#[test]
 fn a_log_without_responses_covers_the_time_between_its_lines() {
     let line = |day: u32, hour: u32| format!("2026-11-{day:02}T{hour:02}:00:00Z upstream timed out\n");
     let text = line(9, 12) + &line(12, 1) + &line(22, 6);
@@ -302,6 +318,16 @@ fn a_server_that_lies_is_not_believed() {
     let mut shifted = server(|_, _| json!("5"));
     let mut shifted = move |url: &str| shifted(&url.replace("start=1794013", "start=1793913"));
     assert!(why(&mut shifted).starts_with("its points are not those"), "{}", why(&mut shifted));
+    // An answer of some of its stores is none of all.
+    for (says, told) in [
+        ("\"warnings\":[\"store A\\nis down\"]", "it warns: store A\\nis down"),
+        ("\"isPartial\":true", "it warns: the answer is partial"),
+    ] {
+        let mut whole = server(|_, _| json!("1795348700"));
+        let partial = prometheus(move |url| Ok(whole(url)?.replacen('{', &format!("{{{says},"), 1))).expect("answers");
+        let [lacking] = partial.lacks.as_slice() else { panic!("{partial:?}") };
+        assert_eq!((lacking.abort, lacking.what.as_str()), (None, format!("http://prometheus:9090: {told}").as_str()));
+    }
     // Hours that are no numbers are no hours.
     let nan =
         prometheus(server(|q, t| json!(if q.contains("1h") && t % (24 * HOUR) == 0 { "NaN" } else { "1795348700" })))
