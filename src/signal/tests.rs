@@ -117,6 +117,28 @@ fn lines_of_every_kind_are_counted_by_their_own_stamp() {
 }
 
 #[test]
+fn a_status_is_the_responses_own_or_none() {
+    let now = |text: &str| {
+        let told = told(&[&format!("{text}\n{}", access(22, 1, 206))], BOTH, &span()).expect("reads");
+        (counted(&told, Abort::TooLarge).0, counted(&told, Abort::TooLarge).1, told.notes)
+    };
+    let json = |more: &str| now(&format!("{{\"ts\":1795340000,\"msg\":\"/api/video-proxy\",{more}}}"));
+    assert_eq!(json("\"code\":200,\"response\":{\"status\":413}"), (1, Some(2), vec![]));
+    assert_eq!(json("\"code\":200,\"a\":{\"b\":[{\"status\":\"413\"}]},\"status\":\"ok\""), (1, Some(2), vec![]));
+    assert_eq!(json("\"code\":413"), (1, Some(2), vec![]));
+    for two in ["\"status\":200,\"response\":{\"status\":413}", "\"code\":200,\"response\":{\"statusCode\":413}"] {
+        let (events, of, notes) = json(two);
+        assert_eq!((events, of), (0, Some(1)), "{two}");
+        assert!(notes[0].starts_with("1 of 2 lines cannot be read"), "{notes:?}");
+    }
+    let access = |request: &str| {
+        now(&format!("1 - - [22/Nov/2026:03:00:00 +0000] \"GET /api/video-proxy?x={request} HTTP/1.1\" 413 0"))
+    };
+    assert_eq!(access("\\\" 206 7").0, 1);
+    assert_eq!(access("\\\\").0, 1);
+}
+
+#[test]
 fn order_rotation_and_doubles_change_nothing() {
     let all: Vec<String> =
         (8..=22).flat_map(|day| (0..11).map(move |h| access(day, h, if h == 3 { 413 } else { 206 }))).collect();
@@ -185,7 +207,7 @@ fn a_log_that_lies_is_no_quiet_log() {
     assert!(why(&"x".repeat(200_000)).contains("no line of it has a time"));
     assert_eq!(why(&access(23, 1, 206)), "access.log.0: all of its lines are of later");
     let mostly = format!("{}{}", access(22, 1, 413), "at Stack.trace (x.js:1)\n".repeat(3));
-    assert_eq!(why(&mostly), "access.log.0: 3 of 4 lines have no time, access.log.0:2 first");
+    assert_eq!(why(&mostly), "access.log.0: 3 of 4 lines cannot be read, access.log.0:2 first");
     let missing = log("files = [\"/nowhere/access.log\"]").ask(&span(), &mut nowhere).expect_err("none");
     assert!(missing.what().starts_with("/nowhere/access.log: No such file"), "{missing}");
     let folder = log("files = [\"/\"]").ask(&span(), &mut nowhere).expect_err("none");
@@ -197,7 +219,7 @@ fn a_log_that_lies_is_no_quiet_log() {
     let some = format!("{}{}{}torn li\n", access(19, 1, 206), access(19, 2, 206), access(18, 2, 206));
     let told = told(&[&some], BOTH, &span()).expect("reads");
     assert_eq!(told.newest, Some(at("2026-11-19T02:00:00Z").as_millisecond()));
-    assert_eq!(told.notes, ["1 of 4 lines have no time and were left out, access.log.0:4 first",]);
+    assert_eq!(told.notes, ["1 of 4 lines cannot be read and were left out, access.log.0:4 first",]);
     // A pattern that nothing ever matched is as likely wrong as the app is well, unless somebody says so.
     let lacking = told.lacks.iter().find(|own| own.abort == Some(Abort::Idle)).expect("lacking");
     assert_eq!(lacking.what, "no line in all of it holds `upstream timed out`");
