@@ -201,7 +201,7 @@ impl<'l> Reading<'l> {
         }
         let response = line.status.is_some() && holds(&self.log.response, line.request);
         let idle = holds(&self.log.idle, text);
-        if !(response || idle) || self.is_known(text) {
+        if !(response || idle) || (place != Place::Elsewhere && self.is_known(text)) {
             return true;
         }
         self.responses += u64::from(response);
@@ -214,6 +214,9 @@ impl<'l> Reading<'l> {
 
     /// Whether another file had this line as often already.
     fn is_known(&mut self, text: &str) -> bool {
+        if self.log.files.len() < 2 {
+            return false;
+        }
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
         let (file, here, most) = self.seen.entry(hasher.finish()).or_insert((self.files, 0, 0));
