@@ -48,9 +48,13 @@ impl Fixture {
     }
 
     fn attest(&self, version: Option<&str>) {
+        self.attest_on("2026-11-22", version);
+    }
+
+    fn attest_on(&self, date: &str, version: Option<&str>) {
         let entry = version.map_or(String::new(), |version| {
             format!(
-                "[[attestation]]\nline = \"413 spike\"\nname = \"Ann Example\"\ndate = 2026-11-22\n\
+                "[[attestation]]\nline = \"413 spike\"\nname = \"Ann Example\"\ndate = {date}\n\
                  evidence = \"https://wiki.example/limit\"\nversion = \"{version}\"\nexpires = 2026-11-30\n"
             )
         });
@@ -145,6 +149,7 @@ fn quiet_it_is_met_by_every_count() {
     );
     assert_eq!(lines[0].evidence, "0 of 200 responses, and 1 of 2800 responses on 14 days before");
     assert_eq!(lines[2].age_s, Some(60));
+    assert!(lines[2].evidence.ends_with("days before; covers 23 of 23 h"), "{}", lines[2].evidence);
 }
 
 #[test]
@@ -162,6 +167,14 @@ fn a_spike_is_no_go_until_somebody_explains_it() {
         answer == Verdict::Breached && evidence.ends_with("(by Ann Example: attested for 1.4.1; this is 1.4.2)"),
         "{evidence}"
     );
+    // What was written before the window explains nothing in it.
+    fixture.attest_on("2026-11-20", Some("1.4.2"));
+    let lines = fixture.lines("");
+    let (answer, evidence) = told(&lines, OURS);
+    let early = "(by Ann Example: attested on 2026-11-20, before the window began on 2026-11-21)";
+    assert!(answer == Verdict::Breached && evidence.ends_with(early), "{evidence}");
+    fixture.attest_on("2026-11-21", Some("1.4.2"));
+    assert_eq!(told(&fixture.lines(""), OURS).0, Verdict::Met);
     fixture.attest(Some("1.4.2"));
     let lines = fixture.lines("");
     let own = lines.iter().find(|line| line.name == OURS).expect("a line");
@@ -216,6 +229,14 @@ fn what_is_stale_unseen_or_a_lie_shows_nothing() {
     let new = |line: &&str| (18..=22).any(|day| line.contains(&format!("{day}/Nov")));
     fixture.write("access.log", &text.lines().filter(new).map(|line| format!("{line}\n")).collect::<String>());
     not_enough("the baseline needs 4 more days with responses; ");
+
+    // The window's first half is in a file that is not named.
+    fixture.log(0, 1);
+    let text = std::fs::read_to_string(fixture.dir.path().join("access.log")).expect("reads");
+    let early = |line: &str| (0..8).any(|h| line.contains(&format!("22/Nov/2026:{h:02}")));
+    let lost = |line: &&str| !line.contains("21/Nov") && !early(line);
+    fixture.write("access.log", &text.lines().filter(lost).map(|line| format!("{line}\n")).collect::<String>());
+    not_enough("parts of the window were not seen: 0 of ");
 
     // A version that nobody has played: what the log counts is another's.
     let before = "2026-11-21T12:00:00Z".parse().expect("a moment");

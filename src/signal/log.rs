@@ -3,14 +3,14 @@
 //! | line | time | status |
 //! |---|---|---|
 //! | Common or Combined Log Format (nginx, Apache, Caddy) | `[22/Nov/2026:19:47:03 +0100]` | after the request |
-//! | JSON | a field of [`TIMES`], RFC 3339 or seconds or milliseconds since 1970 | a field of [`STATUSES`] |
+//! | JSON | a field of [`TIMES`], RFC 3339 or seconds or milliseconds since 1970 | `status` at any depth, or else a field of [`STATUSES`] |
 //! | nginx's error log | `2026/11/22 19:47:03`, in the zone that is given | |
 //! | any other that begins with a time | RFC 3339 | |
 //!
 //! Rotated files are given too, be they compressed. A line that two files have is one line.
 
-use super::span::{Place, Span, Tally};
-use super::{Abort, Get, Told};
+use super::span::{Heard, Place, Span, Tally};
+use super::{Abort, Get, Lacking, Told};
 use crate::error::{Error, Operator, Result};
 use flate2::bufread::MultiGzDecoder;
 use jiff::Timestamp;
@@ -19,17 +19,21 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
-/// Names under which JSON lines have their time, and their status; also one object further in.
+/// Names under which JSON lines have their time, here or one object further in, and their status, at any depth.
 const TIMES: [&str; 8] = ["time", "timestamp", "@timestamp", "ts", "time_iso8601", "msec", "date", "datetime"];
-const STATUSES: [&str; 4] = ["status", "status_code", "statusCode", "code"];
+const STATUSES: [&[&str]; 2] = [&["status"], &["status_code", "statusCode", "code"]];
 /// A line may have so many octets.
 const LONGEST: u64 = 64 << 10;
+/// Of a hundred lines so many may be unreadable: the aborts may be on those.
+const UNREADABLE: u64 = 1;
+/// Clocks differ by so much, milliseconds: a line of later has a wrong time, and so have the others.
+const AHEAD: i64 = 5 * 60 * 1000;
 /// All files of a log together, unpacked.
 const MOST: u64 = 4 << 30;
 
@@ -43,9 +47,16 @@ pub struct Log {
     pub response: Option<String>,
     /// What a line holds that tells of an idle-timeout abort.
     pub idle: Option<String>,
+    /// `false`: no such line was ever written, and its absence is to be believed. Else one must be in the time asked about.
+    #[serde(default = "yes")]
+    pub idle_seen: bool,
     /// The time zone of stamps that name none; UTC if it is not said.
     #[serde(default, deserialize_with = "zone")]
     pub zone: Option<TimeZone>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TimeZone>, D::Error> {
@@ -58,6 +69,8 @@ fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TimeZone>, D::Error
 struct Line<'l> {
     ms: i64,
     status: Option<u16>,
+    /// It names two: which is the response's, nobody can tell.
+    unclear: bool,
     /// Where a response is looked for.
     request: &'l str,
 }
@@ -93,12 +106,15 @@ struct Reading<'l> {
     zone: TimeZone,
     too_large: Tally<'l>,
     idle: Tally<'l>,
+    heard: Heard<'l>,
     octets: u64,
     files: u32,
     lines: u64,
     unreadable: u64,
     first_unreadable: Option<String>,
     later: u64,
+    ahead: u64,
+    now: i64,
     twice: u64,
     responses: u64,
     idles: u64,
@@ -116,12 +132,15 @@ impl<'l> Reading<'l> {
             zone: log.zone.clone().unwrap_or(TimeZone::UTC),
             too_large: Tally::new(span),
             idle: Tally::new(span),
+            heard: Heard::new(span),
             octets: 0,
             files: 0,
             lines: 0,
             unreadable: 0,
             first_unreadable: None,
             later: 0,
+            ahead: 0,
+            now: Timestamp::now().as_millisecond().max(span.until()),
             twice: 0,
             responses: 0,
             idles: 0,
@@ -164,20 +183,25 @@ impl<'l> Reading<'l> {
         }
     }
 
-    /// Takes a line; `false`: nobody can tell when it was.
+    /// Takes a line; `false`: nobody can tell when it was, or what.
     fn line(&mut self, text: &str) -> bool {
         let Some(line) = read(text, &self.zone) else { return false };
         let place = self.span.place(line.ms);
         if place == Place::Later {
             self.later += 1;
+            self.ahead += u64::from(line.ms > self.now + AHEAD);
             return true;
         }
+        self.heard.add(line.ms);
         self.oldest = Some(self.oldest.map_or(line.ms, |oldest| oldest.min(line.ms)));
         self.newest = Some(self.newest.map_or(line.ms, |newest| newest.max(line.ms)));
         let holds = |wanted: &Option<String>, text: &str| wanted.as_ref().is_some_and(|w| text.contains(w.as_str()));
+        if line.unclear && holds(&self.log.response, line.request) {
+            return false;
+        }
         let response = line.status.is_some() && holds(&self.log.response, line.request);
         let idle = holds(&self.log.idle, text);
-        if !(response || idle) || self.is_known(text) {
+        if !(response || idle) || (place != Place::Elsewhere && self.is_known(text)) {
             return true;
         }
         self.responses += u64::from(response);
@@ -190,6 +214,9 @@ impl<'l> Reading<'l> {
 
     /// Whether another file had this line as often already.
     fn is_known(&mut self, text: &str) -> bool {
+        if self.log.files.len() < 2 {
+            return false;
+        }
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
         let (file, here, most) = self.seen.entry(hasher.finish()).or_insert((self.files, 0, 0));
@@ -216,23 +243,38 @@ impl<'l> Reading<'l> {
         };
         if unreadable > lines / 2 {
             let first = self.first_unreadable.unwrap_or_default();
-            return Err(Error::operator(format!("{names}: {unreadable} of {lines} lines have no time, {first} first"))
-                .remedy("give the media proxy's own log"));
+            return Err(Error::operator(format!(
+                "{names}: {unreadable} of {lines} lines cannot be read, {first} first"
+            ))
+            .remedy("give the media proxy's own log"));
         }
         let mut notes = Vec::new();
         let mut note = |wanted: bool, text: String| notes.extend(wanted.then_some(text));
         let first = self.first_unreadable.unwrap_or_default();
-        note(unreadable > 0, format!("{unreadable} of {lines} lines have no time and were left out, {first} first"));
+        note(unreadable > 0, format!("{unreadable} of {lines} lines cannot be read and were left out, {first} first"));
         note(later > 0, format!("{later} lines are stamped later than the end and were left out"));
         note(twice > 0, format!("{twice} lines are in two files and were counted once"));
         if let Some(wanted) = log.response.as_ref().filter(|_| self.responses == 0) {
             note(true, format!("no line is a response: none with a status holds `{wanted}`"));
         }
+        let mut lacks = Vec::new();
+        let mut lack = |wanted: bool, what: String, todo| {
+            lacks.extend(wanted.then_some(Lacking { abort: None, what, todo }));
+        };
+        let unread = format!("{unreadable} of {lines} lines cannot be read");
+        lack(unreadable > lines * UNREADABLE / 100, unread, "give the media proxy's own log, in a known format");
+        let ahead = self.ahead;
+        lack(ahead > 0, format!("{ahead} lines are stamped later than now"), "set `zone`, or the clocks, right");
         if let Some(wanted) = log.idle.as_ref().filter(|_| self.idles == 0) {
-            note(
-                true,
-                format!("no line in all of it holds `{wanted}`: see that this is how it tells of an idle timeout"),
-            );
+            let what = format!("no line in all of it holds `{wanted}`");
+            match log.idle_seen {
+                true => lacks.push(Lacking {
+                    abort: Some(Abort::Idle),
+                    what,
+                    todo: "see that this is how it tells of an idle timeout; if there never was one, write idle_seen = false",
+                }),
+                false => note(true, what),
+            }
         }
         let (of, covers) = (log.response.is_some(), (oldest, newest));
         let mut counts = Vec::new();
@@ -242,7 +284,7 @@ impl<'l> Reading<'l> {
         if log.idle.is_some() {
             counts.push((Abort::Idle, self.idle.counts(of, covers)));
         }
-        Ok(Told { counts, newest: Some(newest), notes })
+        Ok(Told { counts, newest: Some(newest), notes, lacks, covers: Some(self.heard.covers()) })
     }
 }
 
@@ -257,11 +299,27 @@ fn read<'l>(text: &'l str, zone: &TimeZone) -> Option<Line<'l>> {
 fn json(text: &str) -> Option<Line<'_>> {
     let line: Value = serde_json::from_str(text).ok()?;
     let ms = field(&line, &TIMES, moment)?;
-    let status = field(&line, &STATUSES, |v| {
-        let number = v.as_u64().or_else(|| v.as_str()?.parse().ok())?;
-        u16::try_from(number).ok().filter(|status| (100..600).contains(status))
-    });
-    Some(Line { ms, status, request: text })
+    let mut found = BTreeSet::new();
+    for names in STATUSES {
+        if found.is_empty() {
+            statuses(&line, names, &mut found);
+        }
+    }
+    let status = found.first().copied().filter(|_| found.len() == 1);
+    Some(Line { ms, status, unclear: found.len() > 1, request: text })
+}
+
+/// All that is a status under these names, at any depth.
+fn statuses(value: &Value, names: &[&str], found: &mut BTreeSet<u16>) {
+    match value {
+        Value::Object(object) => object.iter().for_each(|(name, own)| {
+            let number = own.as_u64().or_else(|| own.as_str()?.parse().ok()).filter(|_| names.contains(&name.as_str()));
+            found.extend(number.and_then(|n| u16::try_from(n).ok()).filter(|status| (100..600).contains(status)));
+            statuses(own, names, found);
+        }),
+        Value::Array(all) => all.iter().for_each(|own| statuses(own, names, found)),
+        _ => {}
+    }
 }
 
 /// The first field of these names that can be read, here or one object further in.
@@ -289,7 +347,8 @@ fn access(text: &str) -> Option<Line<'_>> {
     let (stamp, rest) = rest.split_once(']')?;
     let ms = strtime::parse("%d/%b/%Y:%H:%M:%S %z", stamp).ok()?.to_timestamp().ok()?.as_millisecond();
     let rest = rest.trim_start().strip_prefix('"').unwrap_or_default();
-    // A quote within the request is escaped by some servers only: its end is where a status follows.
+    // A quote within the request is escaped by some servers only: its end is where a status follows, and best one that is
+    // not escaped.
     let status = |after: &str| {
         let digits = after.get(..3).filter(|d| d.bytes().all(|b| b.is_ascii_digit()))?;
         after[3..]
@@ -297,10 +356,12 @@ fn access(text: &str) -> Option<Line<'_>> {
             .then(|| digits.parse().ok())
             .or_else(|| (after.len() == 3).then(|| digits.parse().ok()))?
     };
-    let end = rest.match_indices("\" ").find_map(|(at, quote)| Some((at, status(&rest[at + quote.len()..])?)));
+    let escaped = |at: usize| rest[..at].bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1;
+    let ends = || rest.match_indices("\" ").filter_map(|(at, quote)| Some((at, status(&rest[at + quote.len()..])?)));
+    let end = ends().find(|(at, _)| !escaped(*at)).or_else(|| ends().next());
     Some(match end {
-        Some((at, status)) => Line { ms, status: Some(status), request: &rest[..at] },
-        None => Line { ms, status: None, request: "" },
+        Some((at, status)) => Line { ms, status: Some(status), unclear: false, request: &rest[..at] },
+        None => Line { ms, status: None, unclear: false, request: "" },
     })
 }
 
@@ -311,5 +372,5 @@ fn plain<'l>(text: &'l str, zone: &TimeZone) -> Option<Line<'l>> {
         Some(own) => own.to_zoned(zone.clone()).ok()?.timestamp(),
         None => text.split_whitespace().next()?.parse().ok()?,
     };
-    Some(Line { ms: moment.as_millisecond(), status: None, request: "" })
+    Some(Line { ms: moment.as_millisecond(), status: None, unclear: false, request: "" })
 }

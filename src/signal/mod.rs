@@ -71,6 +71,29 @@ pub struct Told {
     pub newest: Option<i64>,
     /// What of it could not be used, and why.
     pub notes: Vec<String>,
+    /// How many hours of the window it saw, where that can be told.
+    pub covers: Option<f64>,
+    /// Why it cannot show that nothing happened.
+    pub lacks: Vec<Lacking>,
+}
+
+/// Why a source cannot show that nothing happened; that something did, it can.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Lacking {
+    /// Of which abort; `None`: of any.
+    pub abort: Option<Abort>,
+    /// What is missing.
+    pub what: String,
+    /// What to do.
+    pub todo: &'static str,
+}
+
+impl Lacking {
+    /// A counter that the source does not have: nought of it says nothing.
+    fn unseen(abort: Abort, counter: &str) -> Self {
+        let what = format!("`{counter}` has never been seen: is its label right?");
+        Self { abort: Some(abort), what, todo: "write the label as the app does, and begin its counters at 0" }
+    }
 }
 
 /// Gets what a URL answers, within the bounds of who asks, or says why not.

@@ -2,13 +2,13 @@
 //! `increase` sees to counters that begin anew. The days are asked for hour by hour, so that a day is as long as its time
 //! zone makes it, and the window by itself.
 //!
-//! A counter that has no sample where its name has is nought: servers make one with labels when it first counts. Of it
-//! the first increase is not seen (`increase` needs a sample before); an app that begins its counters at nought has none
-//! that is missed.
+//! A counter without one sample in all the time asked about is not nought: a label that is written wrong has none either,
+//! and of one that is made when it first counts the first increase is not seen (`increase` needs a sample before). An app
+//! begins its counters at 0.
 
 use super::exposition::is_name;
 use super::span::{Span, Tally};
-use super::{Abort, Get, Told};
+use super::{Abort, Get, Lacking, Told};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -65,6 +65,9 @@ struct Answer {
     data: Option<Data>,
     #[serde(default)]
     warnings: Vec<String>,
+    /// As VictoriaMetrics says it.
+    #[serde(default, rename = "isPartial")]
+    partial: bool,
 }
 
 #[derive(Deserialize)]
@@ -104,10 +107,13 @@ impl Promql {
         for (abort, selector) in [(Abort::TooLarge, &self.too_large), (Abort::Idle, &self.idle)] {
             let Some(selector) = selector else { continue };
             let events = asking.increases(selector, &mut told)?;
-            if events.now.is_none() && events.hours.is_empty() && !asking.has(selector)? {
-                return Err(asking
-                    .wrong(&format!("it knows no counter `{}`", selector.name()))
-                    .remedy("see what the app's counter is called"));
+            if events.now.is_none() && events.hours.is_empty() {
+                if !asking.has(selector)? {
+                    return Err(asking
+                        .wrong(&format!("it knows no counter `{}`", selector.name()))
+                        .remedy("see what the app's counter is called"));
+                }
+                told.lacks.push(Lacking::unseen(abort, &selector.0));
             }
             let mut tally = Tally::new(span);
             for (increases, times) in [(&events, (1.0, 0.0)), (&responses, (0.0, 1.0))] {
@@ -211,7 +217,13 @@ impl Asking<'_> {
         let Some(data) = answer.data.filter(|_| answer.status == "success") else {
             return Err(self.wrong(&format!("it answered {}: {}", answer.status, answer.error)));
         };
-        told.notes.extend(answer.warnings.iter().map(|w| format!("{} warns: {w}", self.url)));
+        let partial = answer.partial.then(|| "the answer is partial".to_owned());
+        for warning in answer.warnings.into_iter().chain(partial) {
+            let what = self.wrong(&format!("it warns: {}", warning.escape_debug())).what().to_owned();
+            if told.lacks.iter().all(|own| own.what != what) {
+                told.lacks.push(Lacking { abort: None, what, todo: "see that the server answers in full" });
+            }
+        }
         let mut all = data.result.into_iter();
         let one = all.next();
         match all.next() {

@@ -5,7 +5,7 @@
 
 use super::exposition::{Matcher, is_name, matchers, read};
 use super::span::{Place, Span};
-use super::{Abort, Counts, Get, Told};
+use super::{Abort, Counts, Get, Lacking, Told};
 use crate::error::{Error, Result};
 use crate::stats::Counted;
 use jiff::civil::Date;
@@ -80,7 +80,11 @@ impl Scrape {
             if named.is_empty() {
                 return Err(wrong(format!("it has no counter `{}`", counter.name)));
             }
-            let own = named.into_iter().filter(|s| counter.matchers.iter().all(|m| m.takes(s)));
+            let own: Vec<_> = named.into_iter().filter(|s| counter.matchers.iter().all(|m| m.takes(s))).collect();
+            // Of labels that are not there nothing is known, not nought: what is told of them lacks it.
+            if own.is_empty() {
+                return Ok(None);
+            }
             let mut value = 0.0;
             for sample in own {
                 if !(sample.value >= 0.0 && sample.value.is_finite()) {
@@ -88,9 +92,9 @@ impl Scrape {
                 }
                 value += sample.value;
             }
-            Ok(Reading { signal: self.signal(counter), at, value })
+            Ok(Some(Reading { signal: self.signal(counter), at, value }))
         };
-        counters.into_iter().flatten().map(reading).collect()
+        counters.into_iter().flatten().filter_map(|counter| reading(counter).transpose()).collect()
     }
 
     /// What its counters are called where readings are kept.
@@ -117,7 +121,13 @@ impl Scrape {
         }
         for (abort, counter) in [(Abort::TooLarge, &self.too_large), (Abort::Idle, &self.idle)] {
             let Some(counter) = counter else { continue };
-            told.counts.push((abort, counts(span, &responses, &of(counter))));
+            let events = of(counter);
+            if events.keys().next_back() < responses.keys().next_back() {
+                told.lacks.push(Lacking::unseen(abort, &counter.text));
+            }
+            let counts = counts(span, &responses, &events);
+            told.covers = Some(told.covers.map_or(counts.now.hours, |least: f64| least.min(counts.now.hours)));
+            told.counts.push((abort, counts));
         }
         told
     }

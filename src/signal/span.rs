@@ -6,6 +6,7 @@ use crate::stats::Counted;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const HOUR_MS: f64 = 3_600_000.0;
@@ -83,6 +84,11 @@ impl Span {
         self.days.first().map_or(self.from, |(_, starts, _)| *starts)
     }
 
+    /// How long the window is.
+    pub fn window_hours(&self) -> f64 {
+        (self.until() - self.from) as f64 / HOUR_MS
+    }
+
     /// The baseline's days, oldest first.
     pub fn days(&self) -> impl Iterator<Item = Date> + '_ {
         self.days.iter().map(|(day, ..)| *day)
@@ -92,6 +98,40 @@ impl Span {
     fn hours(&self, (from, until): (i64, i64)) -> impl Iterator<Item = f64> + '_ {
         let within = move |begins: i64, ends: i64| (ends.min(until) - begins.max(from)).max(0) as f64 / HOUR_MS;
         std::iter::once(within(self.from, self.until())).chain(self.days.iter().map(move |(_, b, e)| within(*b, *e)))
+    }
+}
+
+/// The hours in which a source said anything at all, counted from the window's begin.
+pub(crate) struct Heard<'s> {
+    span: &'s Span,
+    hours: BTreeSet<i64>,
+}
+
+impl<'s> Heard<'s> {
+    pub fn new(span: &'s Span) -> Self {
+        Self { span, hours: BTreeSet::new() }
+    }
+
+    pub fn add(&mut self, ms: i64) {
+        if (self.span.earliest()..self.span.until()).contains(&ms) {
+            self.hours.insert((ms - self.span.from).div_euclid(HOUR_MS as i64));
+        }
+    }
+
+    /// How many hours of the window were seen. An hour of silence is one in which nothing happened; a silence longer than
+    /// any before the window is a part that is missing. Hours are whole ones: one more of silence is still the same.
+    pub fn covers(&self) -> f64 {
+        let window = self.span.window_hours();
+        let end = (window.ceil() as i64).max(0);
+        let silences = |from: i64, to: i64| {
+            let edges = std::iter::once(from - 1).chain(self.hours.range(from..to).copied());
+            let next = self.hours.range(from..to).copied().chain([to]);
+            edges.zip(next).map(|(before, after)| after - before - 1).collect::<Vec<_>>()
+        };
+        let first = self.hours.first().copied().unwrap_or_default().min(0);
+        let usual = silences(first, 0).into_iter().max().unwrap_or_default() + 1;
+        let missing: i64 = silences(0, end).into_iter().filter(|hours| *hours > usual).sum();
+        (window - missing as f64).max(0.0)
     }
 }
 

@@ -117,6 +117,28 @@ fn lines_of_every_kind_are_counted_by_their_own_stamp() {
 }
 
 #[test]
+fn a_status_is_the_responses_own_or_none() {
+    let now = |text: &str| {
+        let told = told(&[&format!("{text}\n{}", access(22, 1, 206))], BOTH, &span()).expect("reads");
+        (counted(&told, Abort::TooLarge).0, counted(&told, Abort::TooLarge).1, told.notes)
+    };
+    let json = |more: &str| now(&format!("{{\"ts\":1795340000,\"msg\":\"/api/video-proxy\",{more}}}"));
+    assert_eq!(json("\"code\":200,\"response\":{\"status\":413}"), (1, Some(2), vec![]));
+    assert_eq!(json("\"code\":200,\"a\":{\"b\":[{\"status\":\"413\"}]},\"status\":\"ok\""), (1, Some(2), vec![]));
+    assert_eq!(json("\"code\":413"), (1, Some(2), vec![]));
+    for two in ["\"status\":200,\"response\":{\"status\":413}", "\"code\":200,\"response\":{\"statusCode\":413}"] {
+        let (events, of, notes) = json(two);
+        assert_eq!((events, of), (0, Some(1)), "{two}");
+        assert!(notes[0].starts_with("1 of 2 lines cannot be read"), "{notes:?}");
+    }
+    let access = |request: &str| {
+        now(&format!("1 - - [22/Nov/2026:03:00:00 +0000] \"GET /api/video-proxy?x={request} HTTP/1.1\" 413 0"))
+    };
+    assert_eq!(access("\\\" 206 7").0, 1);
+    assert_eq!(access("\\\\").0, 1);
+}
+
+#[test]
 fn order_rotation_and_doubles_change_nothing() {
     let all: Vec<String> =
         (8..=22).flat_map(|day| (0..11).map(move |h| access(day, h, if h == 3 { 413 } else { 206 }))).collect();
@@ -154,6 +176,27 @@ fn packed_files_are_read_and_cut_ones_are_not() {
 }
 
 #[test]
+fn a_silence_longer_than_any_before_is_a_part_that_is_missing() {
+    let hours = |missing: std::ops::Range<u32>| -> String {
+        let all = (7..=22).flat_map(|day| (0..24).map(move |h| (day, h)));
+        let nights = all.filter(|(_, h)| !(1..5).contains(h));
+        let seen = nights.filter(|(day, h)| (*day, *h) < (22, 12) && !(*day == 21 && missing.contains(h)));
+        seen.map(|(day, h)| access(day, h, 206)).collect()
+    };
+    let covers = |missing| told(&[&hours(missing)], BOTH, &span()).expect("reads").covers;
+    // A night's silence is as every night's.
+    assert_eq!(covers(0..0), Some(24.0));
+    assert_eq!(covers(15..19), Some(24.0));
+    assert_eq!(covers(13..23), Some(14.0));
+    // Only the window's last hour is there: the file before it was not named.
+    let cut: String = hours(12..24)
+        .lines()
+        .filter(|l| !l.contains("22/Nov") || l.contains(":11:"))
+        .fold(String::new(), |all, l| all + l + "\n");
+    assert_eq!(told(&[&cut], BOTH, &span()).expect("reads").covers, Some(1.0));
+}
+
+#[test]
 fn a_log_that_lies_is_no_quiet_log() {
     let why = |text: &str| told(&[text], BOTH, &span()).expect_err("no log").what().to_owned();
     assert_eq!(why(""), "access.log.0: there is no line in it");
@@ -164,7 +207,7 @@ fn a_log_that_lies_is_no_quiet_log() {
     assert!(why(&"x".repeat(200_000)).contains("no line of it has a time"));
     assert_eq!(why(&access(23, 1, 206)), "access.log.0: all of its lines are of later");
     let mostly = format!("{}{}", access(22, 1, 413), "at Stack.trace (x.js:1)\n".repeat(3));
-    assert_eq!(why(&mostly), "access.log.0: 3 of 4 lines have no time, access.log.0:2 first");
+    assert_eq!(why(&mostly), "access.log.0: 3 of 4 lines cannot be read, access.log.0:2 first");
     let missing = log("files = [\"/nowhere/access.log\"]").ask(&span(), &mut nowhere).expect_err("none");
     assert!(missing.what().starts_with("/nowhere/access.log: No such file"), "{missing}");
     let folder = log("files = [\"/\"]").ask(&span(), &mut nowhere).expect_err("none");
@@ -176,14 +219,30 @@ fn a_log_that_lies_is_no_quiet_log() {
     let some = format!("{}{}{}torn li\n", access(19, 1, 206), access(19, 2, 206), access(18, 2, 206));
     let told = told(&[&some], BOTH, &span()).expect("reads");
     assert_eq!(told.newest, Some(at("2026-11-19T02:00:00Z").as_millisecond()));
-    assert_eq!(
-        told.notes,
-        [
-            "1 of 4 lines have no time and were left out, access.log.0:4 first",
-            "no line in all of it holds `upstream timed out`: see that this is how it tells of an idle timeout",
-        ]
-    );
+    assert_eq!(told.notes, ["1 of 4 lines cannot be read and were left out, access.log.0:4 first",]);
+    // A pattern that nothing ever matched is as likely wrong as the app is well, unless somebody says so.
+    let lacking = told.lacks.iter().find(|own| own.abort == Some(Abort::Idle)).expect("lacking");
+    assert_eq!(lacking.what, "no line in all of it holds `upstream timed out`");
+    let quiet = super::tests::told(&[&some], &format!("{BOTH}\nidle_seen = false"), &span()).expect("reads");
+    assert!(quiet.lacks.iter().all(|own| own.abort.is_none()));
+    assert_eq!(quiet.notes.last(), Some(&lacking.what));
     assert_eq!(counted(&told, Abort::TooLarge), (0, Some(0), 2));
+}
+
+#[test]
+fn what_is_unread_or_ahead_may_be_the_aborts() {
+    let lines = |n: u32| (0..n).map(|m| access(22, 3, 206).replace("512", &m.to_string())).collect::<String>();
+    let idle = "2026/11/22 09:00:00 [error] upstream timed out\n";
+    let lacks = |text: &str| {
+        let told = told(&[text], BOTH, &span()).expect("reads");
+        told.lacks.into_iter().map(|own| own.what).collect::<Vec<_>>()
+    };
+    assert!(lacks(&format!("{}{idle}torn li\n", lines(98))).is_empty());
+    assert_eq!(lacks(&format!("{}{idle}torn li\ntorn again\n", lines(98))), ["2 of 101 lines cannot be read"]);
+    // What was written after the moment asked about is no wonder; what will be is.
+    let after = |year| format!("{}{idle}{}", lines(98), access(22, 13, 413).replace("2026", year));
+    assert!(lacks(&after("2026")).is_empty());
+    assert_eq!(lacks(&after("2997")), ["1 lines are stamped later than now"]);
 }
 
 #[test]
@@ -269,13 +328,28 @@ fn a_server_that_lies_is_not_believed() {
     assert!(why(&mut server(|_, _| json!("-3"))).contains("is -3: that is no increase of a counter"));
     assert!(why(&mut server(|_, _| json!("+Inf"))).contains("is +Inf: that is no number"));
     assert!(why(&mut server(|q, _| json!(if q.contains("1h") { "-3" } else { "3" }))).contains("it is no counter"));
-    // A name it does not know is not nought; one it knows with other labels is.
+    // A name it does not know is not nought; nor is one that it knows with other labels.
     let unknown = |q: &str, _: i64| if q.contains("aborts") { Value::Null } else { json!("100") };
     assert_eq!(why(&mut server(unknown)), "it knows no counter `aborts_total`");
+    let typo = |q: &str, _: i64| if q.contains("{status") { Value::Null } else { json!("1795348700") };
+    let told = prometheus(server(typo)).expect("answers");
+    let [lacking] = told.lacks.as_slice() else { panic!("{told:?}") };
+    assert_eq!(lacking.abort, Some(Abort::TooLarge));
+    assert_eq!(lacking.what, "`proxy_total{status=\"413\"}` has never been seen: is its label right?");
     // Points of another time than was asked for: its clock jumped, or it is another server's answer.
     let mut shifted = server(|_, _| json!("5"));
     let mut shifted = move |url: &str| shifted(&url.replace("start=1794013", "start=1793913"));
     assert!(why(&mut shifted).starts_with("its points are not those"), "{}", why(&mut shifted));
+    // An answer of some of its stores is none of all.
+    for (says, told) in [
+        ("\"warnings\":[\"store A\\nis down\"]", "it warns: store A\\nis down"),
+        ("\"isPartial\":true", "it warns: the answer is partial"),
+    ] {
+        let mut whole = server(|_, _| json!("1795348700"));
+        let partial = prometheus(move |url| Ok(whole(url)?.replacen('{', &format!("{{{says},"), 1))).expect("answers");
+        let [lacking] = partial.lacks.as_slice() else { panic!("{partial:?}") };
+        assert_eq!((lacking.abort, lacking.what.as_str()), (None, format!("http://prometheus:9090: {told}").as_str()));
+    }
     // Hours that are no numbers are no hours.
     let nan =
         prometheus(server(|q, t| json!(if q.contains("1h") && t % (24 * HOUR) == 0 { "NaN" } else { "1795348700" })))
@@ -337,7 +411,7 @@ fn metrics_are_read_as_they_are_written() {
         values.map(|all| all.into_iter().map(|r| r.value).collect::<Vec<_>>()).map_err(|e| e.what().to_owned())
     };
     assert_eq!(read(&scrape("idle = 'aborts_total{}'"), METRICS).expect("reads"), [103.0, 3.0, 20.0]);
-    assert_eq!(read(&scrape("idle = 'aborts_total{why=\"idle\"}'"), METRICS).expect("reads"), [103.0, 3.0, 0.0]);
+    assert_eq!(read(&scrape("idle = 'aborts_total{why=\"idle\"}'"), METRICS).expect("reads"), [103.0, 3.0]);
     assert_eq!(read(&scrape("idle = 'proxy_total{status!=\"206\", host=\"\"}'"), METRICS).expect("reads")[2], 3.0);
     let why = |idle: &str, text: &str| read(&scrape(&format!("idle = '{idle}'")), text).expect_err("wrong");
     assert_eq!(why("abort_total", METRICS), "http://app/metrics: it has no counter `abort_total`");
@@ -383,9 +457,16 @@ fn what_happened_is_between_two_readings() {
     assert_eq!((counts.now.events, counts.now.of, counts.now.hours), (2, Some(160), 21.0));
     let days: Vec<_> = counts.days.iter().map(|(day, c)| (day.to_string(), c.events, c.of)).collect();
     assert_eq!(days, [("2026-11-19".to_owned(), 1, Some(400)), ("2026-11-20".to_owned(), 1, Some(170))]);
+    assert_eq!(told.covers, Some(21.0));
     assert_eq!(told.newest, Some(at("2026-11-22T11:00:00Z").as_millisecond()));
     readings.reverse();
     assert_eq!(scrape.told(&span(), &readings), told);
+
+    assert!(told.lacks.is_empty());
+    // The label is there no more, or never was: nobody knows what would have been counted.
+    let gone: Vec<_> = readings.iter().filter(|r| r.signal == of || r.at < span().from()).cloned().collect();
+    let told = scrape.told(&span(), &gone);
+    assert_eq!(told.lacks, [Lacking::unseen(Abort::TooLarge, "proxy_total{status=\"413\"}")]);
 
     let first = scrape.told(&span(), &readings[readings.len() - 2..]);
     assert_eq!(first.notes, ["a counter tells what happened between two readings: the first is kept now"]);

@@ -10,7 +10,7 @@ use crate::secret::Secrets;
 use crate::signal::{Abort, Counts, Log, Promql, Scrape, Span, Told};
 use crate::slo::Verdict;
 use crate::source::Problem;
-use crate::stats::spike::{self, DAYS, Lack, Spike};
+use crate::stats::spike::{self, DAYS, HOURS, Lack, Spike};
 use crate::unit::{Days, Time};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -27,6 +27,8 @@ const WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Days before it.
 const BASELINE: u16 = 14;
 const DAY_MS: i64 = 86_400_000;
+/// Hours of the window that a source need not have seen: a look an hour, and it may be late.
+const UNSEEN: f64 = 1.25;
 
 /// The table: how long is judged, against how many days, and who in the app counts.
 #[derive(Debug, Default, Deserialize)]
@@ -95,7 +97,10 @@ impl Demand for Aborts {
             let line = line(abort, "our plays");
             let counted = asked.history().and_then(|history| history.aborts(abort, &of, &span));
             lines.push(match counted {
-                Ok((counts, newest)) => self.hold(line, abort, &counts, newest, &[], asked),
+                Ok((counts, newest)) => {
+                    let told = Told { newest, ..Told::default() };
+                    self.hold(line, abort, &counts, &told, &span, asked)
+                }
                 Err(e) => without(line, &e),
             });
         }
@@ -110,9 +115,8 @@ impl Demand for Aborts {
                     }
                     Ok(told) => {
                         let own = told.counts.iter().filter(|(own, _)| *own == abort);
-                        let held = own.map(|(_, counts)| {
-                            self.hold(line(abort, name), abort, counts, told.newest, &told.notes, asked)
-                        });
+                        let held =
+                            own.map(|(_, counts)| self.hold(line(abort, name), abort, counts, told, &span, asked));
                         lines.extend(held.collect::<Vec<_>>());
                     }
                 }
@@ -223,20 +227,18 @@ impl Aborts {
     }
 
     /// Holds counts against the days before, and the newest of them against its age.
-    fn hold(
-        &self,
-        line: Line,
-        abort: Abort,
-        counts: &Counts,
-        newest: Option<i64>,
-        notes: &[String],
-        asked: &Context,
-    ) -> Line {
+    fn hold(&self, line: Line, abort: Abort, counts: &Counts, told: &Told, span: &Span, asked: &Context) -> Line {
         let days: Vec<_> = counts.days.iter().map(|(_, day)| *day).collect();
-        let and_notes = |what: String| notes.iter().fold(what, |all, note| format!("{all}; {note}"));
+        let and_notes = |what: String| told.notes.iter().fold(what, |all, note| format!("{all}; {note}"));
         let line = match spike::judge(&counts.now, &days) {
-            Spike::No(compared) => line.says(Verdict::Met, and_notes(compared.to_string())),
-            Spike::Yes(compared) => explained(line, abort, &and_notes(compared.to_string()), asked),
+            Spike::No(compared) => {
+                let what = and_notes(format!("{compared}{}", covered(told, span)));
+                match unseen(told, span) {
+                    Some((why, todo)) => line.lacks(format!("{why}: {what}"), todo),
+                    None => line.says(Verdict::Met, what),
+                }
+            }
+            Spike::Yes(compared) => explained(line, abort, &and_notes(compared.to_string()), span, asked),
             Spike::NotEnough(lack) => {
                 let todo = match lack {
                     Lack::Days(_) | Lack::ResponsesBefore(_) => "older logs, or some days more",
@@ -247,7 +249,14 @@ impl Aborts {
                 line.lacks(and_notes(seen), todo)
             }
         };
-        let newest = newest.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let line = match told.lacks.iter().find(|own| own.abort.is_none_or(|own| own == abort)) {
+            Some(lacking) if line.holds() => {
+                let seen = format!("{}; {}", lacking.what, line.evidence);
+                line.lacks(seen, lacking.todo)
+            }
+            _ => line,
+        };
+        let newest = told.newest.and_then(|ms| Timestamp::from_millisecond(ms).ok());
         // Of nothing, no age is told: that nothing is there is said already.
         match (&newest, line.answer) {
             (None, Verdict::NotEnoughData) => line,
@@ -256,18 +265,37 @@ impl Aborts {
     }
 }
 
-/// A spike, which people may explain.
-fn explained(line: Line, abort: Abort, what: &str, asked: &Context) -> Line {
+/// How much of the window a source saw.
+fn covered(told: &Told, span: &Span) -> String {
+    told.covers.map_or(String::new(), |hours| format!("; covers {hours:.0} of {:.0} h", span.window_hours()))
+}
+
+/// Why a source has not seen enough of the window to say that nothing happened in it, and what to do.
+fn unseen(told: &Told, span: &Span) -> Option<(&'static str, &'static str)> {
+    let (hours, window) = (told.covers?, span.window_hours());
+    if window < HOURS {
+        return Some(("this version was first seen less than an hour ago", "wait until it has run for an hour"));
+    }
+    let short = hours < (window - UNSEEN).max(window / 2.0);
+    short.then_some(("parts of the window were not seen", "name every rotated file, and look at metrics every hour"))
+}
+
+/// A spike, which people may explain: once it is there.
+fn explained(line: Line, abort: Abort, what: &str, span: &Span, asked: &Context) -> Line {
     let name = match abort {
         Abort::TooLarge => TOO_LARGE,
         Abort::Idle => IDLE,
     };
     let explained = asked.attestations().line("P5.4", name, asked);
-    if explained.holds() {
+    let day = |at: Timestamp| at.to_zoned(asked.zone()).date();
+    let began = Timestamp::from_millisecond(span.from()).unwrap_or(asked.until());
+    let early = explained.at.is_some_and(|at| day(at) < day(began));
+    if explained.holds() && !early {
         let line = Line { by: explained.by, expires: explained.expires, ..line.link(explained.link) };
         return line.says(Verdict::Met, format!("{what}; a spike, explained"));
     }
-    let why = explained.by.map_or(String::new(), |by| format!(" (by {by}: {})", explained.evidence));
+    let before = if early { format!(", before the window began on {}", day(began)) } else { String::new() };
+    let why = explained.by.map_or(String::new(), |by| format!(" (by {by}: {}{before})", explained.evidence));
     line.says(Verdict::Breached, format!("{what}; a spike that nobody explains{why}"))
         .todo(format!("mend it, or explain it: an [[attestation]] with line = \"{name}\""))
 }
