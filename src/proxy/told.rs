@@ -225,12 +225,12 @@ impl Told {
             || typed.is_some_and(kind::is_media_type)
     }
 
-    /// How long the server said nothing before it broke off within a response. What the client would not take meanwhile is
-    /// no silence.
-    fn silence(&self) -> Option<Duration> {
+    /// How long the server said nothing before it broke off within a response, which ended so long after the request's
+    /// beginning. What the client would not take meanwhile is no silence.
+    fn silence(&self, ended: Duration) -> Option<Duration> {
         let response = self.response.as_ref().filter(|_| self.ended == "upstream_cut")?;
-        let all = self.started.elapsed();
-        Some(self.last.map_or(all.saturating_sub(response.after), |last| last.elapsed()))
+        let heard = self.last.map_or(response.after, |last| last.saturating_duration_since(self.started));
+        Some(ended.saturating_sub(heard))
     }
 
     fn app_proxy(&self) -> bool {
@@ -248,7 +248,7 @@ impl Told {
         log.tell(name, Origin::Proxy, now.into_std(), &self.ids, hash.as_deref(), |to| {
             self.fields(after, to);
             if hash.is_some() {
-                self.media_fields(to);
+                self.media_fields(after, to);
             }
         });
     }
@@ -291,7 +291,7 @@ impl Told {
     }
 
     /// What is told of media besides: what [`crate::media`] judges a response by.
-    fn media_fields(&self, to: &mut Fields) {
+    fn media_fields(&self, after: Duration, to: &mut Fields) {
         let asked = &self.asked;
         let field = |name| self.response.as_ref().and_then(|r| r.head.get(name));
         // Without the query.
@@ -309,7 +309,7 @@ impl Told {
             // It is an answer of the app's own media proxy.
             .put_true("app_proxy", self.app_proxy())
             // How long the server had said nothing when it broke off.
-            .put_some("silent_ms", self.silence().map(|time| Thousandths(ms(time))))
+            .put_some("silent_ms", self.silence(after).map(|time| Thousandths(ms(time))))
             .put_some("cut", self.cut)
             .put_some("unframed", self.unframed)
             // This proxy made the response, or changed it: nobody else is to blame for it.

@@ -299,6 +299,8 @@ async fn the_apps_own_media_proxy_is_told_as_such_and_how_long_it_was_silent() {
     assert_eq!(events.iter().map(|e| e.flag("app_proxy")).collect::<Vec<_>>(), [true, true, false]);
     for event in &events {
         let silent = event.number("silent_ms").expect("it was silent");
-        assert!((199.0..event.number("ms").expect("a time")).contains(&silent), "{silent}");
+        // 200 ms by the server; a busy machine lets the proxy see the last octet late, and so less of them.
+        let all = event.number("ms").expect("a time");
+        assert!(100.0 < silent && silent <= all, "{silent} of {all}");
     }
 }
