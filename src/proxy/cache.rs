@@ -93,7 +93,7 @@ async fn fetch(shared: &Shared, asked: &Asked) -> Option<Full> {
         }
     }
     file.flush().await.ok()?;
-    Some(Full { file: file.into_std().await, length, fields: own_fields(&head) })
+    Some(Full { file: Arc::new(file.into_std().await), length, fields: own_fields(&head) })
 }
 
 /// The fields that are the file's, and not this response's.

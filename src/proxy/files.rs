@@ -7,11 +7,12 @@ use super::wire::{self, Buf, In, Out};
 use crate::fault::Answer;
 use crate::fault::head::{Body, Head};
 use crate::fault::{ContentRange, Range};
-use std::io::SeekFrom;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, DuplexStream};
+use tokio::io::DuplexStream;
+use tokio::task::spawn_blocking;
 
 /// What is served.
 #[derive(Clone)]
@@ -25,7 +26,7 @@ pub(super) enum Served {
 /// A whole file at hand.
 pub(super) struct Full {
     /// It has no name any more: it goes with the process, however that ends.
-    pub file: std::fs::File,
+    pub file: Arc<std::fs::File>,
     pub length: u64,
     /// The fields that are its own: type, validators, who may use it.
     pub fields: Vec<(String, String)>,
@@ -33,7 +34,7 @@ pub(super) struct Full {
 
 /// A file found for a request.
 struct Found {
-    file: File,
+    file: Arc<std::fs::File>,
     length: u64,
     fields: Vec<(String, String)>,
 }
@@ -78,13 +79,9 @@ async fn respond(request: &Head, served: &Served, close: bool, out: &mut Out) ->
     }
     let found = match served {
         Served::Folder(folder) => find(folder, &target).await,
-        Served::Copy(full) => full.file.try_clone().ok().map(|file| Found {
-            file: File::from_std(file),
-            length: full.length,
-            fields: full.fields.clone(),
-        }),
+        Served::Copy(full) => Some(Found { file: full.file.clone(), length: full.length, fields: full.fields.clone() }),
     };
-    let Some(mut found) = found else {
+    let Some(found) = found else {
         answer::write(&answer::sentence(404, "no such file in the folder"), &method, false, &mut bytes);
         return out.send(&bytes).await;
     };
@@ -118,23 +115,30 @@ async fn respond(request: &Head, served: &Served, close: bool, out: &mut Out) ->
     head.write(&mut bytes);
     out.send(&bytes).await?;
     if method == "GET" {
-        found.file.seek(SeekFrom::Start(first)).await?;
-        copy(&mut found.file, count, out).await?;
+        copy(&found.file, first, count, out).await?;
     }
     Ok(())
 }
 
-async fn copy(file: &mut File, count: u64, out: &mut Out) -> std::io::Result<()> {
+/// Sends so many octets of a file, each read from its place: several may read one file at once, and it has one cursor.
+async fn copy(file: &Arc<std::fs::File>, first: u64, count: u64, out: &mut Out) -> std::io::Result<()> {
     let mut piece = vec![0; 64 * 1024];
-    let mut left = count;
-    while left > 0 {
-        let most = left.min(piece.len() as u64) as usize;
-        match file.read(&mut piece[..most]).await? {
+    let (mut at, end) = (first, first + count);
+    while at < end {
+        let most = (end - at).min(piece.len() as u64) as usize;
+        let file = file.clone();
+        let (read, filled) = spawn_blocking(move || {
+            let read = file.read_at(&mut piece[..most], at);
+            (read, piece)
+        })
+        .await?;
+        piece = filled;
+        match read? {
             // It became shorter meanwhile.
             0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
             n => {
                 out.send(&piece[..n]).await?;
-                left -= n as u64;
+                at += n as u64;
             }
         }
     }
@@ -182,7 +186,7 @@ async fn find(folder: &Path, target: &str) -> Option<Found> {
         ("Access-Control-Allow-Origin".to_owned(), "*".to_owned()),
         ("Timing-Allow-Origin".to_owned(), "*".to_owned()),
     ];
-    Some(Found { length: known.len(), file, fields })
+    Some(Found { length: known.len(), file: Arc::new(file.into_std().await), fields })
 }
 
 /// Undoes percent-encoding; `None` where it is broken or no text.

@@ -241,6 +241,25 @@ async fn a_full_copy_is_fetched_once_and_serves_every_range() {
 }
 
 #[tokio::test]
+async fn a_full_copy_serves_several_at_once() {
+    let server = Server::new().await;
+    let rig = Rig::reverse(server.port).await;
+    // More than everything between holds, so that both are under way.
+    let file: Vec<u8> = (0..2_000_000u32).flat_map(u32::to_be_bytes).collect();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", file.len());
+    server.always([head.as_bytes(), &file].concat());
+    let rules = vec![on_request(vec![at(Point::Request, Action::Cache)])];
+    rig.proxy.arm(Armed { rules, ..Armed::default() });
+    let (mut one, mut two) = (rig.client().await, rig.client().await);
+    for client in [&mut one, &mut two] {
+        client.write("GET /v.mp4 HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        client.head().await;
+    }
+    assert!(two.octets(file.len()).await == file, "while another reads");
+    assert!(one.octets(file.len()).await == file, "after another has read");
+}
+
+#[tokio::test]
 async fn what_cannot_be_copied_is_passed_on() {
     let server = Server::new().await;
     let rig = Rig::reverse(server.port).await;
