@@ -93,6 +93,16 @@ fn a_port_in_use_is_the_operators_with_a_remedy() {
 }
 
 #[test]
+fn a_reverse_proxy_to_itself_is_its_authors_error() {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+    for host in ["127.0.0.1", "localhost", "0.0.0.0"] {
+        let to = format!("http://{host}:{}", free.port());
+        let (code, said) = refused(&["--to", &to, "--listen", &free.to_string()]);
+        assert!(code == Some(2) && said.contains("itself listens there"), "{to}: {code:?} {said}");
+    }
+}
+
+#[test]
 fn a_reverse_proxy_plays_the_profile_and_leaves_events() {
     let dir = tempfile::tempdir().expect("a folder");
     let events = dir.path().join("events.jsonl");

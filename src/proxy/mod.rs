@@ -265,7 +265,7 @@ impl Shared {
     async fn new(config: Config, own: SocketAddr) -> Result<Self> {
         let reverse = match &config.route {
             Route::Forward => None,
-            Route::Reverse(url) => Some(reverse(url).await?),
+            Route::Reverse(url) => Some(reverse(url, own).await?),
         };
         Ok(Self {
             reached: Reached::new(&config.reach, own)?,
@@ -315,8 +315,8 @@ impl Shared {
     }
 }
 
-/// The server of a reverse proxy.
-async fn reverse(url: &url::Url) -> Result<(Arc<Authority>, Arc<[SocketAddr]>)> {
+/// The server of a reverse proxy that listens at `own`.
+async fn reverse(url: &url::Url, own: SocketAddr) -> Result<(Arc<Authority>, Arc<[SocketAddr]>)> {
     let wrong = |why: &str| {
         Error::author(format!("`{url}` cannot be proxied to: {why}"))
             .remedy("give a server such as http://127.0.0.1:3000")
@@ -330,6 +330,9 @@ async fn reverse(url: &url::Url) -> Result<(Arc<Authority>, Arc<[SocketAddr]>)> 
     let addresses = reach::resolve(&to).await.map_err(|e| wrong(&e.to_string()))?;
     if addresses.is_empty() {
         return Err(wrong("its name has no address"));
+    }
+    if addresses.iter().any(|a| reach::leads_to(*a, own)) {
+        return Err(wrong("this proxy itself listens there"));
     }
     Ok((Arc::new(to), addresses.into()))
 }

@@ -63,7 +63,7 @@ impl Reached {
                 inside.ip()
             )));
         }
-        if found.contains(&self.own) {
+        if found.iter().any(|a| leads_to(*a, self.own)) {
             return Err(Not::Allowed("it is the proxy itself".to_owned()));
         }
         let found: Arc<[SocketAddr]> = found.into();
@@ -98,6 +98,15 @@ pub(super) async fn resolve(to: &Authority) -> std::io::Result<Vec<SocketAddr>> 
         return Ok(both.map(|a| SocketAddr::new(a, to.port)).to_vec());
     }
     Ok(tokio::net::lookup_host((to.host.as_str(), to.port)).await?.collect())
+}
+
+/// Whether who connects to this address comes to a listener at `own`. The unspecified address means all of this
+/// machine's for who listens, and this machine for who connects.
+pub(super) fn leads_to(address: SocketAddr, own: SocketAddr) -> bool {
+    let (to, at) = (address.ip().to_canonical(), own.ip().to_canonical());
+    let here = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified();
+    let any = to.is_unspecified() || at.is_unspecified();
+    address.port() == own.port() && (to == at || any && here(to) && here(at))
 }
 
 /// Whether an address is one of the public Internet (IANA's special-purpose registries, RFC 6890). Ways to write a
@@ -238,6 +247,23 @@ mod tests {
         assert_eq!(ask("8.8.8.8").await.expect("public").to_vec(), ["8.8.8.8:80".parse().expect("an address")]);
         let closed = reached(&["127.0.0.1:4700"], false);
         assert!(closed.addresses(&Authority::read("8.8.8.8").expect("reads")).await.is_err());
+    }
+
+    #[test]
+    fn an_address_of_the_proxys_own_is_known_however_it_is_written() {
+        for (address, own, wanted) in [
+            ("127.0.0.1:9", "127.0.0.1:9", true),
+            ("0.0.0.0:9", "127.0.0.1:9", true),
+            ("[::ffff:127.0.0.1]:9", "127.0.0.1:9", true),
+            ("127.0.0.1:9", "0.0.0.0:9", true),
+            ("[::1]:9", "[::]:9", true),
+            ("127.0.0.1:8", "127.0.0.1:9", false),
+            ("127.0.0.2:9", "127.0.0.1:9", false),
+            ("8.8.8.8:9", "0.0.0.0:9", false),
+        ] {
+            let read = |text: &str| -> SocketAddr { text.parse().expect("an address") };
+            assert_eq!(leads_to(read(address), read(own)), wanted, "{address} for {own}");
+        }
     }
 
     #[test]
