@@ -121,6 +121,7 @@ pub async fn main(args: Args, verbose: bool) -> Done {
         _ = terminate.recv() => ("terminated", 143),
         _ = hangup.recv() => ("hung up", 129),
         never = follow(proxy.live(), verbose) => match never {},
+        never = tell_of_loss(log.as_ref()) => match never {},
     };
     eprint!("{}", farewell(how, &proxy));
     if let Some(log) = &log {
@@ -138,7 +139,7 @@ fn load(source: Source, seed: Option<u64>) -> Result<Loaded> {
 }
 
 fn open_log(path: &Path) -> Result<Log> {
-    if std::fs::metadata(path).is_ok_and(|m| m.len() > 0) {
+    if std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() > 0) {
         return Err(Error::author(format!("{} holds events already", path.display()))
             .remedy("give another --events: each start gets its own file"));
     }
@@ -200,6 +201,19 @@ fn farewell(how: &str, proxy: &Proxy) -> String {
         };
     }
     out
+}
+
+/// Says once that events are lost, when they begin to be: at the end it would be too late to mend.
+async fn tell_of_loss(log: Option<&Log>) -> std::convert::Infallible {
+    const EVERY: Duration = Duration::from_secs(1);
+    let Some(log) = log else { return std::future::pending().await };
+    while log.dropped() == 0 {
+        tokio::time::sleep(EVERY).await;
+    }
+    eprintln!(
+        "warning: events cannot be written and are lost: free space on the disk, and start with another --events"
+    );
+    std::future::pending().await
 }
 
 /// Prints a line for each request that ended, for as long as the proxy runs.
