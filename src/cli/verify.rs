@@ -72,7 +72,7 @@ pub async fn main(args: Args) -> Done {
 /// Plays what the record does not hold yet.
 async fn play(catalogue: &Catalogue, all: &[Trial<'_>], setting: &Setting, secrets: &Secrets) -> Result<()> {
     let held = record(setting)?;
-    let counts = |t: &&Trial| held.iter().any(|d| d.key() == t.key() && d.counts(&t.case.rings));
+    let counts = |t: &&Trial| held.iter().any(|d| d.key() == t.key() && d.counts(t.case));
     let known: Vec<String> = all.iter().filter(counts).map(Trial::key).collect();
     eprintln!("{} ({} trials, {} of them in the record)", catalogue.question, all.len(), known.len());
     let open: Vec<&Trial> = all.iter().filter(|t| !known.contains(&t.key())).collect();

@@ -20,6 +20,8 @@ pub struct Row {
     pub notice_ms: Vec<f64>,
     /// Trials that are *broken* or whose fault never came.
     pub void: u64,
+    /// Trials that rightly say no more than that the host was busy; they are among those that count.
+    pub busy: u64,
 }
 
 /// A whole proof.
@@ -67,7 +69,7 @@ impl Matrix {
     fn row(&mut self, case: &Case, done: &[&Done]) -> Row {
         let mut row = Row::default();
         for one in done {
-            if !one.counts(&case.rings) {
+            if !one.counts(case) {
                 row.void += 1;
                 let why = one.reason.as_deref().unwrap_or("no reason recorded");
                 self.void.push(format!("{}: {why} ({})", one.key(), one.folder.display()));
@@ -80,6 +82,7 @@ impl Matrix {
             };
             if case.rings == Rings::Nothing {
                 self.false_alarms.1 += 1;
+                row.busy += u64::from(one.is_busy(case));
                 if one.ending == Ending::Failed || one.breached {
                     row.rang += 1;
                     self.false_alarms.0 += 1;
@@ -126,12 +129,13 @@ impl Matrix {
         let mut out = String::new();
         let width = self.rows.iter().map(|(id, ..)| id.len()).max().unwrap_or(0);
         for (id, browser, row) in &self.rows {
-            let Row { trials, rang, wrong_class, notice_ms, void } = row;
+            let Row { trials, rang, wrong_class, notice_ms, void, busy } = row;
             let mut sorted = notice_ms.clone();
             sorted.sort_by(f64::total_cmp);
             let mut notes = Vec::new();
             notes.extend(stats::quantile(&sorted, 0.5).map(|ms| format!("after {}", show_ms(ms))));
             notes.extend((*wrong_class > 0).then(|| format!("{wrong_class} of the wrong class")));
+            notes.extend((*busy > 0).then(|| format!("{busy} not enough data: busy host")));
             notes.extend((*void > 0).then(|| format!("{void} say nothing")));
             // Writing to a string cannot fail.
             let _ = writeln!(out, "{id:width$}  {browser:8}  rang {rang} of {trials}  {}", notes.join(", "));

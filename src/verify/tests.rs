@@ -25,6 +25,10 @@ fn done(trial: &Trial, ending: Ending, rang: &[&str], class: Option<&str>) -> Do
     }
 }
 
+fn undecided(trial: &Trial, why: &str) -> Done {
+    Done { reason: Some(why.to_owned()), ..done(trial, Ending::Undecided, &[], None) }
+}
+
 /// What a perfect monitor would have written.
 fn perfect(trial: &Trial) -> Done {
     match &trial.case.rings {
@@ -83,6 +87,11 @@ fn a_proof_holds_only_if_nothing_is_missed_false_wrong_void_or_missing() {
     assert!(!alarm.holds() && alarm.false_alarms.0 == 1, "{}", alarm.text());
     let void = change(&rings, &|t| Some(done(t, Ending::Undecided, &[], None)));
     assert!(!void.holds() && void.void.len() == 1 && void.noticed.1 + 1 == whole.noticed.1, "{}", void.text());
+    let hogged = |t: &Trial| t.case.hogs > 0;
+    let busy = change(&hogged, &|t| Some(undecided(t, "busy host: others had the processors")));
+    assert!(busy.holds() && busy.text().contains("1 not enough data: busy host"), "{}", busy.text());
+    let idle = change(&hogged, &|t| Some(undecided(t, "another reason")));
+    assert!(!idle.holds() && idle.void.len() == 1, "{}", idle.text());
     let ours = |t: &Trial| t.case.loses() && !matches!(t.case.rings, Rings::Broken(_));
     let excused = change(&ours, &|t| Some(done(t, Ending::Broken, &[], None)));
     assert!(!excused.holds() && excused.causes.0 + 1 == excused.causes.1, "{}", excused.text());

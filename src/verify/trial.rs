@@ -1,7 +1,7 @@
 //! One trial: a run of its own, and what came of it as a line of the record.
 
 use super::outside::Struck;
-use super::{Catalogue, Rings, Trial};
+use super::{Case, Catalogue, Rings, Trial};
 use crate::browser::Kind;
 use crate::browser::leash::{Leash, Program};
 use crate::error::{Error, Operator, Result};
@@ -60,10 +60,16 @@ impl Done {
     }
 
     /// Whether anything can be said of it: a broken play is none, nor is one whose fault never came.
-    pub fn counts(&self, rings: &Rings) -> bool {
+    pub fn counts(&self, case: &Case) -> bool {
         // A broken play is an answer where one must come of it, and a wrong one where the app's own loss is planted.
-        let answers = matches!(rings, Rings::Broken(_)) || matches!(rings, Rings::Objective(id, _) if id == CRASH_FREE);
-        matches!(self.ending, Ending::Passed | Ending::Failed) || answers && self.ending == Ending::Broken
+        let answers = case.loses() && self.ending == Ending::Broken;
+        matches!(self.ending, Ending::Passed | Ending::Failed) || answers || self.is_busy(case)
+    }
+
+    /// Whether it rightly says that the host was busy: the case keeps it so, and nothing may ring.
+    pub fn is_busy(&self, case: &Case) -> bool {
+        let said = self.ending == Ending::Undecided && self.reason.as_ref().is_some_and(|r| r.starts_with("busy host"));
+        said && case.hogs > 0 && case.rings == Rings::Nothing
     }
 
     /// Whether it was noticed by what must ring. One slow value that the journey waited for rings as well: the play passes,
