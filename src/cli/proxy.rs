@@ -2,6 +2,7 @@
 
 use super::address::{address, targets};
 use super::{Done, print, run::watch};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use soundcheck::error::{Error, Result, Whose};
 use soundcheck::event::{Ids, Log, Now, Origin, random_hex};
@@ -74,6 +75,7 @@ pub async fn main(args: Args, verbose: bool) -> Done {
             .remedy("say --open if they shall, or --listen 127.0.0.1:8080"));
     }
     let profile = load(Source::open(&args.profile, "proxies")?, args.seed)?;
+    take_files();
     let log = args.events.as_deref().map(open_log).transpose()?;
     let config = Config {
         listen: args.listen,
@@ -130,6 +132,13 @@ pub async fn main(args: Args, verbose: bool) -> Done {
         log.sync()?;
     }
     Ok(code)
+}
+
+/// Lets itself open as many files as the system allows: a connection takes two, and a shell's own limit is mostly 1024.
+fn take_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Refused, the old one holds, and whoever comes then waits.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 fn load(source: Source, seed: Option<u64>) -> Result<Loaded> {
