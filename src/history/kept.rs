@@ -2,7 +2,7 @@
 //! old record, or one whose run was killed, is taken in like any other.
 
 use crate::error::{Error, Result};
-use crate::event;
+use crate::event::{self, Origin};
 use crate::measure::{self, Samples};
 use crate::record::{self, Ending, Record};
 use jiff::Timestamp;
@@ -110,7 +110,7 @@ impl Run {
         let mut events: BTreeMap<String, Vec<event::Event>> = BTreeMap::new();
         for event in event::read(&path)? {
             let event = event?;
-            if event.event == "journey_start" {
+            if event.event == "journey_start" && event.source != Origin::App {
                 begun.push(moment(&event.timestamp).unwrap_or(started));
             }
             if let Some(session) = event.ids.session_id.clone() {
@@ -121,6 +121,7 @@ impl Run {
         for (play, begun) in record.plays.iter().zip(begun) {
             let mut own = events.remove(&play.session_id).unwrap_or_default();
             own.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms).then(a.seq.cmp(&b.seq)));
+            own.dedup(); // as when the run was judged
             let mut kept = Play::of(play, begun, &own);
             kept.counts = kept.counts && sampled.insert((&play.journey, &play.browser, &play.profile, play.number));
             plays.push(kept);
