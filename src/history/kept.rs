@@ -95,7 +95,11 @@ impl Run {
     /// Reads a run's folder. A torn last line is left out, as everywhere.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("events.jsonl");
-        Self::of(&Record::fold(|| Ok(Box::new(event::read(&path)?)), None)?, folder)
+        let name = path.display().to_string();
+        let record = Record::fold(|| Ok(Box::new(event::read(&path)?)), None);
+        // Among many it must be told which; what is said of a line names it already.
+        let named = |e: Error| if e.what().contains(&name) { e } else { e.during(&name) };
+        Self::of(&record.map_err(named)?, folder)
     }
 
     /// The same where the record is folded already.
