@@ -39,6 +39,7 @@ impl Target {
         };
         match (*what, *op) {
             ("ratio", ">=") => match number("%")? {
+                0.0 => Err("0 % demands nothing: whatever fails meets it".to_owned()),
                 percent if (0.0..100.0).contains(&percent) => Ok(Target::Ratio(percent / 100.0)),
                 100.0 => Err("no number of samples proves 100 %: `none in >= 1000` says what is meant".to_owned()),
                 percent => Err(format!("{percent} % is out of bounds")),

@@ -16,6 +16,7 @@ fn targets_read_as_they_are_written() {
         "",
         "ratio",
         "ratio >= 120 %",
+        "ratio >= 0 %",
         "p0 <= 2 s",
         "p100 <= 2 s",
         "ratio <= 3 %",
