@@ -228,7 +228,8 @@ fn rate(count: u64, minutes: f64, wanted: f64) -> (Verdict, String, Option<Strin
     } else if low > wanted {
         (Verdict::Breached, value, None)
     } else {
-        let more = stats::exposure_needed(count, minutes, wanted);
+        // Up to the tenth that is shown: less would not prove it.
+        let more = (stats::exposure_needed(count, minutes, wanted) * 10.0).ceil() / 10.0;
         (Verdict::NotEnoughData, value, Some(format!("{more:.1} more quiet minutes")))
     }
 }
