@@ -172,7 +172,12 @@ impl Record {
         let mut recorded: Vec<Objective> = Vec::new();
         for event in events()? {
             let event = event?;
-            if event.event == "run_start" {
+            // An app may call its own events as it likes.
+            if event.event == "run_start" && event.source != Origin::App {
+                if !record.run_id.is_empty() {
+                    return Err(Error::author("the record holds two runs, or one twice")
+                        .remedy("give each run its own folder, with each of its events once"));
+                }
                 recorded = objectives_of(&event)?;
             }
             record.feed(&event);
@@ -194,6 +199,8 @@ impl Record {
         let (mut judging, mut without) = (judging(), if borne.is_empty() { Vec::new() } else { judging() });
         let mut events: Vec<Event> = events()?.collect::<Result<_>>()?;
         events.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms).then(a.seq.cmp(&b.seq)));
+        // A line that is there twice was copied: what it tells happened once.
+        events.dedup();
         for event in &events {
             let session = event.ids.session_id.as_deref();
             if session.is_some_and(|s| !broken.contains(s)) {
@@ -220,7 +227,9 @@ impl Record {
         if !self.complete {
             self.ms = self.ms.max(event.t_ms);
         }
-        match event.event.as_str() {
+        // What the app says of itself is its play's, also where it is called as one of these.
+        let name = if event.source == Origin::App { "" } else { event.event.as_str() };
+        match name {
             "run_start" => {
                 self.run_id.clone_from(&event.ids.run_id);
                 self.started.clone_from(&event.timestamp);

@@ -260,7 +260,7 @@ fn every_single_thing_taken_away_is_no_go_with_its_reason() {
             "its own evidence",
             |f| f.change("attestations.toml", "https://wiki.example/rollback-tested", "attestations.toml"),
             &["rollback tested"],
-            "its evidence `attestations.toml` is no link, and no such file is there",
+            "its evidence `attestations.toml` is no link, and no such file with something in it is there",
         ),
         (
             "expired",
@@ -302,7 +302,28 @@ fn every_single_thing_taken_away_is_no_go_with_its_reason() {
             "evidence that is none",
             |f| f.change("attestations.toml", "https://wiki.example/rollback-tested", "see wiki"),
             &["rollback tested"],
-            "its evidence `see wiki` is no link, and no such file is there",
+            "its evidence `see wiki` is no link, and no such file with something in it is there",
+        ),
+        (
+            "evidence with nothing in it",
+            |f| {
+                f.write("drill.md", "");
+                f.change("attestations.toml", "https://wiki.example/rollback-tested", "drill.md");
+            },
+            &["rollback tested"],
+            "its evidence `drill.md` is no link, and no such file with something in it is there",
+        ),
+        (
+            "pending, in more words",
+            |f| {
+                f.change(
+                    "attestations.toml",
+                    "name = \"Ann Example\"\ndate = 2026-11-20\nevidence = \"https://wiki.example/rollback-tested",
+                    "name = \"PENDING: ask Ann\"\ndate = 2026-11-20\nevidence = \"https://wiki.example/rollback-tested",
+                )
+            },
+            &["rollback tested"],
+            "PENDING: name",
         ),
         (
             "no attestations",

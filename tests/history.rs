@@ -271,6 +271,21 @@ fn a_history_of_a_newer_soundcheck_is_left_alone() {
 }
 
 #[test]
+fn a_database_of_another_program_is_left_alone() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = dir.path().join("other.db").display().to_string();
+    let other = rusqlite::Connection::open(&at).expect("opens");
+    other.execute_batch("CREATE TABLE people (name TEXT)").expect("made");
+    for args in [&["history"][..], &["slo"], &["history", "import", "."]] {
+        let done = soundcheck(&at, args);
+        assert_eq!(done.status.code(), Some(2), "{}", said(&done));
+        assert!(said(&done).contains("it is another program's database"), "{}", said(&done));
+    }
+    let tables: i64 = other.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).expect("counted");
+    assert_eq!(tables, 1);
+}
+
+#[test]
 fn a_wrong_address_is_refused_without_its_password() {
     for (address, words) in [
         ("postgres://me:hunter2@host:no/x", "this is no address"),

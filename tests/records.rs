@@ -256,6 +256,39 @@ fn a_flipped_byte_is_refused_with_its_line() {
 }
 
 #[test]
+fn what_an_app_calls_its_own_events_changes_no_verdict() {
+    let (dir, done) = judged("all-passed-prove");
+    let log = dir.path().join("events.jsonl");
+    let text = std::fs::read_to_string(&log).expect("reads");
+    assert!(text.contains("\"preset_shown\""));
+    // `run_start` would take the objectives and the judge away, `app_ready` the app's name.
+    for name in ["run_start", "app_ready", "journey_start", "journey_end", "run_end"] {
+        std::fs::write(&log, text.replace("\"preset_shown\"", &format!("\"{name}\""))).expect("written");
+        let again = soundcheck(&["judge", "--reseal", &dir.path().display().to_string()]);
+        assert_eq!((again.status.code(), &again.stdout), (done.status.code(), &done.stdout), "{name}");
+    }
+}
+
+#[test]
+fn a_record_that_is_there_twice_is_refused_and_a_copied_line_counts_once() {
+    let (dir, _) = judged("all-passed-prove");
+    let folder = dir.path().display().to_string();
+    let log = dir.path().join("events.jsonl");
+    let text = std::fs::read_to_string(&log).expect("reads");
+    let once = soundcheck(&["judge", &folder]);
+    let shown = |line: &str| line.contains("\"first_visualizer_frame\"");
+    assert!(text.lines().any(shown));
+    let copied: String = text.lines().map(|line| format!("{line}\n").repeat(1 + usize::from(shown(line)))).collect();
+    std::fs::write(&log, copied).expect("written");
+    assert_eq!(soundcheck(&["judge", &folder]).stdout, once.stdout);
+    std::fs::write(&log, text.repeat(2)).expect("written");
+    let twice = soundcheck(&["judge", &folder]);
+    assert_eq!(twice.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&twice.stderr).into_owned();
+    assert!(said.contains("two runs, or one twice"), "{said}");
+}
+
+#[test]
 fn judging_twice_gives_the_same_reports() {
     let (dir, _) = judged("failed-play");
     let all = || REPORTS.map(|r| std::fs::read_to_string(dir.path().join(r)).expect("there"));

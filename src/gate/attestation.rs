@@ -258,15 +258,20 @@ impl Entry {
 fn said(text: Option<String>) -> Option<String> {
     let nothing = |text: &str| {
         let bare = text.trim_matches(|c: char| !c.is_alphanumeric());
-        ["", PENDING, "TODO", "TBD", "NONE", "N/A", "FIXME"].iter().any(|word| bare.eq_ignore_ascii_case(word))
+        // `PENDING: ask Ann` says no more than `PENDING`.
+        let first = bare.split(|c: char| c.is_whitespace() || ",:;(".contains(c)).next().unwrap_or_default();
+        let is = |own: &str, words: &[&str]| words.iter().any(|word| own.eq_ignore_ascii_case(word));
+        is(first, &[PENDING, "TODO", "TBD", "FIXME"]) || is(bare, &["", "NONE", "N/A"])
     };
     text.map(|t| t.trim().to_owned()).filter(|t| !nothing(t))
 }
 
-/// Whether evidence can be followed: an address on the web, or a file that is not the attestations' own.
+/// Whether evidence can be followed: an address on the web, or a file with something in it that is not the attestations'
+/// own.
 fn is_link(evidence: &str, folder: &Path, own: Option<&Path>) -> bool {
     let web = url::Url::parse(evidence).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    let file = folder.join(evidence).canonicalize().ok().filter(|file| file.is_file());
+    let written = |file: &PathBuf| file.metadata().is_ok_and(|about| about.is_file() && about.len() > 0);
+    let file = folder.join(evidence).canonicalize().ok().filter(written);
     web || file.is_some() && file != own.and_then(|own| own.canonicalize().ok())
 }
 
@@ -314,7 +319,7 @@ impl Attestation {
                 .lacks(format!("expired: it held through {expires}"), "see that it is still so, and attest it anew");
         }
         if !is_link(evidence, folder, own) {
-            let why = format!("its evidence `{evidence}` is no link, and no such file is there");
+            let why = format!("its evidence `{evidence}` is no link, and no such file with something in it is there");
             return line.lacks(why, "link what shows it");
         }
         if self.decision == Decision::Hold {

@@ -2,7 +2,7 @@
 //! old record, or one whose run was killed, is taken in like any other.
 
 use crate::error::{Error, Result};
-use crate::event;
+use crate::event::{self, Origin};
 use crate::measure::{self, Samples};
 use crate::record::{self, Ending, Record};
 use jiff::Timestamp;
@@ -95,7 +95,11 @@ impl Run {
     /// Reads a run's folder. A torn last line is left out, as everywhere.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("events.jsonl");
-        Self::of(&Record::fold(|| Ok(Box::new(event::read(&path)?)), None)?, folder)
+        let name = path.display().to_string();
+        let record = Record::fold(|| Ok(Box::new(event::read(&path)?)), None);
+        // Among many it must be told which; what is said of a line names it already.
+        let named = |e: Error| if e.what().contains(&name) { e } else { e.during(&name) };
+        Self::of(&record.map_err(named)?, folder)
     }
 
     /// The same where the record is folded already.
@@ -110,7 +114,7 @@ impl Run {
         let mut events: BTreeMap<String, Vec<event::Event>> = BTreeMap::new();
         for event in event::read(&path)? {
             let event = event?;
-            if event.event == "journey_start" {
+            if event.event == "journey_start" && event.source != Origin::App {
                 begun.push(moment(&event.timestamp).unwrap_or(started));
             }
             if let Some(session) = event.ids.session_id.clone() {
@@ -121,6 +125,7 @@ impl Run {
         for (play, begun) in record.plays.iter().zip(begun) {
             let mut own = events.remove(&play.session_id).unwrap_or_default();
             own.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms).then(a.seq.cmp(&b.seq)));
+            own.dedup(); // as when the run was judged
             let mut kept = Play::of(play, begun, &own);
             kept.counts = kept.counts && sampled.insert((&play.journey, &play.browser, &play.profile, play.number));
             plays.push(kept);

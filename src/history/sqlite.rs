@@ -86,7 +86,14 @@ impl Store for Sqlite {
     }
 
     fn version(&mut self) -> Result<i64> {
-        self.0.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)
+        // The tables first: whoever makes a history commits them with their number.
+        let tables: i64 =
+            self.0.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(failed)?;
+        let version: i64 = self.0.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+        match (tables, version) {
+            (1.., 0) => Err(Error::author("it is another program's database").remedy("give another --history FILE")),
+            _ => Ok(version),
+        }
     }
 
     fn set_version(&mut self, version: i64) -> Result<()> {

@@ -4,6 +4,7 @@
 
 use super::{Fold, Samples};
 use crate::event::{Event, Origin};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What the header said, and what the app did.
@@ -23,9 +24,15 @@ impl Fold for Library {
         if event.event != "library_response" {
             return;
         }
+        // What the app says of itself is kept as it said it, under `app`.
+        let told = event.fields.get("app").filter(|_| event.source == Origin::App);
+        let number = |field: &str| match told {
+            Some(told) => told.get(field).and_then(Value::as_f64),
+            None => event.number(field),
+        };
         // An answer that failed never came, however quick; one that does not say its time is no sample.
-        let failed = event.number("status").is_some_and(|status| status >= 500.0);
-        let ms = event.number("server_ms").filter(|ms| *ms >= 0.0);
+        let failed = number("status").is_some_and(|status| status >= 500.0);
+        let ms = number("server_ms").filter(|ms| *ms >= 0.0);
         let session = self.sessions.entry(event.ids.session_id.clone().unwrap_or_default()).or_default();
         let into = if event.source == Origin::App { &mut session.told } else { &mut session.seen };
         into.extend(if failed { Some(f64::INFINITY) } else { ms });

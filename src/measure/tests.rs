@@ -108,12 +108,14 @@ fn a_reconnect_is_over_when_the_queue_is_the_servers() {
 #[test]
 fn the_servers_own_time_is_the_headers_before_the_apps() {
     let response = |fields: Value| ("library_response", fields);
-    let told = response(json!({ "from": "app", "server_ms": 9.0 }));
+    let told = response(json!({ "from": "app", "app": { "server_ms": 9.0 } }));
     let seen = response(json!({ "from": "proxy", "server_ms": 12.0, "status": 200 }));
     let failed = response(json!({ "from": "proxy", "server_ms": 1.0, "status": 503 }));
     let silent = response(json!({ "from": "proxy", "status": 200 }));
     assert_eq!(of("library response", &[told.clone(), silent]), Samples::Values(vec![9.0]));
     assert_eq!(of("library response", &[told, seen, failed]), Samples::Values(vec![12.0, N]));
+    let told_of_failure = response(json!({ "from": "app", "app": { "server_ms": 1.0, "status": 503 } }));
+    assert_eq!(of("library response", &[told_of_failure]), Samples::Values(vec![N]));
 }
 
 #[test]

@@ -54,6 +54,10 @@ fn told(stands: &Stands) -> Vec<String> {
     if judged.samples > 0 && (judged.target.starts_with('p') || judged.target.starts_with("max")) {
         said[0] += &format!("; {}", many(judged.samples, "sample", "samples"));
     }
+    // What one session gave may fail together: where samples are not sessions, their number stands beside.
+    if stands.sessions > 0 && stands.sessions != judged.samples {
+        said[0] += &format!("; in {}", many(stands.sessions, "session", "sessions"));
+    }
     match stands.budget_left {
         Some(left) if left < 0.0 => said[0] += &format!("; budget spent {:.1} times", 1.0 - left),
         Some(left) => said[0] += &format!("; budget left {:.0} %", (left * 100.0).floor()),
@@ -137,6 +141,7 @@ mod tests {
         Stands {
             judged,
             window: 28,
+            sessions: 0,
             waits_for: None,
             newest: None,
             budget_left: None,
@@ -169,6 +174,7 @@ mod tests {
     #[test]
     fn an_objective_tells_its_value_its_budget_its_proof_and_what_burns() {
         let load = Stands {
+            sessions: 2,
             budget_left: Some(-1.5),
             burns: [Burning::Yes, Burning::TooFew, Burning::No].map(burns).into(),
             ..stands("hydra.load", "ratio >= 99 %", Verdict::Breached, "1 of 3")
@@ -187,7 +193,7 @@ any in any, until 2026-11-23T00:00:00Z, days of UTC
 
 hydra
   breached         P1.1   hydra.load    ratio >= 99 % over 28 d    ·▁█
-                   1 of 3; budget spent 2.5 times
+                   1 of 3; in 2 sessions; budget spent 2.5 times
                    burns: page: 2 % of the budget within 1 h, 20.0 times too fast
                    may burn, of too few samples to tell from chance: page: 2 % of the budget within 1 h, 20.0 times too fast
   not enough data  P1.1   hydra.frame   p95 <= 2.0 s over 28 d     ·▁█

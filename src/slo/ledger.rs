@@ -26,6 +26,8 @@ pub struct Ledger<'o> {
 /// An objective's.
 struct Account {
     days: Daily,
+    /// Plays that gave any, by day: each is a session.
+    sessions: BTreeMap<Date, u64>,
     newest: Option<i64>,
     /// What went wrong within each alert's long window and its short one.
     burnt: Vec<[Spent; 2]>,
@@ -39,7 +41,13 @@ impl<'o> Ledger<'o> {
     /// Begins empty.
     pub fn new(app: &str, environment: &str, objectives: &'o Objectives, calendar: &'o Calendar) -> Self {
         let burnt = vec![[NOTHING; 2]; objectives.alerts.len()];
-        let account = |_| Account { days: Daily::new(), newest: None, burnt: burnt.clone(), left_out: BTreeMap::new() };
+        let account = |_| Account {
+            days: Daily::new(),
+            sessions: BTreeMap::new(),
+            newest: None,
+            burnt: burnt.clone(),
+            left_out: BTreeMap::new(),
+        };
         let accounts = objectives.all().iter().map(account).collect();
         Self { app: app.to_owned(), environment: environment.to_owned(), objectives, calendar, accounts }
     }
@@ -78,6 +86,7 @@ impl<'o> Ledger<'o> {
             }
             // Of one kind: it fits the target, as all before did.
             let _ = account.days.entry(day).or_insert_with(|| objective.no_samples()).merge(given.clone());
+            *account.sessions.entry(day).or_default() += 1;
             account.newest = account.newest.max(Some(started));
             let spent = objective.target.spent(given);
             for (alert, burnt) in self.objectives.alerts.iter().zip(&mut account.burnt) {
@@ -130,6 +139,8 @@ pub struct Stands {
     pub judged: Judged,
     /// The days of that window.
     pub window: u16,
+    /// The sessions that gave the samples: those of one session may fail together.
+    pub sessions: u64,
     /// The events it waits for: nothing feeds it yet, and it has no sample.
     pub waits_for: Option<&'static str>,
     /// When the play of its newest sample began, milliseconds since 1970; `None`: it has none.
@@ -221,10 +232,12 @@ fn stands(objective: &Objective, account: &Account, alerts: &[Alert], calendar: 
         format!("{plays} under {profile}, and none counts: {why}")
     });
     let left_out = left_out.collect();
+    let first = before(calendar.last(), usize::from(objective.window.0) - 1);
     Stands {
         judged,
         left_out,
         window: objective.window.0,
+        sessions: account.sessions.range(first..=calendar.last()).map(|(_, plays)| plays).sum(),
         waits_for: unfed,
         newest: account.newest,
         budget_left: budget.and_then(|b| Some(1.0 - objective.target.spent(&samples).burn(b)?)),

@@ -39,6 +39,7 @@ impl Target {
         };
         match (*what, *op) {
             ("ratio", ">=") => match number("%")? {
+                0.0 => Err("0 % demands nothing: whatever fails meets it".to_owned()),
                 percent if (0.0..100.0).contains(&percent) => Ok(Target::Ratio(percent / 100.0)),
                 100.0 => Err("no number of samples proves 100 %: `none in >= 1000` says what is meant".to_owned()),
                 percent => Err(format!("{percent} % is out of bounds")),
@@ -195,18 +196,26 @@ fn quantile(values: &[f64], q: f64, wanted: f64) -> (Verdict, String, Option<Str
     } else if low.is_some_and(|l| l > wanted) && sorted.iter().filter(|v| **v > wanted).count() >= SLOW_VALUES {
         (Verdict::Breached, format!("{estimate}, at least {}", show(low)), None)
     } else {
-        let more = stats::values_needed(q).saturating_sub(sorted.len() as u64).max(1);
-        (Verdict::NotEnoughData, estimate, Some(format!("{more} more, all in time")))
+        // Its upper bound is in time where so many successes would show a ratio of `q`.
+        let quick = sorted.iter().filter(|v| **v <= wanted).count() as u64;
+        let more = stats::clean_runs_needed(quick, sorted.len() as u64, q);
+        (Verdict::NotEnoughData, estimate, more.map(|more| format!("{} more, all in time", more.max(1))))
     }
 }
 
 fn largest(values: &[f64], wanted: f64) -> (Verdict, String, Option<String>) {
-    let worst = values.iter().map(|v| plausible(*v)).fold(0.0, f64::max);
-    let value = format!("{:.0} MB", worst / 1e6);
-    let verdict = match worst {
-        _ if worst.is_infinite() => Verdict::NotEnoughData,
-        _ if worst <= wanted => Verdict::Met,
-        _ => Verdict::Breached,
+    // One of no size hides no breach of another.
+    let known = values.iter().copied().filter(|v| *v >= 0.0 && v.is_finite());
+    let (sizes, worst) = known.fold((0, 0.0), |(n, worst), v| (n + 1, f64::max(worst, v)));
+    let unknown = values.len() - sizes;
+    let value = match unknown {
+        0 => format!("{:.0} MB", worst / 1e6),
+        _ => format!("{:.0} MB, and {unknown} of no size", worst / 1e6),
+    };
+    let verdict = match unknown {
+        _ if worst > wanted => Verdict::Breached,
+        0 => Verdict::Met,
+        _ => Verdict::NotEnoughData,
     };
     (verdict, value, None)
 }
@@ -219,7 +228,8 @@ fn rate(count: u64, minutes: f64, wanted: f64) -> (Verdict, String, Option<Strin
     } else if low > wanted {
         (Verdict::Breached, value, None)
     } else {
-        let more = stats::exposure_needed(count, minutes, wanted);
+        // Up to the tenth that is shown: less would not prove it.
+        let more = (stats::exposure_needed(count, minutes, wanted) * 10.0).ceil() / 10.0;
         (Verdict::NotEnoughData, value, Some(format!("{more:.1} more quiet minutes")))
     }
 }

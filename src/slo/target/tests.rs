@@ -16,6 +16,7 @@ fn targets_read_as_they_are_written() {
         "",
         "ratio",
         "ratio >= 120 %",
+        "ratio >= 0 %",
         "p0 <= 2 s",
         "p100 <= 2 s",
         "ratio <= 3 %",
@@ -58,6 +59,19 @@ fn the_three_answers() {
     assert_eq!(P95.judge(&never).0, Verdict::Breached);
     let quick = Samples::Values(vec![10.0; 59]);
     assert_eq!(P95.judge(&quick).0, Verdict::Met);
+    // With one too slow it takes 93.
+    let one_slow = |n| P95.judge(&Samples::Values([vec![10.0; n - 1], vec![9000.0]].concat()));
+    assert_eq!(one_slow(59).2.as_deref(), Some("34 more, all in time"));
+    assert_eq!((one_slow(92).0, one_slow(93).0), (Verdict::NotEnoughData, Verdict::Met));
+}
+
+#[test]
+fn a_size_that_is_none_hides_no_breach() {
+    let of = |bytes: &[f64]| Target::MaxBytes(150e6).judge(&Samples::Bytes(bytes.to_vec()));
+    let grown = of(&[f64::INFINITY, 200e6]);
+    assert_eq!((grown.0, grown.1.as_str()), (Verdict::Breached, "200 MB, and 1 of no size"));
+    assert_eq!(of(&[f64::INFINITY, 20e6]).0, Verdict::NotEnoughData);
+    assert_eq!(of(&[20e6]).1, "20 MB");
 }
 
 #[test]
