@@ -60,7 +60,7 @@ fn the_three_answers() {
     let quick = Samples::Values(vec![10.0; 59]);
     assert_eq!(P95.judge(&quick).0, Verdict::Met);
     // With one too slow it takes 93.
-    let one_slow = |n| P95.judge(&Samples::Values([vec![10.0; n - 1], vec![9000.0]].concat()));
+    let one_slow = |n: usize| P95.judge(&Samples::Values([vec![10.0; n - 1], vec![9000.0]].concat()));
     assert_eq!(one_slow(59).2.as_deref(), Some("34 more, all in time"));
     assert_eq!((one_slow(92).0, one_slow(93).0), (Verdict::NotEnoughData, Verdict::Met));
 }
