@@ -1,5 +1,8 @@
 //! Floor 3. An app file: the only file that knows one app. It maps the journeys' words to that app's selectors and
-//! scripts, and says where ids are read, how to start the app, and how to be let in.
+//! scripts, and says where ids are read, how to start the app, how to be let in, and what its messages mean.
+
+mod needs;
+mod traffic;
 
 use crate::error::{Error, Operator, Result};
 use crate::oracle::{Declared, Picture, Policy, Reconnect};
@@ -8,6 +11,7 @@ use crate::secret::Secrets;
 use crate::source::{Problem, Source};
 use crate::step::{Action, VERBS};
 use crate::table::{Row, did_you_mean, find};
+use crate::traffic::Declared as Traffic;
 use crate::unit::Time;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -49,6 +53,8 @@ pub struct App {
     pub presets: BTreeMap<String, Declared>,
     /// How its player says that it waits, and how it plays on.
     pub reconnect: Option<Reconnect>,
+    /// What its messages and requests mean.
+    pub traffic: Traffic,
     /// How the browser is let in.
     pub access: Access,
     /// Hosts whose HTTPS the proxy looks into, where a play has one (see [`crate::proxy::tls`]): `name`, `*.name` or an
@@ -66,6 +72,16 @@ pub struct Read {
     pub user: Option<String>,
     /// The preset the app says it shows.
     pub preset: Option<String>,
+    /// What the app shows once it put another picture in the place of a preset that failed; nothing before.
+    pub fallback: Option<String>,
+}
+
+impl Read {
+    /// The ids that nothing says where to read.
+    pub fn lacks(&self) -> Vec<&'static str> {
+        let all = [("room", &self.room), ("user", &self.user), ("preset", &self.preset)];
+        all.into_iter().filter(|(_, at)| at.is_none()).map(|(name, _)| name).collect()
+    }
 }
 
 /// How the browser is let in: each value may be `env:NAME`.
@@ -110,6 +126,11 @@ struct File {
     #[serde(default)]
     preset: BTreeMap<String, PresetFile>,
     reconnect: Option<ReconnectFile>,
+    socket: Option<traffic::SocketFile>,
+    auth: Option<traffic::AuthFile>,
+    room: Option<traffic::RoomFile>,
+    library: Option<traffic::LibraryFile>,
+    permission: Option<traffic::PermissionFile>,
     #[serde(default)]
     headers: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
@@ -187,6 +208,13 @@ impl App {
             .collect();
         let presets = file.preset.into_iter().map(|(id, preset)| (id, check.preset(preset))).collect();
         let reconnect = file.reconnect.map(|reconnect| check.reconnect(reconnect));
+        let traffic = check.traffic(traffic::Tables {
+            socket: file.socket,
+            auth: file.auth,
+            room: file.room,
+            library: file.library,
+            permission: file.permission,
+        });
         let access = Access {
             headers: file.headers.iter().map(|(k, v)| (k.clone(), check.secret(v))).collect(),
             cookies: file.cookies.iter().map(|(k, v)| (k.clone(), check.secret(v))).collect(),
@@ -225,6 +253,7 @@ impl App {
             words,
             presets,
             reconnect,
+            traffic,
             access,
             intercept: file.intercept.into_iter().map(Spanned::into_inner).collect(),
         })
