@@ -23,10 +23,9 @@ impl Fold for Reconciled {
         let session = event.ids.session_id.clone().unwrap_or_default();
         let socket = (session, event.text("socket").unwrap_or_default().to_owned());
         match event.event.as_str() {
-            // `clean`: the page or the journey closed it on purpose.
-            "socket_disconnect" if !event.flag("clean") => {
-                self.behind.insert(socket, None);
-            }
+            // `clean`: the page closed it on purpose, or was left.
+            "socket_disconnect" if event.flag("clean") => drop(self.behind.remove(&socket)),
+            "socket_disconnect" => drop(self.behind.insert(socket, None)),
             "socket_reconnect" => {
                 self.behind.insert(socket, Some(event.t_ms));
             }

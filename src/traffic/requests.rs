@@ -12,7 +12,8 @@ use std::collections::HashMap;
 pub struct Requests {
     asked: Vec<Asked>,
     places: Places,
-    under_way: HashMap<String, UnderWay>,
+    /// By the browser's name for the request: one may mean several things, such as a guest's login and join.
+    under_way: HashMap<String, Vec<UnderWay>>,
     /// What is asked now must be refused.
     refusing: bool,
 }
@@ -27,10 +28,16 @@ struct UnderWay {
 }
 
 /// How a request ended.
-enum Ended {
-    /// With this status, and where a redirect leads.
-    Answered(u64, Option<String>),
-    Failed(String),
+#[derive(Default)]
+struct Ended {
+    /// `None`: without an answer, for this error.
+    status: Option<u64>,
+    error: Option<String>,
+    /// Where a redirect leads.
+    to: Option<String>,
+    /// The server's own time, milliseconds.
+    server_ms: Option<f64>,
+    from_cache: bool,
 }
 
 impl Requests {
@@ -45,13 +52,14 @@ impl Requests {
     }
 
     /// Takes a notice; `zero` is the run's clock at the browser's epoch zero.
-    pub fn take(&mut self, notice: &Notice, zero: f64) -> Option<Told> {
+    pub fn take(&mut self, notice: &Notice, zero: f64) -> Vec<Told> {
         match notice {
             Notice::Request { id, method, url, redirects, at_epoch_ms, .. } => {
-                if *redirects > 0 {
-                    return self.end(id, zero + at_epoch_ms, Ended::Answered(302, Some(url.clone())));
+                let t = zero + at_epoch_ms;
+                match redirects {
+                    0 => self.begin(id, method, url, t),
+                    _ => self.end(id, t, &Ended::answered(302, Some(url.clone()))),
                 }
-                self.begin(id, method, url, zero + at_epoch_ms)
             }
             Notice::Response { id, url, status, headers, from_cache, at_epoch_ms, .. } => {
                 let header = |name: &str| {
@@ -60,60 +68,61 @@ impl Requests {
                 };
                 let to = header("location").filter(|_| (300..400).contains(status));
                 let to = to.and_then(|to| Some(url::Url::parse(url).ok()?.join(&to).ok()?.to_string()));
-                let t = zero + at_epoch_ms;
-                let UnderWay { what: What::Library, began, path, .. } = self.under_way.get(id)? else {
-                    return self.end(id, t, Ended::Answered(*status, to));
-                };
-                let server = header("server-timing").and_then(|text| server_ms(&text));
-                let fields =
-                    json!({ "status": status, "server_ms": server, "ms": hundredths(t - began), "path": path });
-                self.under_way.remove(id);
-                // What the browser kept, no server answered.
-                (!from_cache).then(|| Told::new("library_response", t, fields))
+                let server_ms = header("server-timing").and_then(|text| server_ms(&text));
+                let ended = Ended { server_ms, from_cache: *from_cache, ..Ended::answered(*status, to) };
+                self.end(id, zero + at_epoch_ms, &ended)
             }
             Notice::FetchError { id, error_text, at_epoch_ms, .. } => {
-                self.end(id, zero + at_epoch_ms, Ended::Failed(error_text.clone()))
+                let ended = Ended { error: Some(error_text.clone()), ..Ended::default() };
+                self.end(id, zero + at_epoch_ms, &ended)
             }
-            _ => None,
+            _ => Vec::new(),
         }
     }
 
-    fn begin(&mut self, id: &str, method: &str, url: &str, t: f64) -> Option<Told> {
-        let path = self.places.path(url)?;
-        let asked = self.asked.iter().find(|asked| asked.is(method, &path))?;
-        let (what, room) = (asked.what, asked.named(&path));
-        let own = UnderWay { what, began: t, path, room, must_be_refused: self.refusing };
-        let event = match what {
-            What::Login => Some("auth_login_start"),
-            What::Join => Some("room_join_start"),
+    fn begin(&mut self, id: &str, method: &str, url: &str, t: f64) -> Vec<Told> {
+        let Some(path) = self.places.path(url) else { return Vec::new() };
+        let means = |asked: &Asked| UnderWay {
+            what: asked.what,
+            began: t,
+            path: path.clone(),
+            room: asked.named(&path),
+            must_be_refused: self.refusing,
+        };
+        let all: Vec<UnderWay> = self.asked.iter().filter(|asked| asked.is(method, &path)).map(means).collect();
+        let start = |own: &UnderWay| match own.what {
+            What::Login => Some(own.told("auth_login_start", t, json!({}))),
+            What::Join => Some(own.told("room_join_start", t, json!({}))),
             What::Refresh | What::Library | What::Guarded => None,
         };
-        let told = event.map(|event| own.told(event, t, json!({})));
-        self.under_way.insert(id.to_owned(), own);
+        let told = all.iter().filter_map(start).collect();
+        if !all.is_empty() {
+            self.under_way.insert(id.to_owned(), all);
+        }
         told
     }
 
-    fn end(&mut self, id: &str, t: f64, ended: Ended) -> Option<Told> {
-        let own = self.under_way.remove(id)?;
-        let aborted = matches!(&ended, Ended::Failed(why) if why.contains("ABORT"));
-        let ok = match &ended {
-            Ended::Answered(200..300, _) => true,
+    fn end(&mut self, id: &str, t: f64, ended: &Ended) -> Vec<Told> {
+        let all = self.under_way.remove(id).unwrap_or_default();
+        all.iter().filter_map(|own| self.ended(own, t, ended)).collect()
+    }
+
+    fn ended(&self, own: &UnderWay, t: f64, ended: &Ended) -> Option<Told> {
+        let ok = match (ended.status, &ended.to) {
+            (Some(200..300), _) => true,
             // Where a form was posted the answer leads on; back to where it was posted leads nowhere.
-            Ended::Answered(300..400, Some(to)) => {
+            (Some(300..400), Some(to)) => {
                 let path = self.places.path(to);
                 let back = |path: String| self.asked.iter().any(|asked| asked.what == own.what && asked.is_at(&path));
                 !path.is_some_and(back)
             }
             _ => false,
         };
-        let (status, error) = match ended {
-            Ended::Answered(status, _) => (Some(status), None),
-            Ended::Failed(why) => (None, Some(why)),
-        };
-        let mut fields = json!({ "ok": ok, "status": status, "ms": hundredths(t - own.began), "path": own.path });
-        if let Some(why) = error {
+        let mut fields = json!({ "ok": ok, "status": ended.status, "ms": hundredths(t - own.began), "path": own.path });
+        if let Some(why) = &ended.error {
             fields["error"] = json!(why);
         }
+        let aborted = ended.error.as_ref().is_some_and(|why| why.contains("ABORT"));
         let event = match (own.what, ok) {
             (What::Login, true) => "auth_login_success",
             (What::Login, false) => "auth_login_failure",
@@ -122,10 +131,21 @@ impl Requests {
             // What a page that is left, or a search that is typed on, breaks off by itself says nothing.
             _ if aborted => return None,
             (What::Refresh, _) => "auth_login_refresh",
-            (What::Library, _) => "library_response",
+            // What the browser kept, no server answered.
+            (What::Library, _) if ended.from_cache => return None,
+            (What::Library, _) => {
+                fields["server_ms"] = json!(ended.server_ms);
+                "library_response"
+            }
             (What::Guarded, _) => "guarded_response",
         };
         Some(own.told(event, t, fields))
+    }
+}
+
+impl Ended {
+    fn answered(status: u64, to: Option<String>) -> Self {
+        Self { status: Some(status), to, ..Self::default() }
     }
 }
 

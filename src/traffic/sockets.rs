@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Letters kept of what a server says of a rejection.
 const REASON: usize = 200;
+/// What is cut off so shortly before its page is left was cut off by that, milliseconds.
+const LEAVES_MS: f64 = 2000.0;
 
 /// The sockets of one play.
 #[derive(Debug, Default)]
@@ -31,10 +33,11 @@ pub struct Sockets {
     refusing: bool,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 enum State {
     Open,
-    Closed,
+    /// Since when, and whether the page closed it.
+    Closed(f64, bool),
 }
 
 #[derive(Debug)]
@@ -128,7 +131,7 @@ impl Sockets {
         let Some(name) = own.socket else {
             return vec![Told::new("socket_failed", t, json!({ "socket": own.path, "code": message.code, "by": by }))];
         };
-        self.sockets.insert(name.clone(), State::Closed);
+        self.sockets.insert(name.clone(), State::Closed(t, message.own));
         if message.own {
             self.newest = 0.0; // what it opens next may be of another room
         }

@@ -148,6 +148,12 @@ fn a_socket_that_is_cut_off_comes_back_and_one_that_is_left_is_closed_on_purpose
     let left: Vec<String> = book.sockets.left(9.0).iter().map(shown).collect();
     assert_eq!(left, ["socket_disconnect socket=/ws clean=true"]);
     assert_eq!(book.open("5"), ["socket_connect socket=/ws"], "another page");
+    // Firefox cuts off what a page leaves, before it is left; what was down for long before was no part of that.
+    book.close("5", false);
+    assert_eq!(book.sockets.left(book.t + 100.0).len(), 1);
+    book.open("6");
+    book.close("6", false);
+    assert!(book.sockets.left(book.t + 5000.0).is_empty());
 }
 
 #[test]
@@ -230,6 +236,8 @@ fn requests() -> Requests {
         (What::Join, "/api/rooms/*/join"),
         (What::Library, "/api/library"),
         (What::Guarded, "DELETE /api/rooms/*"),
+        (What::Login, "/api/guest"),
+        (What::Join, "/api/guest"),
     ];
     let asked = asked.map(|(what, text)| Asked::new(what, text).expect("a request")).to_vec();
     Requests::new(&Declared { socket: None, asked }, &places())
@@ -287,24 +295,34 @@ fn a_request_is_what_the_app_file_calls_it() {
             &broken("net::ERR_CONNECTION_RESET"),
             vec!["auth_login_start", "auth_login_failure ok=false error=net::ERR_CONNECTION_RESET"],
         ),
+        (
+            request("POST", "/api/guest", 0),
+            &no,
+            vec![
+                "auth_login_start",
+                "room_join_start",
+                "auth_login_failure status=401 ok=false",
+                "room_join_failure status=401 ok=false",
+            ],
+        ),
         (request("POST", "/api/refresh", 0), &no, vec!["auth_login_refresh status=401 ok=false"]),
         (request("POST", "/api/refresh", 0), &broken("NS_BINDING_ABORTED"), vec![]),
         (request("POST", "/api/rooms/b/join", 0), &ok, vec!["room_join_start", "room_join_success status=200 ok=true"]),
-        (search.clone(), &response(200, &timed, false), vec!["library_response status=200 server_ms=12.5"]),
-        (search.clone(), &response(200, &[], false), vec!["library_response status=200"]),
+        (search.clone(), &response(200, &timed, false), vec!["library_response status=200 server_ms=12.5 ok=true"]),
+        (search.clone(), &response(200, &[], false), vec!["library_response status=200 ok=true"]),
         (search.clone(), &response(200, &timed, true), vec![]),
         (search, &broken("net::ERR_ABORTED"), vec![]),
         (request("DELETE", "/api/rooms/b", 0), &no, vec!["guarded_response status=401 ok=false"]),
     ] {
         let mut requests = requests();
         let told: Vec<String> =
-            [&asked, answered].iter().filter_map(|n| requests.take(n, 0.0)).map(|t| shown(&t)).collect();
+            [&asked, answered].iter().flat_map(|n| requests.take(n, 0.0)).map(|t| shown(&t)).collect();
         assert_eq!(told, wanted, "{asked:?}");
     }
     let mut requests = requests();
-    let told = requests.take(&request("POST", "/api/rooms/b/join", 0), 0.0).expect("a start");
-    assert_eq!(told.room.as_deref(), Some("b"));
+    let told = requests.take(&request("POST", "/api/rooms/b/join", 0), 0.0);
+    assert_eq!(told[0].room.as_deref(), Some("b"));
     requests.refusing(true);
-    let told = requests.take(&request("POST", "/api/login", 0), 0.0).expect("a start");
-    assert_eq!(shown(&told), "auth_login_start must=be refused");
+    let told = requests.take(&request("POST", "/api/login", 0), 0.0);
+    assert_eq!(shown(&told[0]), "auth_login_start must=be refused");
 }
