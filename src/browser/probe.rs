@@ -3,20 +3,24 @@
 //! Times in messages are `performance.now()` of the page that sent them, in milliseconds.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// The probe's files, in the order they run; each is one arrow function.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     include_str!("probe/core.js"),
     include_str!("probe/video.js"),
     include_str!("probe/gl.js"),
     include_str!("probe/errors.js"),
     include_str!("probe/audio.js"),
+    include_str!("probe/marks.js"),
 ];
 
-/// The probe as one function declaration for `script.addPreloadScript`, taking the channel.
-pub fn script() -> String {
+/// The probe as one function declaration for `script.addPreloadScript`, taking the channel. `marks` are the patterns of
+/// the performance entries that are the app's own events.
+pub fn script(marks: &[String]) -> String {
     let [core, rest @ ..] = FILES;
-    let parts: String = rest.iter().map(|file| format!("(\n{file}\n)(sc);\n")).collect();
+    let marks = serde_json::Value::from(marks);
+    let parts: String = rest.iter().map(|file| format!("(\n{file}\n)(sc, {marks});\n")).collect();
     format!("(channel) => {{\nconst sc = (\n{core}\n)(channel);\n{parts}}}")
 }
 
@@ -85,6 +89,16 @@ pub enum What {
         level: String,
         /// The line.
         text: String,
+    },
+    /// A `performance.mark` or `measure` of a name that the app file declares.
+    Mark {
+        /// The event that it stands for.
+        name: String,
+        /// How long the measure took.
+        ms: Option<f64>,
+        /// What the app said with it.
+        #[serde(default)]
+        detail: Map<String, Value>,
     },
     /// The probe itself failed somewhere; the page was not touched.
     ProbeError {

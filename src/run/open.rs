@@ -63,7 +63,7 @@ pub(super) async fn open(
         }
     };
     let (session, notices) = Session::open(&address, &options).await?;
-    session.install_probe(&probe::script()).await?;
+    session.install_probe(&probe::script(&shared.plan.app.telemetry.marks)).await?;
     if let Err(why) = session.keep_no_bodies(SHORT).await {
         tracing::warn!("the browser keeps response bodies, and its memory is sampled with them: {why}");
     }
