@@ -55,6 +55,8 @@ pub struct App {
     pub reconnect: Option<Reconnect>,
     /// What its messages and requests mean.
     pub traffic: Traffic,
+    /// Where the app tells of itself.
+    pub telemetry: Telemetry,
     /// How the browser is let in.
     pub access: Access,
     /// Hosts whose HTTPS the proxy looks into, where a play has one (see [`crate::proxy::tls`]): `name`, `*.name` or an
@@ -82,6 +84,16 @@ impl Read {
         let all = [("room", &self.room), ("user", &self.user), ("preset", &self.preset)];
         all.into_iter().filter(|(_, at)| at.is_none()).map(|(name, _)| name).collect()
     }
+}
+
+/// Where the app tells of itself, beside the console.
+#[derive(Clone, Debug, Default)]
+pub struct Telemetry {
+    /// Path that it posts its events to, or sends beacons: it and all below it.
+    pub path: Option<String>,
+    /// Names of `performance.mark` and `performance.measure` that are its events. What a `*` stands for is the event's
+    /// name.
+    pub marks: Vec<String>,
 }
 
 /// How the browser is let in: each value may be `env:NAME`.
@@ -132,6 +144,8 @@ struct File {
     library: Option<traffic::LibraryFile>,
     permission: Option<traffic::PermissionFile>,
     #[serde(default)]
+    telemetry: TelemetryFile,
+    #[serde(default)]
     headers: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     cookies: BTreeMap<String, Spanned<String>>,
@@ -159,6 +173,14 @@ struct ReconnectFile {
     states: Spanned<BTreeMap<Spanned<String>, Spanned<String>>>,
     policy: Option<Spanned<String>>,
     within: Option<Time>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TelemetryFile {
+    path: Option<Spanned<String>>,
+    #[serde(default)]
+    marks: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -215,6 +237,7 @@ impl App {
             library: file.library,
             permission: file.permission,
         });
+        let telemetry = check.telemetry(file.telemetry);
         let access = Access {
             headers: file.headers.iter().map(|(k, v)| (k.clone(), check.secret(v))).collect(),
             cookies: file.cookies.iter().map(|(k, v)| (k.clone(), check.secret(v))).collect(),
@@ -254,6 +277,7 @@ impl App {
             presets,
             reconnect,
             traffic,
+            telemetry,
             access,
             intercept: file.intercept.into_iter().map(Spanned::into_inner).collect(),
         })
@@ -328,6 +352,17 @@ impl Check<'_> {
             known.copied()
         });
         Declared { picture, programs: file.programs.unwrap_or_default() }
+    }
+
+    fn telemetry(&mut self, file: TelemetryFile) -> Telemetry {
+        if let Some(path) = file.path.as_ref().filter(|p| !p.get_ref().starts_with('/') || p.get_ref().contains('?')) {
+            self.problem(path, "`path` is no path", "write the path below the base, such as \"/api/telemetry\"");
+        }
+        for mark in file.marks.iter().filter(|m| m.get_ref().matches('*').count() > 1) {
+            self.problem(mark, "more than one `*`", "write a name, or one `*` where the event's name stands");
+        }
+        let marks = file.marks.into_iter().map(Spanned::into_inner).filter(|m| !m.is_empty()).collect();
+        Telemetry { path: file.path.map(Spanned::into_inner), marks }
     }
 
     fn reconnect(&mut self, file: ReconnectFile) -> Reconnect {

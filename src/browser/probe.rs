@@ -3,14 +3,16 @@
 //! Times in messages are `performance.now()` of the page that sent them, in milliseconds.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// The probe's files, in the order they run; each is one arrow function.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     include_str!("probe/core.js"),
     include_str!("probe/video.js"),
     include_str!("probe/gl.js"),
     include_str!("probe/errors.js"),
     include_str!("probe/audio.js"),
+    include_str!("probe/marks.js"),
     include_str!("probe/sockets.js"),
 ];
 
@@ -21,22 +23,24 @@ pub struct Config {
     pub sockets: Vec<String>,
     /// A JavaScript expression that reads [`PageIds`].
     pub ids: String,
+    /// Patterns of the performance entries that are the app's own events.
+    pub marks: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { sockets: Vec::new(), ids: "null".to_owned() }
+        Self { sockets: Vec::new(), ids: "null".to_owned(), marks: Vec::new() }
     }
 }
 
 /// The probe as one function declaration for `script.addPreloadScript`, taking the channel.
 pub fn script(config: &Config) -> String {
     let [core, rest @ ..] = FILES;
-    let Config { sockets, ids } = config;
-    let sockets = serde_json::Value::from(sockets.as_slice());
+    let Config { sockets, ids, marks } = config;
+    let [sockets, marks] = [sockets, marks].map(|list| Value::from(list.as_slice()));
     let parts: String = rest.iter().map(|file| format!("(\n{file}\n)(sc);\n")).collect();
     format!(
-        "(channel) => {{\nconst sc = (\n{core}\n)(channel);\nsc.config = {{ sockets: {sockets}, ids: () => {ids} }};\n{parts}}}"
+        "(channel) => {{\nconst sc = (\n{core}\n)(channel);\nsc.config = {{ sockets: {sockets}, marks: {marks}, ids: () => {ids} }};\n{parts}}}"
     )
 }
 
@@ -107,6 +111,16 @@ pub enum What {
         level: String,
         /// The line.
         text: String,
+    },
+    /// A `performance.mark` or `measure` of a name that the app file declares.
+    Mark {
+        /// The event that it stands for.
+        name: String,
+        /// How long the measure took.
+        ms: Option<f64>,
+        /// What the app said with it.
+        #[serde(default)]
+        detail: Map<String, Value>,
     },
     /// The probe itself failed somewhere; the page was not touched.
     ProbeError {

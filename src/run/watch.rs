@@ -286,7 +286,7 @@ impl Watch {
         };
         let name =
             said.remove("event").and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_else(|| "unnamed".to_owned());
-        self.write(&name, Origin::App, t, json!({ "app": said }));
+        self.write(&name, Origin::App, t, json!({ "app": said, "via": "console" }));
     }
 
     fn message(&mut self, message: probe::Message) {
@@ -350,6 +350,11 @@ impl Watch {
             }
             What::Console { level, text } => {
                 self.console(t, level, text, json!({}));
+                return;
+            }
+            What::Mark { name, ms, mut detail } => {
+                detail.extend(ms.map(|ms| ("duration_ms".to_owned(), json!(ms))));
+                self.write(&name, Origin::App, t, json!({ "app": detail, "via": "mark" }));
                 return;
             }
             What::ProbeError { place, message } => {
