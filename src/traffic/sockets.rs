@@ -64,14 +64,19 @@ impl Sockets {
         self.refusing = refusing;
     }
 
-    /// The page was left: its sockets are closed on purpose, whether or not they still could say so.
+    /// The page was left: its sockets are closed on purpose, whether or not they still could say so. A browser may cut
+    /// them off a moment before.
     pub fn left(&mut self, t: f64) -> Vec<Told> {
-        let open: Vec<String> = self.connections.drain().filter_map(|(_, own)| own.socket).collect();
-        self.sockets.clear();
+        self.connections.clear();
         self.newest = 0.0;
+        let by_leaving = |state: &State| match state {
+            State::Open => true,
+            State::Closed(at, own) => !own && t - at < LEAVES_MS,
+        };
+        let left = std::mem::take(&mut self.sockets).into_iter().filter(|(_, state)| by_leaving(state));
         let closed =
-            |socket| Told::new("socket_disconnect", t, json!({ "socket": socket, "clean": true, "by": "page" }));
-        open.into_iter().map(closed).collect()
+            |(socket, _)| Told::new("socket_disconnect", t, json!({ "socket": socket, "clean": true, "by": "page" }));
+        left.map(closed).collect()
     }
 
     /// Takes a message of the probe.
