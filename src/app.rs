@@ -1,5 +1,8 @@
 //! Floor 3. An app file: the only file that knows one app. It maps the journeys' words to that app's selectors and
-//! scripts, and says where ids are read, how to start the app, and how to be let in.
+//! scripts, and says where ids are read, how to start the app, how to be let in, and what its messages mean.
+
+mod needs;
+mod traffic;
 
 use crate::error::{Error, Operator, Result};
 use crate::oracle::{Declared, Picture, Policy, Reconnect};
@@ -8,6 +11,7 @@ use crate::secret::Secrets;
 use crate::source::{Problem, Source};
 use crate::step::{Action, VERBS};
 use crate::table::{Row, did_you_mean, find};
+use crate::traffic::Declared as Traffic;
 use crate::unit::Time;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -49,6 +53,10 @@ pub struct App {
     pub presets: BTreeMap<String, Declared>,
     /// How its player says that it waits, and how it plays on.
     pub reconnect: Option<Reconnect>,
+    /// What its messages and requests mean.
+    pub traffic: Traffic,
+    /// Where the app tells of itself.
+    pub telemetry: Telemetry,
     /// How the browser is let in.
     pub access: Access,
     /// Hosts whose HTTPS the proxy looks into, where a play has one (see [`crate::proxy::tls`]): `name`, `*.name` or an
@@ -66,6 +74,26 @@ pub struct Read {
     pub user: Option<String>,
     /// The preset the app says it shows.
     pub preset: Option<String>,
+    /// What the app shows once it put another picture in the place of a preset that failed; nothing before.
+    pub fallback: Option<String>,
+}
+
+impl Read {
+    /// The ids that nothing says where to read.
+    pub fn lacks(&self) -> Vec<&'static str> {
+        let all = [("room", &self.room), ("user", &self.user), ("preset", &self.preset)];
+        all.into_iter().filter(|(_, at)| at.is_none()).map(|(name, _)| name).collect()
+    }
+}
+
+/// Where the app tells of itself, beside the console.
+#[derive(Clone, Debug, Default)]
+pub struct Telemetry {
+    /// Path that it posts its events to, or sends beacons: it and all below it.
+    pub path: Option<String>,
+    /// Names of `performance.mark` and `performance.measure` that are its events. What a `*` stands for is the event's
+    /// name.
+    pub marks: Vec<String>,
 }
 
 /// How the browser is let in: each value may be `env:NAME`.
@@ -110,6 +138,13 @@ struct File {
     #[serde(default)]
     preset: BTreeMap<String, PresetFile>,
     reconnect: Option<ReconnectFile>,
+    socket: Option<traffic::SocketFile>,
+    auth: Option<traffic::AuthFile>,
+    room: Option<traffic::RoomFile>,
+    library: Option<traffic::LibraryFile>,
+    permission: Option<traffic::PermissionFile>,
+    #[serde(default)]
+    telemetry: TelemetryFile,
     #[serde(default)]
     headers: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
@@ -138,6 +173,14 @@ struct ReconnectFile {
     states: Spanned<BTreeMap<Spanned<String>, Spanned<String>>>,
     policy: Option<Spanned<String>>,
     within: Option<Time>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TelemetryFile {
+    path: Option<Spanned<String>>,
+    #[serde(default)]
+    marks: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -187,6 +230,14 @@ impl App {
             .collect();
         let presets = file.preset.into_iter().map(|(id, preset)| (id, check.preset(preset))).collect();
         let reconnect = file.reconnect.map(|reconnect| check.reconnect(reconnect));
+        let traffic = check.traffic(traffic::Tables {
+            socket: file.socket,
+            auth: file.auth,
+            room: file.room,
+            library: file.library,
+            permission: file.permission,
+        });
+        let telemetry = check.telemetry(file.telemetry);
         let access = Access {
             headers: file.headers.iter().map(|(k, v)| (k.clone(), check.secret(v))).collect(),
             cookies: file.cookies.iter().map(|(k, v)| (k.clone(), check.secret(v))).collect(),
@@ -225,6 +276,8 @@ impl App {
             words,
             presets,
             reconnect,
+            traffic,
+            telemetry,
             access,
             intercept: file.intercept.into_iter().map(Spanned::into_inner).collect(),
         })
@@ -299,6 +352,17 @@ impl Check<'_> {
             known.copied()
         });
         Declared { picture, programs: file.programs.unwrap_or_default() }
+    }
+
+    fn telemetry(&mut self, file: TelemetryFile) -> Telemetry {
+        if let Some(path) = file.path.as_ref().filter(|p| !p.get_ref().starts_with('/') || p.get_ref().contains('?')) {
+            self.problem(path, "`path` is no path", "write the path below the base, such as \"/api/telemetry\"");
+        }
+        for mark in file.marks.iter().filter(|m| m.get_ref().matches('*').count() > 1) {
+            self.problem(mark, "more than one `*`", "write a name, or one `*` where the event's name stands");
+        }
+        let marks = file.marks.into_iter().map(Spanned::into_inner).filter(|m| !m.is_empty()).collect();
+        Telemetry { path: file.path.map(Spanned::into_inner), marks }
     }
 
     fn reconnect(&mut self, file: ReconnectFile) -> Reconnect {

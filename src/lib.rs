@@ -8,7 +8,7 @@
 //! | floor | modules | what |
 //! |---|---|---|
 //! | 0 words | [`error`] [`mod@unit`] [`event`] [`table`] [`source`] [`secret`] [`octets`] | whose move it is; quantities; the event and its log; rows of names; files people wrote; what nobody may see; octets by the word |
-//! | 1 tools | [`fault`] [`measure`] [`stats`] [`oracle`] [`media`] [`browser`] | a request in, what goes wrong out; events in, value out; intervals; pictures proved; why a video failed; the browser itself |
+//! | 1 tools | [`fault`] [`measure`] [`stats`] [`oracle`] [`media`] [`traffic`] [`browser`] | a request in, what goes wrong out; events in, value out; intervals; pictures proved; why a video failed; what page and server say; the browser itself |
 //! | 2 makers | [`step`] [`proxy`] [`slo`] [`mod@compare`] [`signal`] | verbs run against a session; the proxy that carries faults out; objective x value = verdict; whether two lots differ; what others count |
 //! | 3 files | [`journey`] [`app`] [`plan`] [`profile`] [`quarantine`] [`record`] [`report`] [`history`] | spanned TOML in, text out; runs kept |
 //! | 4 play | [`run`] | one play: set up, step, always tear down |
@@ -42,5 +42,6 @@ pub mod source;
 pub mod stats;
 pub mod step;
 pub mod table;
+pub mod traffic;
 pub mod unit;
 pub mod verify;

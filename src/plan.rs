@@ -248,10 +248,10 @@ pub(crate) fn known_words(source: &Source, app: &App) -> Result<Journey> {
             Problem::at(step.span.clone(), format!("app `{}` has no word `{}`", app.name, step.word), help)
         })
         .collect();
-    if let (None, Some(step)) = (&app.reconnect, journey.steps.iter().find(|s| s.expect == Some("it reconnects"))) {
-        let help = "add [reconnect] to the app file: `status`, and the words of its `states`";
-        let what = format!("app `{}` does not say how it reconnects", app.name);
-        problems.push(Problem::at(step.span.clone(), what, help));
+    for step in &journey.steps {
+        if let Some((why, help)) = step.expect.and_then(|expectation| app.cannot(expectation)) {
+            problems.push(Problem::at(step.span.clone(), format!("app `{}` {why}", app.name), help));
+        }
     }
     if problems.is_empty() { Ok(journey) } else { Err(source.error(&problems)) }
 }

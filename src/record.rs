@@ -2,6 +2,7 @@
 //! same record, so a run can be judged again without a browser.
 
 mod again;
+mod reconcile;
 mod stall;
 mod told;
 mod verdict;
@@ -13,6 +14,7 @@ use crate::media::{Story, Violation};
 use crate::quarantine::Entry;
 use crate::slo::{Judged, Judging, Objective};
 pub use again::Repeats;
+pub use reconcile::{Finding, Kind, Reconciliation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 pub use stall::{Cause, Stall};
@@ -133,8 +135,13 @@ pub struct Play {
     pub console: Vec<String>,
     /// First and last memory sample, bytes.
     pub memory: Vec<f64>,
-    /// What the app said of itself: event name and how often.
+    /// What the app said of itself: event name and how often, each once however many ways it came.
     pub app_events: BTreeMap<String, u64>,
+    /// That, against what was seen from outside.
+    #[serde(skip_serializing_if = "Reconciliation::is_silent")]
+    pub reconciliation: Reconciliation,
+    #[serde(skip)]
+    pub(crate) ear: reconcile::Ear,
     #[serde(skip)]
     pub(crate) story: Story,
     #[serde(skip)]
@@ -181,6 +188,10 @@ impl Record {
                 recorded = objectives_of(&event)?;
             }
             record.feed(&event);
+        }
+        for play in &mut record.plays {
+            let ear = std::mem::take(&mut play.ear);
+            (play.app_events, play.reconciliation) = (ear.counts(), ear.reconcile());
         }
         record.lost_again();
         record.diagnosed();
@@ -304,8 +315,8 @@ impl Play {
     }
 
     fn feed(&mut self, event: &Event) {
+        self.ear.feed(event);
         if event.source == Origin::App {
-            *self.app_events.entry(event.event.clone()).or_default() += 1;
             return;
         }
         self.story.feed(event);

@@ -88,6 +88,7 @@ impl Bench {
             trace: Vec::new(),
             storm: None,
             media_proxy: None,
+            telemetry: None,
             log: log.clone(),
             now: Now::default(),
         };
@@ -349,6 +350,7 @@ async fn it_listens_on_loopback_only_and_ends_when_it_is_dropped() {
         trace: Vec::new(),
         storm: None,
         media_proxy: None,
+        telemetry: None,
         log: None,
         now: Now::default(),
     };

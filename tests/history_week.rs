@@ -62,8 +62,8 @@ fn week(name: &str, url: &str) {
     for stands in &standing.objectives {
         assert!(stands.judged.samples > 0 && stands.days.iter().flatten().count() == 7, "{stands:?}");
     }
-    // All of them are fed here, so none waits; half of all trials fail.
-    assert!(standing.streak.waiting.is_empty() && !standing.satisfies(false));
+    // Half of all trials fail.
+    assert!(!standing.satisfies(false));
     assert!(standing.streak.days.iter().skip(7).all(|day| day.mark == Mark::Breached), "{:?}", standing.streak);
     let limit = if std::env::var_os("SOUNDCHECK_WEEK").is_some() { 2 } else { 20 };
     assert!(read < Duration::from_secs(limit), "judged in {read:?}");

@@ -8,7 +8,8 @@ use super::bidi::Event;
 pub const CHANNEL: &str = "soundcheck";
 
 /// Response headers worth keeping; the others may hold secrets, and nobody asks for them.
-const KEPT: [&str; 5] = ["content-type", "content-range", "content-length", "accept-ranges", "location"];
+const KEPT: [&str; 6] =
+    ["content-type", "content-range", "content-length", "accept-ranges", "location", "server-timing"];
 
 /// Something that the browser told. Times are milliseconds since 1970 on the browser machine's clock.
 ///

@@ -3,21 +3,45 @@
 //! Times in messages are `performance.now()` of the page that sent them, in milliseconds.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// The probe's files, in the order they run; each is one arrow function.
-const FILES: [&str; 5] = [
+const FILES: [&str; 7] = [
     include_str!("probe/core.js"),
     include_str!("probe/video.js"),
     include_str!("probe/gl.js"),
     include_str!("probe/errors.js"),
     include_str!("probe/audio.js"),
+    include_str!("probe/marks.js"),
+    include_str!("probe/sockets.js"),
 ];
 
+/// What the probe is told of an app before its first page.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Regular expressions: the URLs of sockets whose messages are told.
+    pub sockets: Vec<String>,
+    /// A JavaScript expression that reads [`PageIds`].
+    pub ids: String,
+    /// Patterns of the performance entries that are the app's own events.
+    pub marks: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { sockets: Vec::new(), ids: "null".to_owned(), marks: Vec::new() }
+    }
+}
+
 /// The probe as one function declaration for `script.addPreloadScript`, taking the channel.
-pub fn script() -> String {
+pub fn script(config: &Config) -> String {
     let [core, rest @ ..] = FILES;
+    let Config { sockets, ids, marks } = config;
+    let [sockets, marks] = [sockets, marks].map(|list| Value::from(list.as_slice()));
     let parts: String = rest.iter().map(|file| format!("(\n{file}\n)(sc);\n")).collect();
-    format!("(channel) => {{\nconst sc = (\n{core}\n)(channel);\n{parts}}}")
+    format!(
+        "(channel) => {{\nconst sc = (\n{core}\n)(channel);\nsc.config = {{ sockets: {sockets}, marks: {marks}, ids: () => {ids} }};\n{parts}}}"
+    )
 }
 
 /// How Rust speaks to the probe: an object under a registered symbol, so that no page meets it by name.
@@ -67,6 +91,8 @@ pub enum What {
     Video(Video),
     /// The audio graph.
     Audio(Audio),
+    /// A WebSocket.
+    Socket(Socket),
     /// A page error that BiDi's log may not carry.
     Error {
         /// `exception`, `rejection` or `resource`.
@@ -86,6 +112,16 @@ pub enum What {
         /// The line.
         text: String,
     },
+    /// A `performance.mark` or `measure` of a name that the app file declares.
+    Mark {
+        /// The event that it stands for.
+        name: String,
+        /// How long the measure took.
+        ms: Option<f64>,
+        /// What the app said with it.
+        #[serde(default)]
+        detail: Map<String, Value>,
+    },
     /// The probe itself failed somewhere; the page was not touched.
     ProbeError {
         /// In which hook.
@@ -100,8 +136,8 @@ pub enum What {
     Other,
 }
 
-/// Room, user and preset as a page tells them; `None` where it tells none.
-pub type PageIds = [Option<String>; 3];
+/// Room, user and preset as a page tells them, and whether it says that it fell back; `None` where it tells none.
+pub type PageIds = [Option<String>; 4];
 
 /// A frame drawn to the screen.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -123,7 +159,7 @@ pub struct Frame {
     pub vtex: u64,
     /// Sound level (RMS) heard by the page, if it listens.
     pub lvl: Option<f64>,
-    /// Room, user and preset as the page told them with this frame, while armed.
+    /// What the page told of itself with this frame, while armed.
     pub ids: Option<PageIds>,
 }
 
@@ -246,6 +282,30 @@ pub struct Audio {
     pub ok: Option<bool>,
     /// Why not.
     pub error: Option<String>,
+}
+
+/// A WebSocket's event or message.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Socket {
+    /// `new`, `open`, `close`, `sent`, `got`, or `capped`: messages were left out.
+    pub ev: String,
+    /// The connection, one of its own within the play.
+    pub id: String,
+    /// Where to, when new.
+    pub url: Option<String>,
+    /// A message.
+    pub text: Option<String>,
+    /// Letters of the message that was left out.
+    pub size: u64,
+    /// Close code.
+    pub code: Option<u16>,
+    /// `wasClean`: both ends said that they close.
+    pub clean: bool,
+    /// The page itself closed it.
+    pub own: bool,
+    /// What the page told of itself at that moment.
+    pub ids: Option<PageIds>,
 }
 
 /// Reads one push of the probe: a list of messages. What cannot be read is skipped, a newer probe may say more.

@@ -12,7 +12,7 @@ use soundcheck::profile::Profile;
 use soundcheck::quarantine::{Entry, Known, Quarantine, today};
 use soundcheck::secret::Secrets;
 use soundcheck::slo::{Objective, Objectives};
-use soundcheck::source::{Source, names};
+use soundcheck::source::{Problem, Source, names};
 use soundcheck::verify::Catalogue;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -121,7 +121,20 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
         return Journey::read(&source).map(|j| of("journey", j.question));
     }
     if keys.contains_key("base") || keys.contains_key("word") {
-        return App::read(&source, secrets).map(|a| of("app", a.base));
+        let app = App::read(&source, secrets)?;
+        let notes =
+            match app.read.lacks().as_slice() {
+                [] => Vec::new(),
+                lacks => {
+                    let lacks = lacks.join(", ");
+                    let what = format!("[read] says nothing of {lacks}: null in every event");
+                    vec![source.note(&Problem::whole(
+                        what,
+                        "write where the page shows it: css, css@attribute, or js:expression",
+                    ))]
+                }
+            };
+        return Ok(Checked { notes, ..of("app", app.base) });
     }
     let profile = Profile::read(&source)?;
     // No error: a plan may name a journey by a path from anywhere, and calls it by its stem.
@@ -146,7 +159,16 @@ fn told(objective: &Objective, journeys: &[Journey]) -> [String; 3] {
     let [what, proof] = objective.words();
     let fed = match objective.measure().map_or(Fed::Always, |m| m.fed) {
         Fed::Always => "fed by every journey".to_owned(),
-        Fed::NotYet(events) => format!("fed by no shipped journey yet: it waits for {events}"),
+        Fed::ByDeclaring([], declared) => format!("fed by every journey, of an app whose file declares {declared}"),
+        Fed::ByDeclaring(words, declared) => {
+            let says = |j: &&Journey| j.steps.iter().any(|s| words.contains(&s.word.as_str()));
+            let names: Vec<&str> = journeys.iter().filter(says).map(|j| j.name.as_str()).collect();
+            let words = words.join("\" or \"");
+            format!(
+                "fed by journeys that say \"{words}\", of an app whose file declares {declared}: {}",
+                names.join(", ")
+            )
+        }
         Fed::ByExpecting(expected, times) => {
             let expects = |j: &&Journey| {
                 let steps = j.steps.iter().filter(|s| s.expect.is_some_and(|e| expected.contains(&e)));

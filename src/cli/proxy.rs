@@ -88,6 +88,7 @@ pub async fn main(args: Args, verbose: bool) -> Done {
         // People may send what they like.
         storm: None,
         media_proxy: None,
+        telemetry: None,
         log: log.clone(),
         now: Now::default(),
     };

@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long, value_name = "URL|CMD")]
     on_breach: Option<String>,
     /// Print JSON: a list of `{"app", "environment", "until", "time_zone", "objectives": [], "streak": {"met", "over",
-    /// "days": [], "pillars": [], "waiting": []}}`
+    /// "days": [], "pillars": []}}`
     #[arg(long)]
     json: bool,
     /// Print them for another program: OpenSLO documents, or Prometheus recording and alerting rules

@@ -11,13 +11,26 @@ struct Command {
     /// Sent from here, or acknowledged here: this session waits for it.
     awaited: bool,
     rejected: bool,
-    /// How often it was applied, by who saw it: one application seen by proxy and browser is one.
-    applied: [u64; 4],
+    /// How often it was applied, by who saw it and on which socket: what a page hears twice is done once.
+    applied: BTreeMap<(&'static str, String), u64>,
+}
+
+/// What a session saw.
+#[derive(Default)]
+struct Session {
+    commands: BTreeMap<String, Command>,
+    /// Messages were left out: what was not seen of a command may have come.
+    capped: bool,
 }
 
 impl Command {
     fn applied(&self) -> u64 {
-        self.applied.into_iter().max().unwrap_or(0)
+        self.applied.values().copied().max().unwrap_or(0)
+    }
+
+    /// Whether all was seen that will be.
+    fn is_answered(&self) -> bool {
+        self.applied() > 0 || self.rejected
     }
 }
 
@@ -26,8 +39,8 @@ type Ask = fn(&Command) -> Option<bool>;
 
 struct Commands {
     ask: Ask,
-    /// Of the sessions under way, by session and command.
-    open: BTreeMap<String, BTreeMap<String, Command>>,
+    /// Sessions under way.
+    open: BTreeMap<String, Session>,
     count: (u64, u64),
 }
 
@@ -57,20 +70,28 @@ impl Fold for Commands {
         }
         let session = event.ids.session_id.as_deref().unwrap_or_default();
         if event.event == "journey_end" {
-            for answer in self.open.remove(session).unwrap_or_default().values().filter_map(self.ask) {
+            let Session { commands, capped } = self.open.remove(session).unwrap_or_default();
+            let known = commands.values().filter(|command| !capped || command.is_answered());
+            for answer in known.filter_map(self.ask) {
                 self.count.0 += u64::from(answer);
                 self.count.1 += 1;
             }
             return;
         }
+        if event.event == "socket_capped" {
+            self.open.entry(session.to_owned()).or_default().capped = true;
+        }
         let Some(step) = event.event.strip_prefix("queue_cmd_") else { return };
         let Some(id) = event.text("cmd_id") else { return };
-        let commands = self.open.entry(session.to_owned()).or_default();
-        let command = commands.entry(id.to_owned()).or_default();
+        let session = self.open.entry(session.to_owned()).or_default();
+        let command = session.commands.entry(id.to_owned()).or_default();
         match step {
             "sent" | "ack" => command.awaited = true,
             "rejected" => command.rejected = true,
-            "applied" => command.applied[event.source as usize] += 1,
+            "applied" => {
+                let by = (event.source.name(), event.text("socket").unwrap_or_default().to_owned());
+                *command.applied.entry(by).or_default() += 1;
+            }
             _ => {}
         }
     }

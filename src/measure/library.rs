@@ -31,7 +31,7 @@ impl Fold for Library {
             None => event.number(field),
         };
         // An answer that failed never came, however quick; one that does not say its time is no sample.
-        let failed = number("status").is_some_and(|status| status >= 500.0);
+        let failed = number("status").is_some_and(|status| status >= 500.0) || event.text("error").is_some();
         let ms = number("server_ms").filter(|ms| *ms >= 0.0);
         let session = self.sessions.entry(event.ids.session_id.clone().unwrap_or_default()).or_default();
         let into = if event.source == Origin::App { &mut session.told } else { &mut session.seen };

@@ -48,8 +48,8 @@ pub enum Fed {
     Always,
     /// Those that expect one of these so often.
     ByExpecting(&'static [&'static str], u32),
-    /// None yet: nothing sees these events so far.
-    NotYet(&'static str),
+    /// Those that say one of these words (none: every one), of an app whose file declares this.
+    ByDeclaring(&'static [&'static str], &'static str),
 }
 
 /// A fold over the events of the population an objective judges.
@@ -61,10 +61,10 @@ pub trait Fold {
 }
 
 /// What one play gives every measure that it feeds, in the table's order. What was seen while others kept the machine
-/// busy is no sample.
+/// busy is no sample, nor is what had to fail.
 pub fn of_play<'e>(events: impl IntoIterator<Item = &'e Event>) -> Vec<(&'static str, Samples)> {
     let mut folds: Vec<_> = MEASURES.iter().map(|m| (m.name, (m.fold)())).collect();
-    for event in events.into_iter().filter(|e| !busy(e)) {
+    for event in events.into_iter().filter(|e| !busy(e) && !in_vain(e)) {
         folds.iter_mut().for_each(|(_, fold)| fold.feed(event));
     }
     folds.iter().map(|(name, fold)| (*name, fold.samples())).filter(|(_, samples)| !samples.is_empty()).collect()
@@ -75,9 +75,15 @@ pub(crate) fn busy(event: &Event) -> bool {
     event.fields.contains_key("busy_host")
 }
 
+/// Whether it is of something that had to fail: a guest's forbidden command, a login with the wrong password.
+pub(crate) fn in_vain(event: &Event) -> bool {
+    event.fields.contains_key("must")
+}
+
 const PICTURE: &[&str] = &["new picture", "picture follows the sound"];
 const VIDEO: &[&str] = &["first video frame"];
-const QUEUE: Fed = Fed::NotYet("queue_cmd_sent, queue_cmd_ack, queue_cmd_applied, queue_cmd_rejected");
+const QUEUE: Fed = Fed::ByExpecting(&["applied"], 1);
+const MEDIA_PROXY: Fed = Fed::ByDeclaring(&[], "media_proxy");
 
 /// Every measure.
 pub const MEASURES: &[Measure] = &[
@@ -141,42 +147,42 @@ pub const MEASURES: &[Measure] = &[
         name: "reconnect reconciliation",
         about: "from a socket's reconnect to the queue as the server has it; not before the session's end never came",
         unit: "reconnect",
-        fed: Fed::NotYet("socket_disconnect, socket_reconnect, socket_resync"),
+        fed: Fed::ByExpecting(&["resync"], 1),
         fold: || Box::new(reconciled::Reconciled::default()),
     },
     Measure {
         name: "library response",
         about: "the server's own time to answer a browse or a search, as its Server-Timing says, or the app's own event",
         unit: "response",
-        fed: Fed::NotYet("library_response"),
+        fed: Fed::ByDeclaring(&["search the library"], "[library]"),
         fold: || Box::new(library::Library::default()),
     },
     Measure {
         name: "login",
         about: "logins begun that succeeded, of all",
         unit: "login",
-        fed: Fed::NotYet("auth_login_start, auth_login_success, auth_login_failure"),
+        fed: Fed::ByDeclaring(&["log in", "log in as a guest"], "[auth] login"),
         fold: || begun::begun("auth_login_start", "auth_login_success", "auth_login_failure"),
     },
     Measure {
         name: "token refresh",
         about: "token refreshes that succeeded (`ok`), of all",
         unit: "token refresh",
-        fed: Fed::NotYet("auth_login_refresh"),
+        fed: Fed::ByDeclaring(&["refresh the login"], "[auth] refresh"),
         fold: || single::flagged("auth_login_refresh", |e| Some(e.flag("ok"))),
     },
     Measure {
         name: "join room",
         about: "rooms that a viewer set out to join and was in, of all",
         unit: "join",
-        fed: Fed::NotYet("room_join_start, room_join_success, room_join_failure"),
+        fed: Fed::ByDeclaring(&["log in as a guest", "open the room"], "[room] join"),
         fold: || begun::begun("room_join_start", "room_join_success", "room_join_failure"),
     },
     Measure {
         name: "permission",
         about: "actions that a role was allowed or refused as it must be (`ok`), of all tried",
         unit: "permission check",
-        fed: Fed::NotYet("permission_check"),
+        fed: Fed::ByExpecting(&["allowed", "refused"], 1),
         fold: || single::flagged("permission_check", |e| Some(e.flag("ok"))),
     },
     Measure {
@@ -197,14 +203,14 @@ pub const MEASURES: &[Measure] = &[
         name: "proxy not 413",
         about: "answers of the app's own media proxy other than 413 Content Too Large, of all",
         unit: "response",
-        fed: Fed::NotYet("video_proxy_response with `app_proxy`"),
+        fed: MEDIA_PROXY,
         fold: || single::flagged("video_proxy_response", single::not_413),
     },
     Measure {
         name: "proxy no idle abort",
         about: "answers of the app's own media proxy that came to an end, other than by an idle timeout, of all",
         unit: "response",
-        fed: Fed::NotYet("video_proxy_response with `app_proxy`"),
+        fed: MEDIA_PROXY,
         fold: || single::flagged("video_proxy_response", idle::no_abort),
     },
     Measure {

@@ -17,13 +17,15 @@ impl Fold for Reconciled {
         if event.source == Origin::App {
             return; // what the app says of itself is no sample
         }
+        if event.fields.get("followed").and_then(serde_json::Value::as_bool) == Some(false) {
+            return; // nothing says what would bring its state
+        }
         let session = event.ids.session_id.clone().unwrap_or_default();
         let socket = (session, event.text("socket").unwrap_or_default().to_owned());
         match event.event.as_str() {
-            // `clean`: the page or the journey closed it on purpose.
-            "socket_disconnect" if !event.flag("clean") => {
-                self.behind.insert(socket, None);
-            }
+            // `clean`: the page closed it on purpose, or was left.
+            "socket_disconnect" if event.flag("clean") => drop(self.behind.remove(&socket)),
+            "socket_disconnect" => drop(self.behind.insert(socket, None)),
             "socket_reconnect" => {
                 self.behind.insert(socket, Some(event.t_ms));
             }
@@ -31,6 +33,8 @@ impl Fold for Reconciled {
                 let since = self.behind.remove(&socket).flatten();
                 self.ms.extend(since.map(|since| event.t_ms - since).filter(|ms| *ms >= 0.0));
             }
+            // What brought it may have been left out.
+            "socket_capped" => drop(self.behind.remove(&socket)),
             "journey_end" => {
                 let before = self.behind.len();
                 self.behind.retain(|(session, _), _| *session != socket.0);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::{Ids, Origin};
 use crate::table::find;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 const N: f64 = f64::INFINITY;
 
@@ -65,6 +65,16 @@ fn a_command_is_followed_by_its_id() {
             [(0, 0), (1, 1), (0, 0)],
         ),
         ("the app's own word", vec![(sent, json!({ "cmd_id": "a", "from": "app" }))], [(0, 0); 3]),
+        (
+            "one application heard on two sockets",
+            vec![
+                (sent, id("a")),
+                (applied, json!({ "cmd_id": "a", "socket": "/ws" })),
+                (applied, json!({ "cmd_id": "a", "socket": "/ws 2" })),
+            ],
+            [(1, 1); 3],
+        ),
+        ("something was not seen", vec![(sent, id("a")), ("socket_capped", json!({}))], [(0, 0); 3]),
     ] {
         let events = [events, vec![end.clone()]].concat();
         assert_eq!(all(&events), wanted.map(|(good, total)| trials(good, total)), "{why}");
@@ -217,6 +227,29 @@ fn plays_folded_one_by_one_and_added_up_are_plays_folded_together() {
     }
     assert_eq!(added, of_play(&together));
     assert!(added.len() >= 8, "{added:?}");
+}
+
+#[test]
+fn what_had_to_fail_is_no_sample() {
+    let must = |fields: Value| -> Map<String, Value> {
+        let mut fields = fields.as_object().cloned().unwrap_or_default();
+        fields.insert("must".to_owned(), "be refused".into());
+        fields
+    };
+    let events = [
+        ("queue_cmd_sent", must(id("a"))),
+        ("queue_cmd_rejected", must(id("a"))),
+        ("auth_login_start", must(json!({}))),
+        ("auth_login_failure", must(json!({}))),
+        ("console_error", must(json!({}))),
+        ("permission_check", json!({ "ok": true }).as_object().cloned().unwrap_or_default()),
+        ("journey_end", json!({ "ms": 60_000.0 }).as_object().cloned().unwrap_or_default()),
+    ];
+    let events = events.into_iter().map(|(name, fields)| event(0.0, name, "s1", &Value::Object(fields)));
+    let all = of_play(&events.collect::<Vec<_>>());
+    let of = |measure: &str| all.iter().find(|(name, _)| *name == measure).map(|(_, samples)| samples.clone());
+    assert_eq!((of("command applied"), of("login"), of("permission")), (None, None, Some(trials(1, 1))));
+    assert_eq!(of("console errors"), Some(Samples::Count { count: 0, minutes: 1.0 }));
 }
 
 #[test]

@@ -2,16 +2,23 @@
 //! picture"), from pixels and frames, with every failure since the step began held against it. No browser, no clock
 //! of its own: a test feeds it a playbook.
 
+mod applied;
+mod fallback;
 mod first_video_frame;
 mod new_picture;
 mod page;
+mod permission;
 pub mod playback;
 mod reconnects;
+mod resync;
 pub mod screen;
 mod sound;
+mod viewer;
 
 use crate::browser::probe::{Audio, Frame, Gl, Video};
 use crate::table::Row;
+use crate::traffic::{Socket, Told};
+use permission::{Must, Permission};
 pub use reconnects::{Policy, Reconnect};
 use serde_json::Value;
 use std::time::Duration;
@@ -24,6 +31,8 @@ pub struct Expectation {
     pub give_up: Duration,
     /// The picture must be watched for long, many times a second, with the sound beside it.
     pub listens: bool,
+    /// What is tried must fail: it is no sample of what should go well.
+    pub must_fail: bool,
     /// Makes the oracle for one step.
     pub oracle: fn(Before) -> Box<dyn Oracle>,
 }
@@ -44,6 +53,7 @@ pub const EXPECTATIONS: &[Expectation] = &[
         about: "the document answered below 400, loaded, and holds the app's canvas",
         give_up: Duration::from_secs(30),
         listens: false,
+        must_fail: false,
         oracle: |before| Box::new(page::Page::new(before)),
     },
     Expectation {
@@ -51,6 +61,7 @@ pub const EXPECTATIONS: &[Expectation] = &[
         about: "the screen shows another preset: other programs drawn, pixels as declared, nothing failed meanwhile",
         give_up: Duration::from_secs(10),
         listens: false,
+        must_fail: false,
         oracle: |before| Box::new(new_picture::NewPicture::new(before)),
     },
     Expectation {
@@ -58,6 +69,7 @@ pub const EXPECTATIONS: &[Expectation] = &[
         about: "a new picture that changes with the sound the microphone is known to hear",
         give_up: Duration::from_secs(15),
         listens: true,
+        must_fail: false,
         oracle: |before| Box::new(sound::FollowsSound::new(before)),
     },
     Expectation {
@@ -65,6 +77,7 @@ pub const EXPECTATIONS: &[Expectation] = &[
         about: "a video decoded a frame, and where the app has a canvas that frame's picture reached it",
         give_up: Duration::from_secs(45),
         listens: false,
+        must_fail: false,
         oracle: |before| Box::new(first_video_frame::FirstVideoFrame::new(before)),
     },
     Expectation {
@@ -72,7 +85,64 @@ pub const EXPECTATIONS: &[Expectation] = &[
         about: "while an outage holds the picture the player says so within 2 s; afterwards it plays on as [reconnect] declares",
         give_up: Duration::from_secs(90),
         listens: false,
+        must_fail: false,
         oracle: |before| Box::new(reconnects::Reconnects::new(before)),
+    },
+    Expectation {
+        name: "applied",
+        about: "every command the step sends on the app's socket is acknowledged, and applied once",
+        give_up: Duration::from_secs(10),
+        listens: false,
+        must_fail: false,
+        oracle: |before| Box::new(applied::Applied::new(before)),
+    },
+    Expectation {
+        name: "resync",
+        about: "the app's socket connects, or comes back, and brings the state as the server has it: timed from its return",
+        give_up: Duration::from_secs(30),
+        listens: false,
+        must_fail: false,
+        oracle: |before| Box::new(resync::Resync::new(before)),
+    },
+    Expectation {
+        name: "allowed",
+        about: "the server lets this role do what the step asks of it",
+        give_up: Duration::from_secs(10),
+        listens: false,
+        must_fail: false,
+        oracle: |before| Box::new(Permission::new(before, Must::BeAllowed)),
+    },
+    Expectation {
+        name: "refused",
+        about: "the server refuses this role what the step asks of it, and does not do it",
+        give_up: Duration::from_secs(10),
+        listens: false,
+        must_fail: true,
+        oracle: |before| Box::new(Permission::new(before, Must::BeRefused)),
+    },
+    Expectation {
+        name: "signed in",
+        about: "the page shows who is signed in",
+        give_up: Duration::from_secs(15),
+        listens: false,
+        must_fail: false,
+        oracle: |before| Box::new(viewer::Viewer::new(before, true)),
+    },
+    Expectation {
+        name: "not signed in",
+        about: "a login is refused: the page goes on showing nobody",
+        give_up: Duration::from_secs(15),
+        listens: false,
+        must_fail: true,
+        oracle: |before| Box::new(viewer::Viewer::new(before, false)),
+    },
+    Expectation {
+        name: "it falls back",
+        about: "a preset fails, and the app shows another picture in its place, or says that it does",
+        give_up: Duration::from_secs(10),
+        listens: false,
+        must_fail: true,
+        oracle: |before| Box::new(fallback::FallsBack::new(before)),
     },
 ];
 
@@ -95,6 +165,15 @@ pub struct Before {
     pub reconnect: Option<Reconnect>,
     /// When the profile takes the network away: begin and end, on the run's clock.
     pub outages: Vec<(f64, f64)>,
+    /// What the app declares of the socket that its commands go through.
+    pub socket: Option<Socket>,
+}
+
+impl Before {
+    /// Whether something told at `t` is of this step: the page's clock and ours agree to some milliseconds.
+    fn is_in_it(&self, t: f64) -> bool {
+        t + 5.0 >= self.t
+    }
 }
 
 /// Something seen while a step runs.
@@ -128,6 +207,12 @@ pub enum Seen {
     Preset(Option<String>, Declared),
     /// The app's player, looked at.
     Player(Player),
+    /// Page and server said something to each other.
+    Told(Told),
+    /// Who the page shows to be signed in.
+    User(Option<String>),
+    /// Nothing: time passes.
+    Tick,
 }
 
 /// An app's player at a look.
@@ -204,9 +289,19 @@ pub trait Oracle: Send {
     fn looks(&self) -> bool {
         false
     }
+
+    /// It must be told that time passes, also while nothing is seen.
+    fn ticks(&self) -> bool {
+        false
+    }
 }
 
 impl Outcome {
+    /// Neither held nor failed: this event says why.
+    fn nothing_to_judge(event: &'static str, t: f64, why: &str) -> Self {
+        Self { events: vec![(event, t, serde_json::json!({ "undecided": why }))], ..Self::default() }
+    }
+
     /// Why there was nothing to judge, if there was not.
     pub fn undecided(&self) -> Option<&str> {
         self.events.iter().find_map(|(_, _, fields)| fields.get("undecided")?.as_str())

@@ -94,6 +94,7 @@ impl Conn {
             return self.serve_copy(&mut told, &mut plan, &head, copy).await;
         }
         told.trace(&mut edited);
+        told.listen(body);
         if let Err(next) = self.reach(&mut told, body).await {
             return next;
         }

@@ -23,6 +23,7 @@ mod perform;
 mod plan;
 mod reach;
 mod response;
+mod said;
 mod shape;
 mod shaped;
 mod socket;
@@ -86,6 +87,8 @@ pub struct Config {
     pub storm: Option<u32>,
     /// The app's own media proxy, a URL without query: what it and all below it answers is told as such.
     pub media_proxy: Option<String>,
+    /// Where the app sends its own telemetry, a URL without query: what is posted there and below is read on the way.
+    pub telemetry: Option<String>,
     /// Where its events go.
     pub log: Option<Log>,
     /// What goes on in the play.
@@ -170,6 +173,7 @@ struct Shared {
     map: BTreeMap<String, To>,
     storms: Option<Storms>,
     media_proxy: Option<String>,
+    telemetry: Option<String>,
     copies: Copies,
     log: Option<Log>,
     now: Now,
@@ -275,6 +279,7 @@ impl Shared {
             map: config.map,
             storms: config.storm.map(Storms::new),
             media_proxy: config.media_proxy,
+            telemetry: config.telemetry,
             copies: Copies::default(),
             log: config.log,
             now: config.now,

@@ -6,6 +6,7 @@ use super::conn::{Conn, Next};
 use super::dial::{BUFFER, Server};
 use super::plan::Plan;
 use super::response::{Down, Response};
+use super::said::Said;
 use super::tap::{Flags, Tap};
 use super::told::Told;
 use super::wire::{Buf, In, Out};
@@ -40,8 +41,9 @@ pub(super) async fn pass(
         from.grow(BUFFER);
     }
     let flags = Flags::default();
+    let mut said = told.said.take();
     let down = {
-        let mut up = pin!(upload(input, from, server_out, lead, Track::new(body), &flags));
+        let mut up = pin!(upload(input, from, server_out, lead, Track::new(body), said.as_mut(), &flags));
         let mut up_over = false;
         let down = {
             let tap = Tap::new(output, told, &flags, carried);
@@ -93,6 +95,7 @@ pub(super) async fn pass(
             .await
         }
     };
+    told.said = said;
     let (ended, next) = match down {
         Down::Keep => ("whole", Next::Again),
         Down::Close => ("whole", Next::Close),
@@ -121,7 +124,15 @@ pub(super) async fn pass(
 }
 
 /// Sends the request, then reads ahead, to see when the client closes.
-async fn upload(input: &mut In, from: &mut Buf, out: &mut Out, lead: &[u8], mut track: Track, flags: &Flags) {
+async fn upload(
+    input: &mut In,
+    from: &mut Buf,
+    out: &mut Out,
+    lead: &[u8],
+    mut track: Track,
+    mut said: Option<&mut Said>,
+    flags: &Flags,
+) {
     let mut lead = lead;
     loop {
         let Ok(taken) = track.take(from.data()) else { return flags.set(Flags::MALFORMED) };
@@ -130,6 +141,9 @@ async fn upload(input: &mut In, from: &mut Buf, out: &mut Out, lead: &[u8], mut 
             break;
         }
         lead = &[];
+        if let Some(said) = &mut said {
+            said.passes(&from.data()[..taken.wire]);
+        }
         from.eat(taken.wire);
         if track.done() {
             flags.set(Flags::SENT);

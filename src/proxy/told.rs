@@ -6,8 +6,9 @@ use super::asked::{Asked, Whose};
 use super::kind;
 use super::live::{Part, Seen};
 use super::plan::Planned;
+use super::said::Said;
 use crate::event::{Fields, Ids, Json, Origin, Parts, Thousandths, random_hex, url_hash};
-use crate::fault::head::Head;
+use crate::fault::head::{Body, Head};
 use crate::fault::{Action, Cut, Point, Resource};
 use crate::media::container::Container;
 use crate::unit::{ms, thousandths};
@@ -53,6 +54,8 @@ pub(super) struct Told {
     pub unframed: Option<&'static str>,
     /// Why there was no response.
     pub error: Option<String>,
+    /// What the app says of itself in the request.
+    pub said: Option<Said>,
 }
 
 /// The response's head as it was sent, and how long that took.
@@ -97,6 +100,32 @@ impl Told {
             container: None,
             unframed: None,
             error: None,
+            said: None,
+        }
+    }
+
+    /// Keeps a copy of the request's body, where the app sends its own telemetry.
+    pub(super) fn listen(&mut self, body: Body) {
+        let Some(own) = &self.shared.telemetry else { return };
+        if self.asked.method == "POST" && is_below(&self.asked.bare_url(), own) {
+            self.said = Some(Said::new(body));
+        }
+    }
+
+    /// The app's own events, as it said them, and what became of them.
+    fn tell_said(&mut self, after: Duration) {
+        let (Some(said), Some(log)) = (self.said.take(), &self.shared.log) else { return };
+        let t = log.now_ms() - ms(after);
+        let events = said.events();
+        let fields = json!({
+            "request": self.number, "status": self.response.as_ref().map(|r| r.status), "octets": said.len(),
+            "events": events.as_ref().map(Vec::len),
+        });
+        log.write("app_telemetry_sent", Origin::Proxy, t, &self.ids, fields);
+        for mut event in events.into_iter().flatten() {
+            let name = event.remove("event").and_then(|name| name.as_str().map(str::to_owned));
+            let fields = json!({ "app": event, "via": "beacon" });
+            log.write(&name.unwrap_or_else(|| "unnamed".to_owned()), Origin::App, t, &self.ids, fields);
         }
     }
 
@@ -242,6 +271,9 @@ impl Told {
         let now = Instant::now();
         let after = now.saturating_duration_since(self.started);
         std::mem::take(&mut self.live).end(after, self.ended);
+        if self.said.is_some() {
+            self.tell_said(after);
+        }
         let Some(log) = &self.shared.log else { return };
         let hash = (self.app_proxy() || self.is_media()).then(|| url_hash(&self.asked.bare_url()));
         let name = if hash.is_some() { "video_proxy_response" } else { "proxy_response" };

@@ -9,6 +9,7 @@ mod html;
 mod json;
 mod junit;
 pub mod overview;
+mod reconciliation;
 mod sparkline;
 pub mod standing;
 mod summary;
@@ -41,6 +42,11 @@ pub const REPORTS: &[Report] = &[
         about: "for CI: a play is a test case; breached is a failure, broken is an error",
         write: junit::write,
     },
+    Report {
+        name: "reconciliation.md",
+        about: "what the app told of itself against what was seen from outside",
+        write: reconciliation::write,
+    },
     Report { name: "summary.md", about: "for a pull request: a GitHub step summary", write: summary::write },
     Report { name: "verdict.json", about: "for programs: the verdict and all it stands on", write: json::write },
 ];
@@ -49,7 +55,7 @@ pub const REPORTS: &[Report] = &[
 mod tests {
     use super::*;
     use crate::quarantine::{Entry, today};
-    use crate::record::{Cause, Ending, Play, Repeats, Stall, Step, Told};
+    use crate::record::{Cause, Ending, Finding, Kind, Play, Reconciliation, Repeats, Stall, Step, Told};
     use crate::slo::{Judged, Verdict};
     use proptest::prelude::*;
 
@@ -85,6 +91,12 @@ mod tests {
             console: vec![said()],
             memory: vec![number],
             app_events: [(said(), 1)].into(),
+            reconciliation: Reconciliation {
+                told: 1,
+                ways: [(said(), 1)].into(),
+                findings: vec![Finding { kind: Kind::Missing, event: said(), times: 1, t_ms: number, says: said() }],
+                ..Reconciliation::default()
+            },
             repeats: Some(Repeats { failed: 1, of: 3 }),
             quarantine: Some(Entry {
                 journey: said(),
@@ -147,7 +159,7 @@ mod tests {
                 (report.write)(record).matches(what).count()
             };
             // The file name of a picture makes no tag either.
-            for (report, what) in [("report.html", '<'), ("junit.xml", '<'), ("summary.md", '|'), ("summary.md", '<')] {
+            for (report, what) in [("report.html", '<'), ("junit.xml", '<'), ("summary.md", '|'), ("summary.md", '<'), ("reconciliation.md", '|'), ("reconciliation.md", '<')] {
                 let (wanted, got) = (count(&plain, report, what), count(&said, report, what));
                 // Only a target's own `<=` and the cases of an empty text may take some away.
                 prop_assert!(got <= wanted, "{report} has {got} of `{what}`, not {wanted}");

@@ -24,10 +24,7 @@ pub fn write(standing: &Standing) -> String {
             let _ = writeln!(out, "\n{own}");
             pillar = own;
         }
-        let (verdict, days) = match stands.waits_for {
-            Some(_) => ("waits", String::new()),
-            None => (judged.verdict.name(), sparkline(&stands.days)),
-        };
+        let (verdict, days) = (judged.verdict.name(), sparkline(&stands.days));
         let (id, name, target) = (&judged.id, &judged.name, target(stands));
         let line = format!("  {verdict:<16} {id:<5}  {name:<wide$}  {target:<targets$}  {days}");
         let _ = writeln!(out, "{}", line.trim_end());
@@ -45,9 +42,6 @@ pub fn write(standing: &Standing) -> String {
 
 /// The lines below an objective: its value, its budget, what a proof needs, what burns.
 fn told(stands: &Stands) -> Vec<String> {
-    if let Some(events) = stands.waits_for {
-        return vec![format!("for events that nothing sees yet: {events}")];
-    }
     let judged = &stands.judged;
     let mut said = vec![judged.value.clone()];
     // The other values name theirs.
@@ -96,10 +90,7 @@ fn strips(streak: &Streak) -> String {
     let wide = streak.pillars.iter().map(|strip| strip.pillar.chars().count()).max().unwrap_or(0).max(3);
     let signs = |marks: &mut dyn Iterator<Item = Mark>| marks.map(Mark::sign).collect::<String>();
     for strip in &streak.pillars {
-        let days = match strip.days.iter().all(|mark| *mark == Mark::Waits) {
-            true => "waits for events that nothing sees yet".to_owned(),
-            false => signs(&mut strip.days.iter().copied()),
-        };
+        let days = signs(&mut strip.days.iter().copied());
         let _ = writeln!(out, "  {:<wide$}  {days}", strip.pillar);
     }
     let all = signs(&mut streak.days.iter().map(|day| day.mark));
@@ -110,11 +101,8 @@ fn strips(streak: &Streak) -> String {
         let (why, more) = day.why.split_at(day.why.len().min(REASONS));
         let more = if more.is_empty() { String::new() } else { format!("; {} more", more.len()) };
         let mark = if day.mark == Mark::Breached { "breached" } else { "a gap" };
-        let why = if why.is_empty() { "nothing feeds it yet".to_owned() } else { why.join("; ") };
+        let why = if why.is_empty() { "nothing is demanded".to_owned() } else { why.join("; ") };
         let _ = writeln!(out, "  {} {mark}: {why}{more}", day.day);
-    }
-    if !streak.waiting.is_empty() {
-        let _ = writeln!(out, "  no part of it, nothing feeds them yet: {}", streak.waiting.join(", "));
     }
     out
 }
@@ -142,7 +130,6 @@ mod tests {
             judged,
             window: 28,
             sessions: 0,
-            waits_for: None,
             newest: None,
             budget_left: None,
             left_out: Vec::new(),
@@ -162,7 +149,7 @@ mod tests {
     }
 
     fn no_streak() -> Streak {
-        Streak { met: 0, over: true, days: Vec::new(), pillars: Vec::new(), waiting: Vec::new() }
+        Streak { met: 0, over: true, days: Vec::new(), pillars: Vec::new() }
     }
 
     fn standing(app: &str, objectives: Vec<Stands>, streak: Streak) -> Standing {
@@ -186,8 +173,6 @@ mod tests {
         let goal =
             Stands { burns: vec![burns(Burning::Yes)], ..stands("video.init", "ratio >= 9 %", Verdict::Met, "3 of 3") };
         let goal = Stands { judged: Judged { goal: true, ..goal.judged.clone() }, ..goal };
-        let mut queue = stands("queue.lost", "none in >= 1000", Verdict::NotEnoughData, "no sample");
-        queue.waits_for = Some("queue_cmd_sent");
         let wanted = "\
 any in any, until 2026-11-23T00:00:00Z, days of UTC
 
@@ -206,13 +191,9 @@ video
   met              P1.1   video.init    ratio >= 9 % over 28 d     ·▁█
                    3 of 3
 
-queue
-  waits            P1.1   queue.lost    none in >= 1000 over 28 d
-                   for events that nothing sees yet: queue_cmd_sent
-
-4 objectives: 0 met, 1 breached, 3 without enough data
+3 objectives: 0 met, 1 breached, 2 without enough data
 ";
-        assert_eq!(write(&standing("", vec![load, frame, memory, goal, queue], no_streak())), wanted);
+        assert_eq!(write(&standing("", vec![load, frame, memory, goal], no_streak())), wanted);
     }
 
     #[test]
@@ -223,18 +204,17 @@ queue
         days[10] = day(11, Mark::Gap, &["b 0 of 1"]);
         days.push(day(14, Mark::Gap, &[]));
         let strip = |pillar: &str, mark| Strip { pillar: pillar.to_owned(), days: vec![mark; 14] };
-        let pillars = vec![strip("hydra", Mark::Met), strip("queue", Mark::Waits)];
-        let streak = Streak { met: 2, over: false, days, pillars, waiting: vec!["queue.lost".to_owned()] };
+        let pillars = vec![strip("hydra", Mark::Met), strip("queue", Mark::Gap)];
+        let streak = Streak { met: 2, over: false, days, pillars };
         let wanted = "\
 days 2026-11-01 .. 2026-11-14, which is not over
   hydra  ■■■■■■■■■■■■■■
-  queue  waits for events that nothing sees yet
+  queue  ··············
   all    ✗■■■■■■■■✗·■■·  ■ met, · a gap, ✗ breached
 streak: 2 of 7 days met
   2026-11-10 breached: a breached; b 0 of 1; 2 more
   2026-11-11 a gap: b 0 of 1
-  2026-11-14 a gap: nothing feeds it yet
-  no part of it, nothing feeds them yet: queue.lost
+  2026-11-14 a gap: nothing is demanded
 ";
         assert_eq!(strips(&streak), wanted);
         assert_eq!(strips(&no_streak()), "");

@@ -136,7 +136,7 @@ async fn look(
     let facts = session.facts();
     let versions = format!("{} with driver {}", facts.browser_version, facts.driver_version);
     findings.push(Finding::new(kind.name(), Ok(versions)));
-    session.install_probe(&probe::script()).await?;
+    session.install_probe(&probe::script(&probe::Config::default())).await?;
     session.navigate(page, Ready::Interactive, SHORT).await?;
     let told = session.evaluate(&format!("{}.facts(true)", probe::HANDLE), false, SHORT).await?;
     let told: Value = serde_json::from_str(told.as_str().unwrap_or("{}")).unwrap_or_default();

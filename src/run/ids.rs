@@ -3,9 +3,9 @@
 use crate::app::Read;
 use serde_json::Value;
 
-/// JavaScript that reads room, user and preset: a list of three.
+/// JavaScript that reads room, user and preset, and whether the app fell back: a list of four.
 pub(super) fn readers(read: &Read) -> String {
-    format!("[{}]", [&read.room, &read.user, &read.preset].map(|at| reader(at.as_deref())).join(","))
+    format!("[{}]", [&read.room, &read.user, &read.preset, &read.fallback].map(|at| reader(at.as_deref())).join(","))
 }
 
 /// JavaScript that reads an id: `css`, `css@attribute` or `js:expression`; text or null.

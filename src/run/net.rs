@@ -64,6 +64,7 @@ fn config(leg: Leg, reach: Reach, trace: Vec<String>, log: &Log, now: &Now) -> C
         now: now.clone(),
         storm: Some(STORM),
         media_proxy: None,
+        telemetry: None,
     }
 }
 
@@ -76,6 +77,7 @@ impl Net {
         let app = &shared.plan.app;
         config.map.clone_from(&app.map);
         config.media_proxy = app.media_proxy.as_ref().and_then(|path| bare(&format!("{}{path}", shared.base)));
+        config.telemetry = app.telemetry.path.as_ref().and_then(|path| bare(&format!("{}{path}", shared.base)));
         config.intercept = match app.intercept.as_slice() {
             [] => None,
             hosts => Some(Intercept::new(hosts)?),

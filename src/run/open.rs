@@ -1,5 +1,6 @@
 //! Opening a play's browser: driver, session, probe, and what lets the viewer in.
 
+use super::ids::readers;
 use super::net::Net;
 use super::watch::Watch;
 use super::{Shared, Turn};
@@ -12,6 +13,7 @@ use crate::browser::session::Session;
 use crate::browser::trust::trust;
 use crate::error::{Operator, Result};
 use crate::event::Ids;
+use crate::traffic::Places;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -63,7 +65,11 @@ pub(super) async fn open(
         }
     };
     let (session, notices) = Session::open(&address, &options).await?;
-    session.install_probe(&probe::script()).await?;
+    let app = &shared.plan.app;
+    let places = Places::new(&shared.base, &app.hosts);
+    let sockets = app.traffic.socket.iter().map(|socket| places.sockets(&socket.path)).collect();
+    let config = probe::Config { sockets, ids: readers(&app.read), marks: app.telemetry.marks.clone() };
+    session.install_probe(&probe::script(&config)).await?;
     if let Err(why) = session.keep_no_bodies(SHORT).await {
         tracing::warn!("the browser keeps response bodies, and its memory is sampled with them: {why}");
     }
@@ -72,7 +78,7 @@ pub(super) async fn open(
     if let Some(net) = net {
         net.prove(&session, &shared.base).await?;
     }
-    let watch = Watch::new(notices, shared, ids);
+    let watch = Watch::new(notices, shared, ids, &places);
     if !access.headers.is_empty() {
         session.set_extra_headers(&access.headers, SHORT).await?;
     }

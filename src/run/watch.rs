@@ -1,5 +1,7 @@
 //! What the browser tells, as observations for the oracles, on the run's clock; what is worth keeping becomes an event.
 
+mod traffic;
+
 use super::Shared;
 use super::host::Host;
 use crate::browser::notice::Notice;
@@ -9,6 +11,7 @@ use crate::event::{Event, Ids, Log, Now, Origin, random_hex, url_hash};
 use crate::media::Watched;
 use crate::oracle::Seen;
 use crate::oracle::playback::Playback;
+use crate::traffic::{Places, Requests, Sockets};
 use crate::unit::hundredths;
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
@@ -54,13 +57,20 @@ pub(super) struct Watch {
     /// When each step began.
     steps: Vec<(f64, String)>,
     /// Dialogs that the page opened in the present step, and the last of them.
-    asked: u32,
+    dialogs: u32,
     question: Option<String>,
+    /// What page and server say to each other.
+    sockets: Sockets,
+    requests: Requests,
+    /// What the page showed when the app fell back.
+    fell_back: Option<String>,
+    /// What the present step tries must fail.
+    must_fail: bool,
 }
 
 impl Watch {
-    pub(super) fn new(notices: UnboundedReceiver<Notice>, shared: &Shared<'_>, ids: Ids) -> Self {
-        let (log, now) = (&shared.log, &shared.now);
+    pub(super) fn new(notices: UnboundedReceiver<Notice>, shared: &Shared<'_>, ids: Ids, places: &Places) -> Self {
+        let (log, now, declared) = (&shared.log, &shared.now, &shared.plan.app.traffic);
         now.set(&ids);
         Self {
             notices,
@@ -81,8 +91,12 @@ impl Watch {
             last_exception: (f64::NEG_INFINITY, String::new()),
             media: Watched::default(),
             steps: Vec::new(),
-            asked: 0,
+            dialogs: 0,
             question: None,
+            sockets: Sockets::new(declared, places),
+            requests: Requests::new(declared, places),
+            fell_back: None,
+            must_fail: false,
         }
     }
 
@@ -91,12 +105,17 @@ impl Watch {
         self.log.write(event, source, t, &self.ids, fields)
     }
 
-    /// A step begins.
-    pub(super) fn step(&mut self, name: &str) {
+    /// A step begins, and whether what it tries must fail.
+    pub(super) fn step(&mut self, name: &str, must_fail: bool) {
+        // What is on its way belongs to the step before.
+        self.catch_up();
+        self.must_fail = must_fail;
+        self.sockets.refusing(must_fail);
+        self.requests.refusing(must_fail);
         self.ids.step = Some(name.to_owned());
         self.ids.span_id = Some(random_hex::<8>());
         self.media = Watched::default();
-        (self.asked, self.question) = (0, None);
+        (self.dialogs, self.question) = (0, None);
         self.steps.push((self.log.now_ms(), name.to_owned()));
         self.now.set(&self.ids);
     }
@@ -165,6 +184,7 @@ impl Watch {
     }
 
     fn take(&mut self, notice: Notice) {
+        self.asked(&notice);
         match notice {
             Notice::Probe { json, .. } => {
                 for message in probe::read(&json) {
@@ -213,10 +233,10 @@ impl Watch {
                 );
             }
             Notice::Prompt { kind, message, accepted } => {
-                self.asked += 1;
+                self.dialogs += 1;
                 self.question = Some(format!("{kind} \"{message}\""));
                 // A page that asks for ever would fill the disk with its questions.
-                if self.asked > QUESTIONS {
+                if self.dialogs > QUESTIONS {
                     return;
                 }
                 let fields = json!({ "kind": kind, "message": message, "accepted": accepted });
@@ -231,6 +251,9 @@ impl Watch {
 
     fn console(&mut self, t: f64, level: String, text: String, mut fields: Value) {
         fields["text"] = json!(text);
+        if self.must_fail {
+            fields["must"] = json!("fail");
+        }
         match level.as_str() {
             "error" => drop(self.write("console_error", Origin::Browser, t, fields)),
             "warn" => drop(self.write("console_warning", Origin::Browser, t, fields)),
@@ -247,7 +270,11 @@ impl Watch {
             return;
         }
         self.last_exception = (t, bare);
-        self.write("exception", Origin::Browser, t, json!({ "text": text, "url": url, "line": line }));
+        let mut fields = json!({ "text": text, "url": url, "line": line });
+        if self.must_fail {
+            fields["must"] = json!("fail");
+        }
+        self.write("exception", Origin::Browser, t, fields);
         self.queue.push_back((t, Seen::Exception(text)));
     }
 
@@ -259,7 +286,7 @@ impl Watch {
         };
         let name =
             said.remove("event").and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_else(|| "unnamed".to_owned());
-        self.write(&name, Origin::App, t, json!({ "app": said }));
+        self.write(&name, Origin::App, t, json!({ "app": said, "via": "console" }));
     }
 
     fn message(&mut self, message: probe::Message) {
@@ -267,6 +294,8 @@ impl Watch {
             if top {
                 self.playback.left(self.log.now_ms());
                 self.tell_playback();
+                let left = self.sockets.left(self.log.now_ms());
+                self.tell(left);
                 self.origin = Some(origin);
                 self.probed = true;
                 self.frames.clear();
@@ -306,6 +335,11 @@ impl Watch {
                 Seen::Video(video)
             }
             What::Audio(audio) => Seen::Audio(audio),
+            What::Socket(socket) => {
+                let told = self.sockets.take(t, socket);
+                self.tell(told);
+                return;
+            }
             What::Error { ev, message, url, line } => {
                 if ev == "resource" {
                     self.write("resource_error", Origin::Browser, t, json!({ "url": url, "text": message }));
@@ -316,6 +350,11 @@ impl Watch {
             }
             What::Console { level, text } => {
                 self.console(t, level, text, json!({}));
+                return;
+            }
+            What::Mark { name, ms, mut detail } => {
+                detail.extend(ms.map(|ms| ("duration_ms".to_owned(), json!(ms))));
+                self.write(&name, Origin::App, t, json!({ "app": detail, "via": "mark" }));
                 return;
             }
             What::ProbeError { place, message } => {
@@ -376,18 +415,11 @@ impl Watch {
 
     /// A step that failed while the page asked something: every dialog is answered at once, yet a page stands still behind it.
     pub(super) fn with_dialogs(&self, why: String) -> String {
-        match (&self.question, self.asked) {
+        match (&self.question, self.dialogs) {
             (None, _) => why,
             (Some(question), 1) => format!("{why}; the page opened a dialog: {question}"),
             (Some(question), n) => format!("{why}; the page opened {n} dialogs, the last: {question}"),
         }
-    }
-
-    /// The page's ids from now on; an empty one is none.
-    pub(super) fn say(&mut self, ids: probe::PageIds) {
-        let [room, user, preset] = ids.map(|id| id.filter(|v| !v.is_empty()));
-        (self.ids.room_id, self.ids.user_id, self.ids.preset_id) = (room, user, preset);
-        self.now.set(&self.ids);
     }
 
     /// Frames before `t` showed the picture before: "new" is compared with the present one only.

@@ -81,29 +81,17 @@ impl Objectives {
         Ok(Self { question: file.question, time_zone, alerts, all })
     }
 
-    /// The objectives a plan names: `hydra.preset_load`, `video.*`, `*`. A pattern leaves out what no play can be a
-    /// sample of yet; a name in full does not. Problems are reported in the plan's file.
+    /// The objectives a plan names: `hydra.preset_load`, `video.*`, `*`. Problems are reported in the plan's file.
     pub fn choose(&self, plan: &Source, patterns: &[Spanned<String>]) -> Result<Vec<Objective>> {
         let matches = |pattern: &str, o: &Objective| match pattern.strip_suffix('*') {
-            Some(start) => o.name.starts_with(start) && !o.is_unfed(),
+            Some(start) => o.name.starts_with(start),
             None => pattern == o.name,
         };
         let unmatched = patterns.iter().filter(|p| !self.all.iter().any(|o| matches(p.get_ref(), o)));
         let unmatched: Vec<Problem> = unmatched
             .map(|p| {
-                let pattern = p.get_ref();
-                let known = self.all.iter().any(|o| o.name.starts_with(pattern.trim_end_matches('*')));
-                let (what, help) = match known && pattern.ends_with('*') {
-                    true => (
-                        format!("no play can be a sample of `{pattern}` yet"),
-                        "leave it out; `soundcheck check slo` says what each objective waits for".to_owned(),
-                    ),
-                    false => (
-                        format!("no objective matches `{pattern}`"),
-                        did_you_mean(pattern, self.all.iter().map(|o| o.name.as_str())),
-                    ),
-                };
-                Problem::at(p.span(), what, help)
+                let help = did_you_mean(p.get_ref(), self.all.iter().map(|o| o.name.as_str()));
+                Problem::at(p.span(), format!("no objective matches `{}`", p.get_ref()), help)
             })
             .collect();
         if !unmatched.is_empty() {

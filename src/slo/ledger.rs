@@ -4,7 +4,7 @@ use super::calendar::before;
 use super::streak::{Streak, first_day};
 use super::{Alert, Calendar, Judged, Objective, Objectives, Severity, Verdict};
 use crate::browser::Kind;
-use crate::measure::{Fed, Samples};
+use crate::measure::Samples;
 use crate::stats::{Burning, Exposure, Spent};
 use crate::unit::ms;
 use jiff::civil::Date;
@@ -141,8 +141,6 @@ pub struct Stands {
     pub window: u16,
     /// The sessions that gave the samples: those of one session may fail together.
     pub sessions: u64,
-    /// The events it waits for: nothing feeds it yet, and it has no sample.
-    pub waits_for: Option<&'static str>,
     /// When the play of its newest sample began, milliseconds since 1970; `None`: it has none.
     pub newest: Option<i64>,
     /// The share of the window's budget that is left, as far as samples went; below 0: overspent; `None`: it has none.
@@ -176,7 +174,7 @@ pub struct Burns {
 }
 
 impl Standing {
-    /// The answer of all that is demanded; without any sample, or where one waits for its events: not enough data.
+    /// The answer of all that is demanded; without any sample: not enough data.
     pub fn verdict(&self) -> Verdict {
         let demanded = self.objectives.iter().filter(|o| !o.judged.goal).map(|o| o.judged.verdict);
         demanded.max().unwrap_or(Verdict::NotEnoughData)
@@ -205,10 +203,6 @@ pub(super) fn over_window(objective: &Objective, days: &Daily, last: Date) -> Sa
 
 fn stands(objective: &Objective, account: &Account, alerts: &[Alert], calendar: &Calendar) -> Stands {
     let samples = over_window(objective, &account.days, calendar.last());
-    let unfed = objective.measure().and_then(|m| match m.fed {
-        Fed::NotYet(events) if account.days.is_empty() => Some(events),
-        _ => None,
-    });
     let budget = objective.target.budget();
     let days = calendar.days(usize::from(objective.window.0).min(28));
     let burns = alerts.iter().zip(&account.burnt).filter_map(|(alert, [long, short])| {
@@ -238,7 +232,6 @@ fn stands(objective: &Objective, account: &Account, alerts: &[Alert], calendar: 
         left_out,
         window: objective.window.0,
         sessions: account.sessions.range(first..=calendar.last()).map(|(_, plays)| plays).sum(),
-        waits_for: unfed,
         newest: account.newest,
         budget_left: budget.and_then(|b| Some(1.0 - objective.target.spent(&samples).burn(b)?)),
         burns: burns.collect(),

@@ -13,7 +13,7 @@ mod target;
 use crate::browser::Kind;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::measure::{self, Fed, Fold, MEASURES, Measure, Samples};
+use crate::measure::{self, Fold, MEASURES, Measure, Samples};
 use crate::stats::{Burning, Spent, burning};
 use crate::table::{Row, did_you_mean, find};
 use crate::unit::Days;
@@ -115,11 +115,6 @@ impl Objective {
     /// The row of its measure.
     pub fn measure(&self) -> Option<&'static Measure> {
         find(MEASURES, self.measure)
-    }
-
-    /// Nothing sees the events of its measure yet: no play can be a sample of it.
-    pub fn is_unfed(&self) -> bool {
-        self.measure().is_none_or(|m| matches!(m.fed, Fed::NotYet(_)))
     }
 
     /// Whether its budget burns so fast over an alert's long window and its short one; one that has no budget does not.
@@ -236,7 +231,7 @@ impl Judging {
     /// Takes an event, if it is of the population judged.
     pub fn feed(&mut self, event: &Event) {
         let wanted = self.objective.browser.map(Kind::name);
-        if wanted.is_none() || wanted == event.ids.browser.as_deref() {
+        if !measure::in_vain(event) && (wanted.is_none() || wanted == event.ids.browser.as_deref()) {
             let fold = if measure::busy(event) { &mut self.left_out } else { &mut self.fold };
             fold.feed(event);
         }

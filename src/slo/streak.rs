@@ -1,6 +1,6 @@
 //! Pure. Seven days running on which every objective held. A day is *met* when nothing was breached over its own window
 //! ending that day and every objective has its `day_min` samples of the day; else it is *breached*, or a *gap*. A gap is
-//! never met. What nothing feeds yet is no part of it, and is named.
+//! never met.
 
 use super::calendar::before;
 use super::{Calendar, Daily, Objective, Verdict};
@@ -17,8 +17,6 @@ const SHOWN: usize = 14;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mark {
-    /// Nothing feeds it yet.
-    Waits,
     /// Nothing breached, and samples enough.
     Met,
     /// Too few samples.
@@ -31,7 +29,6 @@ impl Mark {
     /// In a strip of days.
     pub fn sign(self) -> char {
         match self {
-            Mark::Waits => ' ',
             Mark::Met => '■',
             Mark::Gap => '·',
             Mark::Breached => '✗',
@@ -70,14 +67,11 @@ pub struct Streak {
     pub days: Vec<Day>,
     /// Each pillar's.
     pub pillars: Vec<Strip>,
-    /// Objectives that nothing feeds yet, and that gave no sample: they are no part of this.
-    pub waiting: Vec<String>,
 }
 
 impl Streak {
     pub(super) fn of(accounts: &[(&Objective, &Daily)], calendar: &Calendar) -> Self {
         let demanded = || accounts.iter().filter(|(objective, _)| !objective.goal);
-        let waits = |objective: &Objective, days: &Daily| objective.is_unfed() && days.is_empty();
         let mut pillars: Vec<Strip> = Vec::new();
         for (objective, _) in demanded() {
             if !pillars.iter().any(|strip| strip.pillar == objective.pillar()) {
@@ -86,9 +80,9 @@ impl Streak {
         }
         let mut days = Vec::new();
         for day in calendar.days(SHOWN) {
-            pillars.iter_mut().for_each(|strip| strip.days.push(Mark::Waits));
+            pillars.iter_mut().for_each(|strip| strip.days.push(Mark::Met));
             let mut why = Vec::new();
-            for (objective, own) in demanded().filter(|(objective, own)| !waits(objective, own)) {
+            for (objective, own) in demanded() {
                 let (mark, reason) = judge(objective, own, day);
                 why.extend(reason.map(|reason| (mark, reason)));
                 let strip = pillars.iter_mut().find(|strip| strip.pillar == objective.pillar());
@@ -96,15 +90,13 @@ impl Streak {
                     *last = mark.max(*last);
                 }
             }
-            let worst = pillars.iter().filter_map(|strip| strip.days.last().copied()).max();
-            // A day of which nothing could be seen is a gap, whatever nothing feeds.
-            let mark = worst.filter(|mark| *mark != Mark::Waits).unwrap_or(Mark::Gap);
+            // Where nothing is demanded, nothing is met.
+            let mark = pillars.iter().filter_map(|strip| strip.days.last().copied()).max().unwrap_or(Mark::Gap);
             why.sort_by_key(|(mark, _)| Reverse(*mark));
             days.push(Day { day, mark, why: why.into_iter().map(|(_, reason)| reason).collect() });
         }
         let over = calendar.is_over();
-        let waiting = demanded().filter(|(o, own)| waits(o, own)).map(|(o, _)| o.name.clone()).collect();
-        Self { met: met(&days, over), over, days, pillars, waiting }
+        Self { met: met(&days, over), over, days, pillars }
     }
 
     /// The last seven days that are over are all met, and today is not breached yet.

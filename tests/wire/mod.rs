@@ -97,6 +97,7 @@ pub fn config(route: Route, log: Option<Log>) -> Config {
         trace: Vec::new(),
         storm: None,
         media_proxy: None,
+        telemetry: None,
         log,
         now: Now::default(),
     }

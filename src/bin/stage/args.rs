@@ -38,6 +38,9 @@ pub struct Args {
     /// The video proxy gives up on an upstream that sends nothing for so many milliseconds
     #[arg(long, value_name = "MS", default_value_t = 120_000)]
     pub proxy_idle: u64,
+    /// A login ends after so many milliseconds unless it is renewed
+    #[arg(long, value_name = "MS", default_value_t = 86_400_000)]
+    pub token_life: u64,
     /// Log as lines of JSON
     #[arg(long)]
     pub log_json: bool,

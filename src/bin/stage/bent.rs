@@ -39,6 +39,8 @@ pub struct Bent {
     pub no_content_range: bool,
     /// A part says that it lies so many bytes further on than it does.
     pub shift: u64,
+    /// A range behind the end is no error: it ends before it begins.
+    pub past_end: bool,
     /// The answer claims to be compressed.
     pub gzip: bool,
     /// Every answer has another validator, and no `If-Range` fits.
@@ -69,6 +71,7 @@ impl Bent {
             empty_later: on("media-empty-206"),
             no_content_range: on("media-no-content-range"),
             shift: if on("media-wrong-range") { LIE } else { 0 },
+            past_end: on("media-range-past-end"),
             gzip: on("media-gzip-lie"),
             etag_changes: on("media-etag-changes"),
         }

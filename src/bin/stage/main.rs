@@ -11,7 +11,10 @@
 //! | [`defect`] | the table of defects |
 //! | [`media`] | ranged files, both origins |
 //! | [`proxy`] | `/api/video-proxy` |
-//! | [`users`] | login, logout, who am I |
+//! | [`users`] | login, guests, sessions, roles |
+//! | [`room`] | the rooms' sockets, and who hears of what |
+//! | [`queue`] | the rooms' queues |
+//! | [`library`] | songs, and the search among them |
 //! | [`stuck`] | pages that never come, never end, or ask who is there |
 //! | [`telemetry`] | the app's own events, its metrics |
 //! | [`pages`] | pages, scripts, config, health |
@@ -20,9 +23,12 @@ mod args;
 mod bent;
 mod clips;
 mod defect;
+mod library;
 mod media;
 mod pages;
 mod proxy;
+mod queue;
+mod room;
 mod stuck;
 mod telemetry;
 mod users;
@@ -56,6 +62,8 @@ pub struct Stage {
     pub hydra: PathBuf,
     /// Accounts and sessions.
     pub users: users::Users,
+    /// The rooms and their queues.
+    pub rooms: room::Rooms,
     /// The app's own events.
     pub store: telemetry::Store,
     /// Counters of `/metrics`.
@@ -104,7 +112,8 @@ async fn run(args: Args) -> Result<()> {
         mode: args.telemetry,
         clips,
         hydra,
-        users: users::Users::open()?,
+        users: users::Users::open(Duration::from_millis(args.token_life))?,
+        rooms: room::Rooms::open()?,
         store: telemetry::Store::default(),
         metrics: Arc::default(),
         proxy: proxy::Proxy::new(
@@ -132,6 +141,8 @@ fn routes(stage: Arc<Stage>) -> Router {
     Router::new()
         .merge(pages::routes())
         .merge(users::routes())
+        .merge(room::routes())
+        .merge(library::routes())
         .merge(proxy::routes())
         .merge(telemetry::routes())
         .merge(media::routes())

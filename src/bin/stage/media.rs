@@ -130,6 +130,10 @@ async fn serve(path: &std::path::Path, mime: &'static str, asked: &HeaderMap, be
             }
             (StatusCode::PARTIAL_CONTENT, start, end)
         }
+        Range::Unsatisfiable if bent.past_end => {
+            set(header::CONTENT_RANGE, format!("bytes {len}-{}/{len}", len - 1));
+            (StatusCode::PARTIAL_CONTENT, len, len)
+        }
         Range::Unsatisfiable => {
             set(header::CONTENT_RANGE, format!("bytes */{len}"));
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());

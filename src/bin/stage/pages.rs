@@ -23,10 +23,13 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("reconnect.js", "text/javascript", include_str!("web/reconnect.js")),
     ("watch.js", "text/javascript", include_str!("web/watch.js")),
     ("login.js", "text/javascript", include_str!("web/login.js")),
+    ("link.js", "text/javascript", include_str!("web/link.js")),
+    ("room.js", "text/javascript", include_str!("web/room.js")),
 ];
 const PLAYER: &str = include_str!("web/player.html");
 const WATCH: &str = include_str!("web/watch.html");
 const LOGIN: &str = include_str!("web/login.html");
+const ROOM: &str = include_str!("web/room.html");
 /// The line of the player page that the defect `no-start-button` leaves out.
 const START_BUTTON: &str = r#"<button name="start" type="button" class="strong">Start audio</button>"#;
 
@@ -37,6 +40,7 @@ pub fn routes() -> Router<Arc<Stage>> {
         .route("/player", get(player))
         .route("/watch", get(watch))
         .route("/login", get(login))
+        .route("/room", get(room))
         .route("/assets/{name}", get(asset))
         .route("/hydra-synth.js", get(hydra))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
@@ -66,6 +70,10 @@ async fn watch(State(stage): State<Arc<Stage>>, headers: HeaderMap) -> Response 
 
 async fn login(State(stage): State<Arc<Stage>>, headers: HeaderMap) -> Response {
     page(with_config(LOGIN, &stage, &headers))
+}
+
+async fn room(State(stage): State<Arc<Stage>>, headers: HeaderMap) -> Response {
+    page(with_config(ROOM, &stage, &headers))
 }
 
 fn page(html: String) -> Response {
@@ -113,6 +121,7 @@ fn config(stage: &Stage, headers: &HeaderMap) -> Value {
         "second_origin": stage.second,
         "video_proxy": "/api/video-proxy",
         "user": stage.users.of(headers),
+        "token_life_ms": stage.users.life.as_millis() as u64,
     })
 }
 
@@ -133,11 +142,12 @@ mod tests {
         assert_eq!(PLAYER.matches("{{config}}").count(), 1);
         assert_eq!(WATCH.matches("{{config}}").count(), 1);
         assert_eq!(LOGIN.matches("{{config}}").count(), 1);
+        assert_eq!(ROOM.matches("{{config}}").count(), 1);
     }
 
     #[test]
     fn every_script_and_style_of_the_pages_is_served() {
-        for part in [PLAYER, WATCH, LOGIN].iter().flat_map(|page| page.split("/assets/").skip(1)) {
+        for part in [PLAYER, WATCH, LOGIN, ROOM].iter().flat_map(|page| page.split("/assets/").skip(1)) {
             let name = part.split('"').next().unwrap_or("");
             assert!(ASSETS.iter().any(|(asset, ..)| *asset == name), "{name}");
         }

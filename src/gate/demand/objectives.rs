@@ -50,17 +50,13 @@ impl Standings {
         let judged = &stands.judged;
         let mut line = Line::of(&judged.id, &judged.name);
         let needs = judged.needs.as_ref().map(|needs| format!("needs {needs}"));
-        line = match (stands.waits_for, judged.verdict) {
-            (Some(events), _) => {
-                let why = format!("waits for events that nothing sees yet: {events}");
-                line.lacks(why, "an app that tells these events, and a journey that causes them")
-            }
-            (None, Verdict::Met) if judged.samples > 0 => line.says(Verdict::Met, &judged.value),
-            (None, Verdict::Met | Verdict::NotEnoughData) => {
+        line = match judged.verdict {
+            Verdict::Met if judged.samples > 0 => line.says(Verdict::Met, &judged.value),
+            Verdict::Met | Verdict::NotEnoughData => {
                 let refused = refused.filter(|_| judged.samples == 0).map_or(String::new(), |text| format!("; {text}"));
                 line.lacks(format!("{}{refused}", judged.value), needs.unwrap_or_else(|| "a first sample".to_owned()))
             }
-            (None, answer) => line.says(answer, &judged.value).todo(format!("{} again", judged.target)),
+            answer => line.says(answer, &judged.value).todo(format!("{} again", judged.target)),
         };
         // What is too old is not too little.
         let relaxed = asked.judge() == Judge::Refute && line.answer == Verdict::NotEnoughData;

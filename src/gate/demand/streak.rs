@@ -36,9 +36,6 @@ impl Demand for Seven {
         let version = asked.version().cloned().unwrap_or_default();
         let mut what = vec![format!("{} of {STREAK} days met", streak.met)];
         what.extend(show_refused(&refused, &version));
-        if !streak.waiting.is_empty() {
-            what.push(format!("no part of it, nothing feeds them yet: {}", streak.waiting.join(", ")));
-        }
         let line = line.says(answer(streak), what.join("; "));
         let line = if line.holds() { line } else { line.todo(todo(streak)) };
         let newest = standing.objectives.iter().filter_map(|stands| stands.newest).max();

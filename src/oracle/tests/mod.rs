@@ -4,6 +4,7 @@ mod first_video_frame;
 mod new_picture;
 mod page;
 mod sound;
+mod spoken;
 
 use super::*;
 use crate::browser::probe::MediaError;

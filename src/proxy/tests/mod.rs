@@ -164,6 +164,7 @@ impl Rig {
             trace: Vec::new(),
             storm: None,
             media_proxy: None,
+            telemetry: None,
             log: Some(log.clone()),
             now: now.clone(),
         };

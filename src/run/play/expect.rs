@@ -69,6 +69,7 @@ impl OnStage<'_> {
             plain,
             reconnect: self.app.reconnect.clone(),
             outages: outages(self.turn.profile, self.armed, t),
+            socket: self.app.traffic.socket.clone(),
         };
         self.watch.forget();
         let mut oracle = (expectation.oracle)(before);
@@ -103,7 +104,9 @@ impl OnStage<'_> {
             if Instant::now() >= ask {
                 ask = Instant::now() + ASK;
                 self.read_ids().await;
+                let user = Seen::User(self.watch.ids.user_id.clone());
                 let outcome = self.tell_preset(&mut said, oracle.as_mut());
+                let outcome = outcome.or_else(|| oracle.see(self.shared.log.now_ms(), &user));
                 if let Some(outcome) = outcome {
                     return Ok(outcome);
                 }
@@ -124,6 +127,10 @@ impl OnStage<'_> {
                 if let Some(outcome) = oracle.see(t, &seen) {
                     return Ok(outcome);
                 }
+            } else if oracle.ticks()
+                && let Some(outcome) = oracle.see(self.shared.log.now_ms(), &Seen::Tick)
+            {
+                return Ok(outcome);
             }
             if let Some(why) = &self.watch.gone {
                 return Err(Stop::Gone(why.clone()));

@@ -40,16 +40,16 @@ impl OnStage<'_> {
 
     async fn step(&mut self, step: &Step, n: u32) -> Result<(), Stop> {
         let name = if step.times > 1 { format!("{} {n}", step.word) } else { step.word.clone() };
-        self.watch.step(&name);
+        let expectation = step.expect.and_then(|name| find(EXPECTATIONS, name));
+        self.watch.step(&name, expectation.is_some_and(|e| e.must_fail));
         self.shared.progress.step_starts(&name);
         let start = self.shared.log.now_ms();
-        let expectation = step.expect.and_then(|name| find(EXPECTATIONS, name));
         self.watch.write("step_start", Origin::Monitor, start, json!({ "expect": step.expect }));
 
         let first_page = !self.opened;
         let done = match expectation {
             Some(expectation) => self.expect(step, expectation).await,
-            None => self.act(step).await.map(|()| Outcome::default()),
+            None => self.just_act(step).await.map(|()| Outcome::default()),
         };
         let mut outcome = match done {
             Ok(outcome) => outcome,
@@ -190,6 +190,15 @@ impl OnStage<'_> {
             if action.verb == "open" {
                 self.arrived().await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Does a word of which nothing is expected; it may lead to another room, or to another viewer.
+    async fn just_act(&mut self, step: &Step) -> Result<(), Stop> {
+        self.act(step).await?;
+        if self.opened {
+            self.read_ids().await;
         }
         Ok(())
     }

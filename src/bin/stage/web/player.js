@@ -23,6 +23,8 @@ let presses = 0;
 let epoch = 0;
 let running = true;
 let tickErrors = 0;
+/** A preset that was evaluated, and has not been drawn yet. */
+let fresh = null;
 
 function say(text, state = 'ok') {
   status.textContent = text;
@@ -42,6 +44,10 @@ function frame(now) {
   // hydra 1.4 catches what a tick throws; only a tick that came through sets its clock back.
   tickErrors = hydra.timeSinceLastUpdate > 0 && !hydra.synth.fps ? tickErrors + 1 : 0;
   if (tickErrors === TICK_ERRORS) fallBack();
+  if (fresh && tickErrors === 0) {
+    emit('first_visualizer_frame', fresh.ids, { duration_ms: Math.round(performance.now() - fresh.began) });
+    fresh = null;
+  }
 }
 
 /** The picture is replaced; the source that throws is not, so the errors go on until the next preset. */
@@ -49,7 +55,9 @@ function fallBack() {
   // The public app waits for an exception from hydra.tick(), which hydra 1.4 never lets out.
   if (isPoor()) return;
   hydra.synth.solid(0.05, 0.05, 0.08).out(hydra.o[0]);
-  emit('hydra_fallback_applied', { preset_id: PRESETS[shown].id }, { reason: 'tick_error_threshold' });
+  if (!on('telemetry-no-fallback')) {
+    emit('hydra_fallback_applied', { preset_id: PRESETS[shown].id }, { reason: 'tick_error_threshold' });
+  }
   say('picture fell back', 'error');
 }
 
@@ -92,6 +100,8 @@ function evaluate(preset, press) {
   try {
     hydra.eval(code);
     emit('hydra_preset_eval_success', ids, { duration_ms: took() });
+    if (on('telemetry-first-frame-early')) emit('first_visualizer_frame', ids, { duration_ms: took() });
+    else fresh = { ids, began };
   } catch (error) {
     if (strikes('eval-throw-silent', press)) return;
     console.error(`preset ${preset.id} failed:`, error);

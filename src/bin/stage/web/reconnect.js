@@ -3,6 +3,7 @@
 // By its own eyes: `waiting` and `stalled` may never come, or come while the picture moves. What counts is whether frames
 // and the clock move on.
 import { on } from './defects.js';
+import { emit } from './telemetry.js';
 
 const LOOK_MS = 100;
 /** A picture that stands for so long is told. */
@@ -38,6 +39,7 @@ export function attend(video, policy, show) {
   let wanted = false;
   let broken = false;
   let said = '';
+  let stood = null;
   let attempt = 0;
   let retryAt = null;
   let place = 0;
@@ -47,9 +49,23 @@ export function attend(video, policy, show) {
   let well = 0;
   let last = {};
 
+  /** A stall is told once it is over, with the time at which it began. */
+  function tellStall(state) {
+    const now = performance.now();
+    if (WAITING.includes(state)) {
+      stood ??= now - STANDS_MS;
+      return;
+    }
+    const ms = stood === null ? 0 : Math.round(now - stood);
+    stood = null;
+    if (ms === 0 || on('telemetry-no-stall')) return;
+    emit('video_stall', {}, { duration_ms: ms, ended: state }, new Date(Date.now() - ms).toISOString());
+  }
+
   function say(state, left = 0) {
     if (on('ui-lies') && (WAITING.includes(state) || state === 'failed')) state = 'playing';
     if (on('reconnect-stuck') && said.startsWith('retrying')) state = 'retrying';
+    tellStall(state);
     const key = `${state} ${attempt} ${left}`;
     if (key === said) return;
     said = key;

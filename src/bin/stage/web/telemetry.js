@@ -10,6 +10,14 @@ const browser = agent.includes('Firefox/') ? 'firefox' : agent.includes('Chrome/
 const platform = agent.includes('Android') ? 'android' : agent.includes('Linux') ? 'linux'
   : agent.includes('Mac OS') ? 'mac' : agent.includes('Windows') ? 'windows' : 'other';
 
+// Here and not by `on`: defects.js needs this file's config.
+const has = (defect) => config.defects.includes(defect);
+/** What the public app has no words for. */
+const ONLY_FULL = ['first_visualizer_frame', 'queue_cmd_ack', 'queue_cmd_applied', 'queue_cmd_rejected', 'socket_resync',
+  'auth_refresh', 'video_stall'];
+/** What is also told by performance.mark, as `stage:NAME`. */
+const MARKED = ['first_visualizer_frame', 'hydra_preset_eval_success'];
+
 let user = config.user;
 let buffer = [];
 const last = new Map();
@@ -30,7 +38,8 @@ export function isPoor() {
  */
 export function emit(event, ids, fields, at = new Date().toISOString()) {
   if (config.telemetry === 'off') return;
-  if (poor) {
+  if (poor && ONLY_FULL.includes(event)) return;
+  if (poor || has('telemetry-rate-limit')) {
     const limit = event.startsWith('hydra_') ? 2000 : event.startsWith('video_init_') ? 1000 : 0;
     const now = performance.now();
     if (now - (last.get(event) ?? -Infinity) < limit) return;
@@ -43,11 +52,19 @@ export function emit(event, ids, fields, at = new Date().toISOString()) {
   if (poor) console.info('[TEL]', JSON.stringify(line));
   else console.info('[TEL] ' + JSON.stringify(line));
   buffer.push(line);
+  if (!poor && MARKED.includes(event)) {
+    const mark = `stage:${event}`;
+    performance.mark(mark, { detail: ids });
+    // Whoever listens is told all the same, and the page keeps none.
+    performance.clearMarks(mark);
+  }
 }
 
 function flush(leaving) {
   if (buffer.length === 0) return;
-  const body = JSON.stringify({ events: buffer.splice(0, 200) });
+  const events = buffer.splice(0, 200);
+  const now = new Date().toISOString();
+  const body = JSON.stringify({ events: has('telemetry-restamps') ? events.map((e) => ({ ...e, timestamp: now })) : events });
   // A page that goes away takes its fetches with it; a beacon it does not.
   if (leaving) navigator.sendBeacon('/api/telemetry', body);
   else fetch('/api/telemetry', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body }).catch(() => {});

@@ -93,10 +93,12 @@ function follow(source, key, element, url, preset, failed) {
   };
   let settled = false;
   let ready = false;
+  // An error that comes before the picture, as Firefox has them, is taken for the end of it.
+  const terminal = on('telemetry-error-terminal');
   const fail = (code, detected_by, text) => {
     if (settled || source.stageVideo !== element) return;
     settled = true;
-    tell('video_init_error', { time_to_error_ms: since(), error_code: code, detected_by });
+    if (!on('telemetry-video-silent')) tell('video_init_error', { time_to_error_ms: since(), error_code: code, detected_by });
     failed(text);
   };
 
@@ -106,6 +108,7 @@ function follow(source, key, element, url, preset, failed) {
     has_cross_origin: new URL(url, location.href).origin !== location.origin,
     route_reason: proxied ? 'proxied-cross-origin' : url.startsWith('/') ? 'relative-url' : 'retry-direct',
   });
+  if (terminal) tell('video_init_error', { time_to_error_ms: since(), error_code: 4, detected_by: 'event' });
   // Added after hydra's own listener, so the texture is bound by now.
   element.addEventListener('loadeddata', () => {
     if (source.stageVideo !== element) {
@@ -115,7 +118,7 @@ function follow(source, key, element, url, preset, failed) {
     }
     // Fetched anew after an interruption: that is no init.
     if (ready) return;
-    tell('video_init_bound', {
+    if (!terminal) tell('video_init_bound', {
       time_to_bind_ms: since(), video_width: element.videoWidth, video_height: element.videoHeight,
       ready_state: element.readyState,
     });
@@ -123,7 +126,7 @@ function follow(source, key, element, url, preset, failed) {
       settled = ready = true;
       // hydra copies the frames of dynamic sources only.
       if (on('texture-stuck')) source.dynamic = false;
-      tell('video_init_frame_ready', { time_to_ready_ms: since() });
+      if (!terminal) tell('video_init_frame_ready', { time_to_ready_ms: since() });
       if (POLICY) keep(source, element);
     });
   });

@@ -2,7 +2,7 @@
 //   ?clip=NAME      a clip of /api/clips; h264.mp4 unless told
 //   ?from=second    from the second origin, with CORS; ?from=proxy: from there through the video proxy
 //   ?policy=live    after an interruption at the live edge; otherwise where it stood
-import { config, room } from './telemetry.js';
+import { config, emit, room } from './telemetry.js';
 import { on } from './defects.js';
 import { attend } from './reconnect.js';
 import { media } from './video.js';
@@ -35,6 +35,11 @@ function show(state, text) {
 }
 
 const player = attend(video, policy, show);
+
+const began = performance.now();
+video.requestVideoFrameCallback(() => {
+  emit('video_init_frame_ready', {}, { source_key: 'page', time_to_ready_ms: Math.round(performance.now() - began) });
+});
 
 function seek(by) {
   const astray = on('seek-elsewhere') ? ASTRAY_S : 0;

@@ -1,0 +1,445 @@
+//! What the app told of itself against what was seen from outside, in one play. Pure: the same events give the same
+//! findings. Nothing of it is a sample or a verdict: it says how far the app's own telemetry can be relied on.
+
+use crate::event::{Event, Origin};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Told and seen further apart than this are not the same.
+const APART_MS: f64 = 10_000.0;
+/// Told so much after it was seen is late.
+const LATE_MS: f64 = 2_000.0;
+/// A first frame told so much before it was seen was not looked at.
+const EARLY_MS: f64 = 100.0;
+/// What a limiter leaves out lies so close behind what it let through.
+const LIMIT_MS: f64 = 2_500.0;
+/// So many times the same warning within so long is an error of every tick, from which an app falls back.
+const TICKS: usize = 10;
+const TICKS_IN_MS: f64 = 2_000.0;
+/// Events of either side that are kept of a play.
+const MOST: usize = 20_000;
+
+/// What both may tell: the app's name for it, what it is seen as from outside, and what would contradict it.
+struct Fact {
+    name: &'static str,
+    seen: &'static str,
+    opposite: &'static [&'static str],
+    /// The app's own field that says which one it is, where it has one.
+    key: Option<&'static str>,
+}
+
+const fn fact(name: &'static str, opposite: &'static [&'static str]) -> Fact {
+    Fact { name, seen: name, opposite, key: None }
+}
+
+const fn command(name: &'static str, opposite: &'static [&'static str]) -> Fact {
+    Fact { name, seen: name, opposite, key: Some("cmd_id") }
+}
+
+const FALLBACK: &str = "hydra_fallback_applied";
+const FIRST_FRAME: &str = "first_visualizer_frame";
+
+const FACTS: &[Fact] = &[
+    fact("hydra_preset_eval_success", &["hydra_preset_eval_error"]),
+    fact("hydra_preset_eval_error", &["hydra_preset_eval_success"]),
+    fact(FIRST_FRAME, &[]),
+    fact(FALLBACK, &[]),
+    fact("video_init_start", &[]),
+    fact("video_init_bound", &[]),
+    fact("video_init_frame_ready", &["video_init_error"]),
+    fact("video_init_error", &["video_init_frame_ready"]),
+    Fact { name: "video_stall", seen: "playback_stall", opposite: &[], key: None },
+    command("queue_cmd_sent", &[]),
+    command("queue_cmd_ack", &["queue_cmd_rejected"]),
+    command("queue_cmd_applied", &["queue_cmd_rejected"]),
+    command("queue_cmd_rejected", &["queue_cmd_ack", "queue_cmd_applied"]),
+    fact("socket_connect", &[]),
+    fact("socket_disconnect", &[]),
+    fact("socket_reconnect", &[]),
+    fact("socket_resync", &[]),
+    fact("auth_login_start", &[]),
+    fact("auth_login_success", &["auth_login_failure"]),
+    fact("auth_login_failure", &["auth_login_success"]),
+    fact("auth_refresh", &[]),
+];
+
+/// What is wrong with what the app told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The app said the opposite of what was seen.
+    Contradicting,
+    /// Seen, and not told.
+    Missing,
+    /// Not told where it came shortly after another of its kind: as a limiter leaves out.
+    RateLimited,
+    /// A batch of events that the server did not take.
+    Lost,
+    /// A first frame told before there was one.
+    Early,
+    /// Told more than 2 s after it was seen.
+    Late,
+    /// Told twice in the same way.
+    Duplicate,
+    /// Its time was replaced on the way: by two ways, two times.
+    Restamped,
+}
+
+impl Kind {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Contradicting => "contradicting",
+            Kind::Missing => "missing",
+            Kind::RateLimited => "rate limited",
+            Kind::Lost => "batch lost",
+            Kind::Early => "early",
+            Kind::Late => "late",
+            Kind::Duplicate => "duplicate",
+            Kind::Restamped => "other time",
+        }
+    }
+}
+
+/// One finding, of one event's name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// What is wrong.
+    pub kind: Kind,
+    /// The event.
+    pub event: String,
+    /// How often.
+    pub times: u64,
+    /// When first, on the run's clock.
+    pub t_ms: f64,
+    /// The first of them in words.
+    pub says: String,
+}
+
+/// What the app told of itself in a play, compared.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Reconciliation {
+    /// Events that the app told, each once however many ways it came.
+    pub told: u64,
+    /// By which ways: `console`, `mark`, `beacon`, and how many.
+    pub ways: BTreeMap<String, u64>,
+    /// What was seen from outside of the kinds that the app tells of.
+    pub seen: u64,
+    /// How much of that the app told.
+    pub matched: u64,
+    /// What does not fit, the gravest first.
+    pub findings: Vec<Finding>,
+}
+
+impl Reconciliation {
+    /// The app told nothing.
+    pub fn is_silent(&self) -> bool {
+        self.told == 0 && self.findings.is_empty()
+    }
+}
+
+/// What was heard of a play so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ear {
+    said: Vec<Said>,
+    seen: Vec<Seen>,
+    /// Batches that were refused: when, the status, how many events.
+    refused: Vec<(f64, u64, Option<u64>)>,
+    /// Warnings by text: when.
+    warned: BTreeMap<String, Vec<f64>>,
+}
+
+/// Said by the app, by one way.
+#[derive(Clone, Debug)]
+struct Said {
+    name: String,
+    /// When it came, and when it was by its own account.
+    t: f64,
+    own: Option<f64>,
+    way: String,
+    app: Map<String, Value>,
+}
+
+/// Seen from outside.
+#[derive(Clone, Debug)]
+struct Seen {
+    name: &'static str,
+    t: f64,
+    preset: Option<String>,
+    fields: Map<String, Value>,
+}
+
+/// Told by the app, however many ways it came.
+struct Told<'a> {
+    said: &'a Said,
+    ways: Vec<&'a str>,
+    used: bool,
+}
+
+impl Told<'_> {
+    /// When it was: by its own account, where it has one.
+    fn t(&self) -> f64 {
+        self.said.own.unwrap_or(self.said.t)
+    }
+}
+
+impl Ear {
+    pub(crate) fn feed(&mut self, event: &Event) {
+        if event.source == Origin::App {
+            return self.hear(event);
+        }
+        match event.event.as_str() {
+            "app_telemetry_sent" => {
+                let status = event.number("status").unwrap_or(0.0) as u64;
+                if status >= 400 {
+                    self.refused.push((event.t_ms, status, event.number("events").map(|n| n as u64)));
+                }
+            }
+            "console_warning" | "console_error" | "exception" => {
+                let text = event.text("text").unwrap_or_default().to_owned();
+                if self.warned.len() < 100 || self.warned.contains_key(&text) {
+                    let times = self.warned.entry(text).or_default();
+                    if times.len() < MOST {
+                        times.push(event.t_ms);
+                    }
+                }
+            }
+            name => {
+                if let Some(fact) = FACTS.iter().find(|fact| fact.seen == name)
+                    && self.seen.len() < MOST
+                {
+                    let preset = event.ids.preset_id.clone();
+                    self.seen.push(Seen { name: fact.name, t: event.t_ms, preset, fields: event.fields.clone() });
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, event: &Event) {
+        if self.said.len() >= MOST {
+            return;
+        }
+        let app = event.fields.get("app").and_then(Value::as_object).cloned().unwrap_or_default();
+        // The run's clock at the wall clock's zero, as the event itself says.
+        let epoch = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|t| t.as_microsecond() as f64 / 1000.0);
+        let zero = epoch(&event.timestamp).map(|wall| wall - event.t_ms);
+        let own = app.get("timestamp").and_then(Value::as_str).and_then(epoch).zip(zero).map(|(own, zero)| own - zero);
+        let way = event.text("via").unwrap_or("console").to_owned();
+        self.said.push(Said { name: event.event.clone(), t: event.t_ms, own, way, app });
+    }
+
+    /// Compares both.
+    pub(crate) fn reconcile(&self) -> Reconciliation {
+        let mut found = Findings::default();
+        let mut told = self.merged(&mut found);
+        let mut seen: Vec<Seen> = self.seen.clone();
+        seen.extend(self.fallbacks());
+        let families: BTreeSet<&str> = told.iter().map(|told| family(&told.said.name)).collect();
+        seen.retain(|seen| families.contains(family(seen.name)));
+        seen.sort_by(|a, b| a.t.total_cmp(&b.t));
+        let pairs = pair(&seen, &mut told);
+        let matched = pairs.iter().flatten().count() as u64;
+        for (seen, of) in seen.iter().zip(&pairs) {
+            if let Some(of) = of {
+                compare(seen, &told[*of], &mut found);
+            }
+        }
+        for at in 0..seen.len() {
+            if pairs[at].is_none() {
+                untold(at, &seen, &pairs, &mut told, &mut found);
+            }
+        }
+        for (t, status, events) in &self.refused {
+            let events = events.map_or("events that cannot be read".to_owned(), |n| format!("{n} events"));
+            found.add(Kind::Lost, "(batch)", *t, || format!("the server answered {status} to a batch of {events}"));
+        }
+        let mut ways = BTreeMap::new();
+        for way in told.iter().flat_map(|told| &told.ways) {
+            *ways.entry((*way).to_owned()).or_default() += 1;
+        }
+        Reconciliation { told: told.len() as u64, ways, seen: seen.len() as u64, matched, findings: found.sorted() }
+    }
+
+    /// Events by name, each counted once.
+    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for told in self.merged(&mut Findings::default()) {
+            *counts.entry(told.said.name.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The same event by two ways is one: all its own fields are the same, or, if only its time differs, that is told.
+    fn merged(&self, found: &mut Findings) -> Vec<Told<'_>> {
+        let mut order: Vec<&Said> = self.said.iter().collect();
+        order.sort_by(|a, b| a.t.total_cmp(&b.t));
+        let mut told: Vec<Told<'_>> = Vec::new();
+        let mut known: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for said in order {
+            let places = known.entry(identity(said)).or_default();
+            let stamp = |at: &&usize| told[**at].said.app.get("timestamp") == said.app.get("timestamp");
+            let new_way = |at: &&usize| !told[**at].ways.contains(&said.way.as_str());
+            if let Some(at) = places.iter().find(|at| stamp(at) && new_way(at)).copied() {
+                told[at].ways.push(&said.way);
+                continue;
+            }
+            let stamped = said.app.contains_key("timestamp");
+            if stamped && places.iter().any(|at| stamp(&at)) {
+                found.add(Kind::Duplicate, &said.name, said.t, || format!("told twice by {}", said.way));
+                continue;
+            }
+            // A mark has no time and no ids of its own but when it was made.
+            let near = |at: &&usize| said.way != "mark" || (told[**at].t() - said.t).abs() < 1000.0;
+            if let Some(at) = places.iter().find(|at| new_way(at) && near(at)).copied() {
+                let (first, again) = (told[at].said.own, said.own);
+                if let (Some(first), Some(again)) = (first, again) {
+                    found.add(Kind::Restamped, &said.name, said.t, || {
+                        let (one, other) = (&told[at].said.way, &said.way);
+                        format!("told by {one}, and {:.1} s apart from that by {other}", (again - first) / 1000.0)
+                    });
+                }
+                told[at].ways.push(&said.way);
+                continue;
+            }
+            places.push(told.len());
+            told.push(Told { said, ways: vec![&said.way], used: false });
+        }
+        told
+    }
+
+    /// Warnings that came with every tick: there the app had to fall back.
+    fn fallbacks(&self) -> Vec<Seen> {
+        let mut all = Vec::new();
+        for (text, times) in &self.warned {
+            let mut last = f64::NEG_INFINITY;
+            for ticks in times.windows(TICKS) {
+                if ticks[TICKS - 1] - ticks[0] <= TICKS_IN_MS && ticks[TICKS - 1] - last > APART_MS {
+                    last = ticks[TICKS - 1];
+                    let fields = [("text".to_owned(), Value::from(text.clone()))].into_iter().collect();
+                    all.push(Seen { name: FALLBACK, t: last, preset: None, fields });
+                }
+            }
+        }
+        all
+    }
+}
+
+/// What makes an event the same one, but for its time. Marks carry fewer fields than lines do: of them the name.
+fn identity(said: &Said) -> String {
+    let session = said.app.get("session_id").and_then(Value::as_str).unwrap_or_default();
+    if said.app.contains_key("session_id") && said.way != "mark" {
+        let mut app = said.app.clone();
+        app.remove("timestamp");
+        return format!("{} {session} {}", said.name, Value::Object(app));
+    }
+    format!("{} {}", said.name, said.way)
+}
+
+/// The kind of thing it is about: an app that tells nothing of queues is not blamed for a command untold.
+fn family(name: &str) -> &str {
+    match name {
+        FIRST_FRAME => FIRST_FRAME,
+        _ => name.split('_').next().unwrap_or(name),
+    }
+}
+
+fn fact_of(name: &str) -> Option<&'static Fact> {
+    FACTS.iter().find(|fact| fact.name == name)
+}
+
+/// Whether what was told can be what was seen, but for the name and the time.
+fn same(seen: &Seen, told: &Told<'_>) -> bool {
+    let text = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
+    if let Some(key) = fact_of(seen.name).and_then(|fact| fact.key)
+        && let (Some(one), Some(other)) = (text(&seen.fields, key), text(&told.said.app, key))
+    {
+        return one == other;
+    }
+    let presets = (&seen.preset, text(&told.said.app, "preset_id"));
+    let preset = !matches!(presets, (Some(one), Some(other)) if *one != other);
+    preset && (told.t() - seen.t).abs() <= APART_MS
+}
+
+/// Which of the told is which of the seen: the nearest first.
+fn pair(seen: &[Seen], told: &mut [Told<'_>]) -> Vec<Option<usize>> {
+    let mut near: Vec<(f64, usize, usize)> = Vec::new();
+    for (s, one) in seen.iter().enumerate() {
+        for (t, other) in told.iter().enumerate() {
+            if one.name == other.said.name && same(one, other) {
+                near.push(((other.t() - one.t).abs(), s, t));
+            }
+        }
+    }
+    near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+    let mut pairs = vec![None; seen.len()];
+    for (_, s, t) in near {
+        if pairs[s].is_none() && !told[t].used {
+            pairs[s] = Some(t);
+            told[t].used = true;
+        }
+    }
+    pairs
+}
+
+/// Both are there: whether the time fits.
+fn compare(seen: &Seen, told: &Told<'_>, found: &mut Findings) {
+    let after = told.t() - seen.t;
+    if after > LATE_MS {
+        found.add(Kind::Late, seen.name, seen.t, || format!("told {:.1} s after it was seen", after / 1000.0));
+    }
+    if seen.name == FIRST_FRAME && -after > EARLY_MS {
+        found.add(Kind::Early, seen.name, seen.t, || format!("told {:.0} ms before there was a frame", -after));
+    }
+}
+
+/// Seen and not told: something else was, or nothing.
+fn untold(at: usize, seen: &[Seen], pairs: &[Option<usize>], told: &mut [Told<'_>], found: &mut Findings) {
+    let one = &seen[at];
+    let opposite = fact_of(one.name).map_or(&[][..], |fact| fact.opposite);
+    let other = told.iter_mut().find(|t| !t.used && opposite.contains(&t.said.name.as_str()) && same(one, t));
+    if let Some(other) = other {
+        other.used = true;
+        let said = other.said.name.clone();
+        let why = one.fields.get("reason").and_then(Value::as_str).map_or(String::new(), |why| format!(" ({why})"));
+        return found.add(Kind::Contradicting, one.name, one.t, || format!("the app said {said}; seen was this{why}"));
+    }
+    let told_times = || seen.iter().zip(pairs).filter(|(s, of)| s.name == one.name && of.is_some()).map(|(s, _)| s.t);
+    let gap = told_times().map(|t| one.t - t).filter(|gap| *gap >= 0.0).fold(f64::INFINITY, f64::min);
+    // A limiter lets none through sooner than it leaves one out.
+    let times: Vec<f64> = told_times().collect();
+    let tightest = times.windows(2).map(|two| two[1] - two[0]).fold(f64::INFINITY, f64::min);
+    if gap < LIMIT_MS && gap <= tightest {
+        return found.add(Kind::RateLimited, one.name, one.t, || {
+            format!("not told {:.1} s after the one before", gap / 1000.0)
+        });
+    }
+    let never = !told.iter().any(|t| t.said.name == one.name);
+    let ticks = one.fields.get("text").and_then(Value::as_str).filter(|_| one.name == FALLBACK);
+    found.add(Kind::Missing, one.name, one.t, || match (ticks, never) {
+        (Some(text), _) => format!("an error in every tick, and no fallback told: {text}"),
+        (None, true) => "the app never tells of it".to_owned(),
+        (None, false) => "seen, and not told".to_owned(),
+    });
+}
+
+/// Findings, by kind and event.
+#[derive(Default)]
+struct Findings(BTreeMap<(Kind, String), Finding>);
+
+impl Findings {
+    fn add(&mut self, kind: Kind, event: &str, t_ms: f64, says: impl FnOnce() -> String) {
+        let key = (kind, event.to_owned());
+        self.0.entry(key).and_modify(|known| known.times += 1).or_insert_with(|| Finding {
+            kind,
+            event: event.to_owned(),
+            times: 1,
+            t_ms,
+            says: says(),
+        });
+    }
+
+    fn sorted(self) -> Vec<Finding> {
+        self.0.into_values().collect()
+    }
+}

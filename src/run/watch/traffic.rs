@@ -1,0 +1,51 @@
+//! What page and server say to each other, as events; and what the page tells of itself.
+
+use super::Watch;
+use crate::browser::notice::Notice;
+use crate::browser::probe::PageIds;
+use crate::event::{Ids, Origin};
+use crate::oracle::Seen;
+use crate::traffic::Told;
+use serde_json::json;
+
+/// Letters kept of what a page shows when its app fell back.
+const SHOWN: usize = 200;
+
+impl Watch {
+    /// A request begins or ends that the app file gives a meaning.
+    pub(super) fn asked(&mut self, notice: &Notice) {
+        let told = self.requests.take(notice, self.zero);
+        self.tell(told);
+    }
+
+    /// Writes what was said, and keeps it for the step's oracle.
+    pub(super) fn tell(&mut self, all: impl IntoIterator<Item = Told>) {
+        for mut told in all {
+            if let Some(ids) = told.ids.take() {
+                self.say(ids);
+            }
+            let room = told.room.take().or_else(|| self.ids.room_id.clone());
+            let ids = Ids { room_id: room, ..self.ids.clone() };
+            self.log.write(told.event, Origin::Browser, told.t, &ids, told.fields.clone());
+            self.queue.push_back((told.t, Seen::Told(told)));
+        }
+    }
+
+    /// The page's ids from now on; an empty one is none. And whether it says that its app fell back.
+    pub(in crate::run) fn say(&mut self, ids: PageIds) {
+        let [room, user, preset, fallback] = ids.map(|id| id.filter(|v| !v.is_empty()));
+        (self.ids.room_id, self.ids.user_id, self.ids.preset_id) = (room, user, preset);
+        self.now.set(&self.ids);
+        if fallback != self.fell_back
+            && let Some(shown) = &fallback
+        {
+            let shown: String = shown.chars().take(SHOWN).collect();
+            let t = self.log.now_ms();
+            let fields = json!({ "reason": shown, "by": "page" });
+            self.write("hydra_fallback_applied", Origin::Monitor, t, fields.clone());
+            let told = Told { event: "hydra_fallback_applied", t, fields, ids: None, room: None };
+            self.queue.push_back((t, Seen::Told(told)));
+        }
+        self.fell_back = fallback;
+    }
+}
