@@ -16,6 +16,7 @@ mod records;
 mod run;
 mod slo;
 mod verify;
+mod why;
 
 use clap::{Parser, Subcommand};
 use soundcheck::error::Result;
@@ -49,6 +50,8 @@ enum Command {
     Check(check::Args),
     /// Judge a run again, from its record
     Judge(judge::Args),
+    /// Why a run went wrong: from what failed to the request, the line or the fault that did it
+    Why(why::Args),
     /// Every run that was kept: verdicts, flakes, trends; and records taken in
     History(history::Args),
     /// Whether two lots of plays differ, measure by measure, and by how much
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => block_on(run::main(*args)),
         Command::Check(args) => check::main(&args),
         Command::Judge(args) => judge::main(&args),
+        Command::Why(args) => why::main(&args),
         Command::History(args) => history::main(args),
         Command::Compare(args) => compare::main(*args),
         Command::List(args) => list::main(&args),

@@ -13,6 +13,7 @@ mod sparkline;
 pub mod standing;
 mod summary;
 pub mod text;
+pub mod why;
 
 pub(crate) use summary::cell;
 
