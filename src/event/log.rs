@@ -159,6 +159,11 @@ impl Log {
         })))
     }
 
+    /// What it hides.
+    pub fn secrets(&self) -> &Secrets {
+        &self.0.secrets
+    }
+
     /// Milliseconds since the run's start.
     pub fn now_ms(&self) -> f64 {
         self.0.start.elapsed().as_secs_f64() * 1000.0

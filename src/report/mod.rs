@@ -5,6 +5,7 @@ use crate::record::Record;
 use crate::table::Row;
 
 pub mod compared;
+pub mod har;
 mod html;
 mod json;
 mod junit;

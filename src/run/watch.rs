@@ -259,6 +259,7 @@ impl Watch {
         };
         let name =
             said.remove("event").and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_else(|| "unnamed".to_owned());
+        let name = self.log.secrets().hide(&name);
         self.write(&name, Origin::App, t, json!({ "app": said }));
     }
 
@@ -385,7 +386,9 @@ impl Watch {
 
     /// The page's ids from now on; an empty one is none.
     pub(super) fn say(&mut self, ids: probe::PageIds) {
-        let [room, user, preset] = ids.map(|id| id.filter(|v| !v.is_empty()));
+        // A page may name its viewer by an address.
+        let hidden = |id: String| self.log.secrets().hide(&id);
+        let [room, user, preset] = ids.map(|id| id.filter(|v| !v.is_empty()).map(hidden));
         (self.ids.room_id, self.ids.user_id, self.ids.preset_id) = (room, user, preset);
         self.now.set(&self.ids);
     }

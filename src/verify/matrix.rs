@@ -168,7 +168,9 @@ impl Matrix {
         let _ = writeln!(out, "app or outside    {}", share(self.causes));
         let _ = writeln!(out, "cause named       {}", share(self.named[0]));
         let _ = writeln!(out, "... of our faults {}", share(self.named[1]));
-        for (title, lines) in [("\nwrong:", &self.wrong), ("\ncause not named, but:", &self.unnamed), ("\nsays nothing:", &self.void)] {
+        for (title, lines) in
+            [("\nwrong:", &self.wrong), ("\ncause not named, but:", &self.unnamed), ("\nsays nothing:", &self.void)]
+        {
             if !lines.is_empty() {
                 let _ = writeln!(out, "{title}\n  {}", lines.join("\n  "));
             }

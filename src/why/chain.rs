@@ -24,6 +24,8 @@ pub(super) struct Window<'a> {
     span: Option<&'a str>,
     pub expect: Option<&'a str>,
     pub reason: Option<&'a str>,
+    /// The play is under faults of this monitor's.
+    pub faulted: bool,
     /// It was about a video.
     pub video: bool,
     pub media_url: Option<&'a str>,
@@ -43,6 +45,7 @@ impl<'a> Window<'a> {
             span: end.ids.span_id.as_deref(),
             expect: end.text("expect"),
             reason: end.text("reason"),
+            faulted: play.faulted,
             video: video.is_some() || play.class.is_some(),
             media_url: video.and_then(|v| v["url"].as_str()),
             class: play.class,
@@ -57,7 +60,8 @@ impl<'a> Window<'a> {
             to: events.last().map_or(0.0, |e| e.t_ms),
             span: None,
             expect: None,
-            reason: play.reason.as_deref(),
+            reason: play.reason.as_deref().map(|reason| bare(play, reason).1),
+            faulted: play.faulted,
             video: play.class.is_some(),
             media_url: None,
             class: play.class,
@@ -81,14 +85,27 @@ impl<'a> Window<'a> {
 /// The chain of a play that did not end well.
 pub(super) fn of_play(record: &Record, at: usize, events: &[&Event], objectives: &[Listed]) -> Chain {
     let play = &record.plays[at];
-    let failed = events.iter().find(|e| e.event == "step_end" && !e.flag("ok"));
-    let window = match failed {
-        Some(end) => Window::of_step(end, play, events),
-        None => Window::of_play(play, events),
+    let ends = || events.iter().filter(|e| e.event == "step_end");
+    let failed = ends().find(|e| !e.flag("ok"));
+    let (window, step) = match failed {
+        Some(end) => (Window::of_step(end, play, events), Some(shown(play, at, end, events))),
+        None => {
+            // What went wrong after a step had held is told with that step's name.
+            let window = Window::of_play(play, events);
+            let named = play.reason.as_deref().and_then(|reason| bare(play, reason).0);
+            let end = ends().filter(|e| named.is_some() && e.ids.step.as_deref() == named).next_back();
+            let got = window.reason.unwrap_or_default().to_owned();
+            (window, end.map(|end| Shown { got, ms: None, ..shown(play, at, end, events) }))
+        }
     };
     let found = clues(&window, events);
-    let step = failed.map(|end| shown(play, at, end, events));
     chain(found, Some(seen(record, at)), step, against(events, objectives), planted(events))
+}
+
+/// A reason without the step's name that it begins with, and that name.
+fn bare<'a>(play: &'a Play, reason: &'a str) -> (Option<&'a str>, &'a str) {
+    let after = |name: &'a str| Some((Some(name), reason.strip_prefix(name)?.strip_prefix(": ")?));
+    play.steps.iter().rev().find_map(|step| after(&step.name)).unwrap_or((None, reason))
 }
 
 /// The chain of these clues, the first of which is the cause.
@@ -100,7 +117,8 @@ pub(super) fn chain(
     planted: Vec<String>,
 ) -> Chain {
     let mut clues = clues.into_iter();
-    let cause = clues.next().unwrap_or_else(|| Clue::new(Kind::Seen, 0, "nothing in the record explains it".to_owned()));
+    let cause =
+        clues.next().unwrap_or_else(|| Clue::new(Kind::Seen, 0, "nothing in the record explains it".to_owned()));
     let other = |c: &Clue| {
         c.weight >= WORTH && c.kind != Kind::Seen && (c.url.is_none() || c.url != cause.url) && c.key() != cause.key()
     };

@@ -67,17 +67,7 @@ pub struct Clue {
 
 impl Clue {
     pub(super) fn new(kind: Kind, weight: u32, says: String) -> Self {
-        Self {
-            kind,
-            says,
-            seq: None,
-            request: None,
-            url: None,
-            times: 1,
-            ours: false,
-            unexplained: false,
-            weight,
-        }
+        Self { kind, says, seq: None, request: None, url: None, times: 1, ours: false, unexplained: false, weight }
     }
 
     fn at(self, event: &Event) -> Self {
@@ -102,7 +92,7 @@ enum About {
 }
 
 /// What a reason begins with that tells a symptom, and no cause.
-const SYMPTOMS: [&str; 16] = [
+const SYMPTOMS: [&str; 22] = [
     "the old picture stayed",
     "the picture went black",
     "the picture is ",
@@ -111,13 +101,19 @@ const SYMPTOMS: [&str; 16] = [
     "the new picture",
     "the page loaded without",
     "the page did not finish",
+    "the page answered",
+    "the page could not be had",
+    "the navigation failed",
     "the video decodes",
     "the video never played",
     "no video was given a source",
+    "no visible element matches",
+    "no element matches",
+    "no page came",
+    "not done in",
     "it was still going on",
-    "silent",
+    "silent: no frame",
     "MediaError",
-    "no answer",
     "no picture",
 ];
 
@@ -204,6 +200,8 @@ fn requested(window: &Window, about: About, event: &Event) -> Option<Clue> {
     let weight = match (about, request.is_media()) {
         _ if wrong.is_none() => 50,
         _ if request.url().ends_with("/favicon.ico") => 3,
+        // How the app takes what we do to it is the question then.
+        _ if request.ours() && window.faulted => 65,
         (About::Page, _) => 80,
         (About::Picture, _) => 40,
         (About::Video, true) => 72,
@@ -237,9 +235,7 @@ fn told(window: &Window, about: About, event: &Event) -> Option<Clue> {
         return said_by_app(event).filter(|_| within);
     }
     match event.event.as_str() {
-        "loss_examined" if event.text("lost").is_some() => {
-            Some(Clue::new(Kind::Lost, 100, lost(event)).at(event))
-        }
+        "loss_examined" if event.text("lost").is_some() => Some(Clue::new(Kind::Lost, 100, lost(event)).at(event)),
         "browser_crash" => {
             Some(Clue::new(Kind::Lost, 95, format!("the browser or its tab was lost: {}", text("reason"))).at(event))
         }
@@ -349,6 +345,7 @@ fn media(window: &Window, events: &[&Event]) -> Option<Clue> {
     });
     let weight = match (class, decided) {
         (Class::Silent, _) => 12,
+        _ if evidence.ours && window.faulted => 66,
         (_, Some(_)) => 90,
         (_, None) => 60,
     };

@@ -49,7 +49,8 @@ impl<'e> Request<'e> {
 
     /// A fault of this monitor's was applied to it.
     pub(super) fn ours(&self) -> bool {
-        self.event.flag("ours") || self.event.fields.get("faults").and_then(|f| f.as_array()).is_some_and(|f| !f.is_empty())
+        self.event.flag("ours")
+            || self.event.fields.get("faults").and_then(|f| f.as_array()).is_some_and(|f| !f.is_empty())
     }
 
     /// What was wrong with it, where something was; a step that it belonged to ended at `until`.
@@ -79,7 +80,9 @@ impl<'e> Request<'e> {
         // What stays open is often meant to: a socket, a stream of events, a buffer that is full.
         let stream = event.text("content_type").is_some_and(|t| t.starts_with("text/event-stream"));
         let open = left && status != 101 && !stream && !self.is_media() && lasted >= LONG_MS && self.ended >= until;
-        open.then(|| format!("was answered with {status}, and had not ended after {}: {} came", show_ms(lasted), came()))
+        open.then(|| {
+            format!("was answered with {status}, and had not ended after {}: {} came", show_ms(lasted), came())
+        })
     }
 
     /// That it took a good part of the time, where it did.
