@@ -250,6 +250,9 @@ impl App {
                 check.problem(host, e.what(), e.fix().unwrap_or_default());
             }
         }
+        if let Some((user, password)) = &access.basic {
+            secrets.add(&format!("{user}:{password}"));
+        }
         for (_, value) in access.headers.iter().chain(&access.cookies).chain(&access.basic) {
             secrets.add(value);
         }
@@ -445,6 +448,9 @@ impl Check<'_> {
                 format!("`{}` needs `{missing}`", verb.name()),
                 format!("for instance {}", verb.example),
             );
+        }
+        if verb.name() == "type" && action.main.to_ascii_lowercase().contains("passw") {
+            action.more.values().for_each(|typed| self.secrets.add(typed));
         }
         // A value of the wrong type has been told already.
         if let (Value::String(_), Err(why)) = (main.get_ref(), (verb.check)(&action)) {

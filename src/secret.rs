@@ -1,26 +1,46 @@
-//! Floor 0. Secrets: files name them only as `env:NAME`, and what they stand for never reaches an event or a report.
+//! Floor 0. Secrets: files name them only as `env:NAME`, and what they stand for never reaches an event or a report. Nor does
+//! what looks like a secret, whoever's it is; what the wire shows to be one is remembered for the rest of the run.
+
+mod shapes;
 
 use crate::error::{Error, Result};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine as _;
-use memchr::{memchr_iter, memchr2, memmem};
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::Value;
 use std::sync::{Arc, LazyLock, RwLock};
 
 const HIDDEN: &str = "[redacted]";
 /// Shorter secrets are not searched for: `a` would black out every text.
 const SHORTEST: usize = 4;
-/// Query parameters whose values are nobody's business.
-const QUERY: [&str; 10] =
-    ["token", "access_token", "id_token", "key", "api_key", "apikey", "password", "secret", "signature", "sig"];
+/// What the wire shows is remembered from this length on, and so many of it: an app may set a cookie with every answer.
+const LEARNT_SHORTEST: usize = 8;
+const LEARNT: usize = 256;
+/// An encoding within another has lost some letters at its ends; what is left must still be its own.
+const CUT_SHORTEST: usize = 8;
+/// A longer value is a document, which nobody encodes into a URL.
+const DOCUMENT: usize = 1024;
 
-/// What a JWT begins with. Made once: to make it takes longer than to look for it.
-static JWT: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("eyJ"));
+static PROCESS: LazyLock<Secrets> = LazyLock::new(Secrets::default);
 
 /// The values to hide. Clones share one list.
 #[derive(Clone, Debug, Default)]
-pub struct Secrets(Arc<RwLock<Vec<String>>>);
+pub struct Secrets(Arc<RwLock<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    values: Vec<String>,
+    learnt: usize,
+    /// In every encoding, whatever the case of its letters.
+    finder: Option<AhoCorasick>,
+}
 
 impl Secrets {
+    /// The list of this process: what a command resolves is hidden in its own diagnostics too.
+    pub fn of_process() -> Self {
+        PROCESS.clone()
+    }
+
     /// The text a file means: `env:NAME` is looked up and remembered as secret, anything else is itself.
     pub fn resolve(&self, text: &str) -> Result<String> {
         let Some(name) = text.strip_prefix("env:") else { return Ok(text.to_owned()) };
@@ -32,118 +52,134 @@ impl Secrets {
         Ok(value)
     }
 
-    /// Remembers a value, as it is and as URLs, forms and headers encode it.
+    /// Remembers a value, as it is and as URLs, forms, headers and pages encode it.
     pub fn add(&self, value: &str) {
         if value.len() < SHORTEST {
             return;
         }
-        let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-        let percent = form.replace('+', "%20");
-        let json = Value::from(value).to_string().trim_matches('"').to_owned();
-        let engines =
-            [&base64::engine::general_purpose::STANDARD_NO_PAD, &base64::engine::general_purpose::URL_SAFE_NO_PAD];
-        let encoded = engines.map(|e| e.encode(value));
-        let hex: String = value.bytes().map(|b| format!("{b:02x}")).collect();
-        if let Ok(mut known) = self.0.write() {
-            known.extend([value.to_owned(), form, percent, json, hex]);
-            known.extend(encoded);
-            known.sort_by_key(|k| std::cmp::Reverse(k.len()));
-            known.dedup();
+        if let Ok(mut known) = self.0.write()
+            && !known.values.iter().any(|v| v == value)
+        {
+            known.values.push(value.to_owned());
+            let all = known.values.iter().flat_map(|v| encodings(v));
+            // The longest where one is in the other. There cannot be too many for one automaton.
+            let finder = AhoCorasick::builder()
+                .kind(Some(AhoCorasickKind::ContiguousNFA))
+                .match_kind(MatchKind::LeftmostLongest)
+                .ascii_case_insensitive(true)
+                .build(all.collect::<Vec<_>>());
+            known.finder = finder.ok();
         }
     }
 
-    /// The text without secrets: the known ones, bearer tokens, JWTs, e-mail addresses, and URL credentials.
-    pub fn hide(&self, text: &str) -> String {
-        let mut out = text.to_owned();
-        if let Ok(known) = self.0.read() {
-            for secret in known.iter() {
-                if out.contains(secret.as_str()) {
-                    out = out.replace(secret.as_str(), HIDDEN);
-                }
+    /// Remembers what the wire shows to be secret: the value of a cookie for the server alone, credentials that a request has.
+    pub fn learn(&self, value: &str) {
+        let room = self.0.read().is_ok_and(|k| k.learnt < LEARNT && !k.values.iter().any(|v| v == value));
+        if value.len() >= LEARNT_SHORTEST && room {
+            self.add(value);
+            if let Ok(mut known) = self.0.write() {
+                known.learnt += 1;
             }
         }
-        if out.contains("eyJ")
-            || out.contains('@')
-            || out.contains("://")
-            || out.to_ascii_lowercase().contains("bearer ")
-        {
-            out = hide_shapes(&out);
+    }
+
+    /// Remembers the value that a `Set-Cookie` sets, unless it may be a plain word: one that scripts may read, under a name
+    /// that tells nothing.
+    pub fn learn_cookie(&self, set_cookie: &str) {
+        let (pair, attributes) = set_cookie.split_once(';').unwrap_or((set_cookie, ""));
+        let Some((name, value)) = pair.split_once('=') else { return };
+        let value = value.trim().trim_matches('"');
+        let for_server = attributes.split(';').any(|a| a.trim().eq_ignore_ascii_case("httponly"));
+        if for_server || shapes::is_telling(name.trim()) || name.to_ascii_lowercase().contains("sess") {
+            self.learn(value);
         }
-        out
+    }
+
+    /// Remembers the credentials of an `Authorization`.
+    pub fn learn_authorization(&self, value: &str) {
+        self.learn(value.split_once(' ').map_or(value, |(_, credentials)| credentials).trim());
+    }
+
+    /// The text without secrets: the known ones, and what looks like one.
+    pub fn hide(&self, text: &str) -> String {
+        let known = self.0.read().ok().and_then(|known| {
+            let finder = known.finder.as_ref().filter(|f| f.is_match(text))?;
+            let mut out = String::with_capacity(text.len());
+            finder.replace_all_with(text, &mut out, |_, _, out| {
+                out.push_str(HIDDEN);
+                true
+            });
+            Some(out)
+        });
+        let out = known.unwrap_or_else(|| text.to_owned());
+        if shapes::may_be_in(out.as_bytes()) { shapes::hide(&out) } else { out }
     }
 
     /// Whether there may be something to hide in a text. It says no only where [`Secrets::hide`] would find nothing.
     pub fn may_be_in(&self, text: &[u8]) -> bool {
-        let is_in = |secret: &String| memmem::find(text, secret.as_bytes()).is_some();
-        let known = self.0.read().map_or(true, |known| known.iter().any(is_in));
-        let bearer = |at: usize| at >= 6 && text[at - 6..at].eq_ignore_ascii_case(b"bearer");
-        // An e-mail address or a URL's credentials; a URL's query; a JWT; a bearer token.
-        known || memchr2(b'@', b'?', text).is_some() || JWT.find(text).is_some() || memchr_iter(b' ', text).any(bearer)
+        let known = self.0.read().map_or(true, |known| known.finder.as_ref().is_some_and(|f| f.is_match(text)));
+        known || shapes::may_be_in(text)
     }
 
-    /// Hides secrets in every string of a value.
+    /// Hides secrets in every string of a value, and every string under a name that tells of one.
     pub fn hide_in(&self, value: &mut Value) {
         match value {
             Value::String(text) => *text = self.hide(text),
             Value::Array(items) => items.iter_mut().for_each(|v| self.hide_in(v)),
-            Value::Object(map) => map.values_mut().for_each(|v| self.hide_in(v)),
+            Value::Object(map) => map.iter_mut().for_each(|(name, v)| match v {
+                // Telemetry names its session, which opens nothing.
+                Value::String(text) if text.len() >= SHORTEST && shapes::is_telling(name) && !names_session(name) => {
+                    HIDDEN.clone_into(text);
+                }
+                _ => self.hide_in(v),
+            }),
             _ => {}
         }
     }
 }
 
-/// Hides what looks like a secret whoever's it is.
-fn hide_shapes(text: &str) -> String {
-    let mut after_bearer = false;
-    let ends = |c: char| c.is_whitespace() || "\"'<>(),;".contains(c);
-    let mut out = String::with_capacity(text.len());
-    for piece in text.split_inclusive(ends) {
-        let word = piece.trim_end_matches(ends);
-        let jwt = word.find("eyJ").filter(|at| word[*at..].matches('.').count() == 2 && word.len() - at > 20);
-        let shown = if after_bearer && word.len() >= SHORTEST {
-            HIDDEN.to_owned()
-        } else if let Some(at) = jwt {
-            format!("{}{HIDDEN}", &word[..at])
-        } else if word.contains("://") {
-            hide_in_url(word)
-        } else if is_email(word) {
-            HIDDEN.to_owned()
-        } else {
-            word.to_owned()
-        };
-        after_bearer = word.eq_ignore_ascii_case("bearer");
-        out.push_str(&shown);
-        out.push_str(&piece[word.len()..]);
-    }
-    out
+fn names_session(name: &str) -> bool {
+    name.to_ascii_lowercase().replace(['-', '_'], "") == "sessionid"
 }
 
-fn is_email(word: &str) -> bool {
-    word.split_once('@').is_some_and(|(name, host)| {
-        !name.is_empty()
-            && host.contains('.')
-            && host.chars().all(|c| c.is_alphanumeric() || ".-".contains(c))
-            && name.chars().all(|c| c.is_alphanumeric() || "._%+-".contains(c))
-    })
-}
-
-fn hide_in_url(word: &str) -> String {
-    let Some(at) = word.find("://") else { return word.to_owned() };
-    let start = word[..at].trim_end_matches(char::is_alphanumeric).len();
-    let Ok(mut url) = url::Url::parse(&word[start..]) else { return word.to_owned() };
-    let secret = |key: &str| QUERY.contains(&key.to_ascii_lowercase().as_str());
-    if url.password().is_none() && !url.query_pairs().any(|(k, _)| secret(&k)) {
-        return word.to_owned();
+/// A value as it may be written: as it is, percent-encoded, in JSON, in HTML, in hexadecimal, and in base64 wherever it begins
+/// in what is encoded. The finder sees no difference of case, so each is there once.
+fn encodings(value: &str) -> Vec<String> {
+    let json = Value::from(value).to_string().trim_matches('"').to_owned();
+    if value.len() > DOCUMENT {
+        return vec![value.to_owned(), json];
     }
-    let _ = url.set_password(None); // a URL that cannot have one has none to hide
-    let pairs: Vec<(String, String)> = url
-        .query_pairs()
-        .map(|(k, v)| (k.to_string(), if secret(&k) { HIDDEN.to_owned() } else { v.to_string() }))
-        .collect();
-    if !pairs.is_empty() {
-        url.query_pairs_mut().clear().extend_pairs(pairs);
+    let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let percent = form.replace('+', "%20");
+    let double = percent.replace('%', "%25");
+    let path = percent.replace("%2F", "/");
+    let in_json = Value::from(json.as_str()).to_string().trim_matches('"').to_owned();
+    let html = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let html_quote = html.replace('\'', "&#39;");
+    // As templates write what may not stand in a text.
+    let html_number = value.replace('&', "&#38;").replace('<', "&#60;").replace('>', "&#62;").replace('"', "&#34;");
+    let html_number = html_number.replace('\'', "&#39;");
+    let hex: String = value.bytes().map(|b| format!("{b:02x}")).collect();
+    let mut all =
+        vec![value.to_owned(), form, percent, double, path, json, in_json, html, html_quote, html_number, hex];
+    for before in 0..3 {
+        let text = [&b"\0\0"[..before], value.as_bytes()].concat();
+        // The letters at both ends hold bits of what stands around it.
+        let from = (before * 8).div_ceil(6);
+        let to = text.len() * 8 / 6;
+        let encoded = STANDARD_NO_PAD.encode(&text);
+        let whole = if before == 0 { encoded.as_str() } else { &encoded[from..to] };
+        let within = &encoded[from..to];
+        let least = if before == 0 { SHORTEST } else { CUT_SHORTEST };
+        for part in [whole, within].into_iter().filter(|p| p.len() >= least) {
+            all.extend([part.to_owned(), part.replace('+', "-").replace('/', "_")]);
+            all.push(part.replace('+', "%2B").replace('/', "%2F"));
+        }
     }
-    format!("{}{url}", &word[..start])
+    all.retain(|e| e.len() >= SHORTEST);
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 #[cfg(test)]
@@ -162,12 +198,46 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Basic credentials are one: the value is in the middle of what is encoded.
+        #[test]
+        fn a_secret_is_hidden_wherever_it_begins_in_base64(before in "[a-z:]{0,7}", after in "[a-z:]{0,7}") {
+            let secrets = Secrets::default();
+            secrets.add("Zebra-1?quilt>");
+            let url = &base64::engine::general_purpose::URL_SAFE_NO_PAD;
+            let text = format!("{before}Zebra-1?quilt>{after}");
+            for encoded in [STANDARD_NO_PAD.encode(&text), url.encode(&text)] {
+                let hidden = secrets.hide(&encoded);
+                proptest::prop_assert!(hidden.contains(HIDDEN), "{encoded} -> {hidden}");
+                proptest::prop_assert!(secrets.may_be_in(encoded.as_bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_wire_shows_is_remembered_if_it_is_no_plain_word() {
+        let secrets = Secrets::default();
+        secrets.learn_cookie("a=quiet-forest-17; Path=/; HttpOnly");
+        secrets.learn_cookie("theme=very-dark-theme; Path=/");
+        secrets.learn_cookie("my_session=calm-river-99");
+        secrets.learn_authorization("Custom loud-thunder-5");
+        let hidden = secrets.hide("quiet-forest-17 very-dark-theme CALM-RIVER-99 loud-thunder-5");
+        assert_eq!(hidden, format!("{HIDDEN} very-dark-theme {HIDDEN} {HIDDEN}"));
+    }
+
+    #[test]
+    fn a_value_under_a_telling_name_is_hidden_in_what_an_app_says() {
+        let mut said = serde_json::json!({ "app": { "authToken": "plain", "session_id": "s-1", "n": 1 } });
+        Secrets::default().hide_in(&mut said);
+        assert_eq!(said, serde_json::json!({ "app": { "authToken": HIDDEN, "session_id": "s-1", "n": 1 } }));
+    }
+
     #[test]
     fn what_looks_like_a_secret_is_hidden_and_the_rest_is_not() {
         let s = Secrets::default();
         let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcDEF123";
-        assert_eq!(s.hide(&format!("got {jwt}!")), format!("got {HIDDEN}"));
-        assert_eq!(s.hide("Authorization: Bearer abcdef, ok"), format!("Authorization: Bearer {HIDDEN}, ok"));
+        assert_eq!(s.hide(&format!("got {jwt}!")), format!("got {HIDDEN}!"));
+        assert_eq!(s.hide("sent Bearer abcdef, ok"), format!("sent Bearer {HIDDEN}, ok"));
         assert_eq!(s.hide("mail ann@example.org now"), format!("mail {HIDDEN} now"));
         assert!(!s.hide("at http://me:hunter2@h/x").contains("hunter2"));
         assert!(!s.hide("at http://h/x?a=1&token=abc9").contains("abc9"));

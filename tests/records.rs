@@ -80,6 +80,46 @@ fn every_record_gets_its_reports_and_exit_code() {
 }
 
 #[test]
+fn every_record_says_why() {
+    let bless = std::env::var_os("SOUNDCHECK_BLESS").is_some();
+    let mut wrong = Vec::new();
+    for (name, _) in RECORDS {
+        let (dir, _) = judged(name);
+        let folder = dir.path().display().to_string();
+        let done = soundcheck(&["why", &folder]);
+        assert_eq!(done.status.code(), Some(0), "{name}: {}", String::from_utf8_lossy(&done.stderr));
+        let said = String::from_utf8_lossy(&done.stdout).replace(&folder, "RUN");
+        assert!(said.lines().count() <= 16, "{name}: nobody reads that at night:\n{said}");
+        let golden = records().join(name).join("why.txt");
+        if bless {
+            std::fs::write(&golden, &said).expect("blessed");
+        }
+        if std::fs::read_to_string(&golden).unwrap_or_default() != said {
+            wrong.push(format!("{name}/why.txt differs; it is now\n{said}"));
+        }
+        let json = soundcheck(&["why", "--json", &folder]);
+        let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+        // What it leads to is there.
+        let report = std::fs::read_to_string(dir.path().join("report.html")).expect("a report");
+        for chain in json["chains"].as_array().expect("chains") {
+            for link in ["play", "step"] {
+                if let Some(anchor) = chain[link]["anchor"].as_str() {
+                    assert_eq!(report.matches(&format!(" id=\"{anchor}\"")).count(), 1, "{name}: {anchor}");
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn why_without_a_record_is_the_callers_mistake() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let done = soundcheck(&["why", &dir.path().display().to_string()]);
+    assert_eq!(done.status.code(), Some(2), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
 fn every_record_folder_is_judged() {
     let mut folders: Vec<String> = std::fs::read_dir(records())
         .expect("the folder is there")

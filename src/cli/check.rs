@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 pub fn main(args: &Args) -> Done {
-    let secrets = Secrets::default();
+    let secrets = Secrets::of_process();
     let checked: Vec<(&PathBuf, Result<Checked>)> =
         args.files.iter().map(|file| (file, check(file, &secrets))).collect();
     let ok = checked.iter().all(|(_, done)| done.is_ok());

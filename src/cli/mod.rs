@@ -16,9 +16,11 @@ mod records;
 mod run;
 mod slo;
 mod verify;
+mod why;
 
 use clap::{Parser, Subcommand};
 use soundcheck::error::Result;
+use soundcheck::secret::Secrets;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -49,6 +51,8 @@ enum Command {
     Check(check::Args),
     /// Judge a run again, from its record
     Judge(judge::Args),
+    /// Why a run went wrong: from what failed to the request, the line or the fault that did it
+    Why(why::Args),
     /// Every run that was kept: verdicts, flakes, trends; and records taken in
     History(history::Args),
     /// Whether two lots of plays differ, measure by measure, and by how much
@@ -72,11 +76,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let level = ["warn", "soundcheck=debug", "debug"][usize::from(cli.verbose.min(2))];
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Hiding).init();
     let done = match cli.command {
         Command::Run(args) => block_on(run::main(*args)),
         Command::Check(args) => check::main(&args),
         Command::Judge(args) => judge::main(&args),
+        Command::Why(args) => why::main(&args),
         Command::History(args) => history::main(args),
         Command::Compare(args) => compare::main(*args),
         Command::List(args) => list::main(&args),
@@ -89,9 +94,24 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("{}", show(&error));
+            eprintln!("{}", Secrets::of_process().hide(&show(&error)));
             ExitCode::from(error.whose().exit_code())
         }
+    }
+}
+
+/// Standard error without secrets: libraries that tell what they do know nothing of them. A line comes in one piece.
+struct Hiding;
+
+impl std::io::Write for Hiding {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let text = Secrets::of_process().hide(&String::from_utf8_lossy(line));
+        std::io::stderr().write_all(text.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
     }
 }
 

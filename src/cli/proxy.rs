@@ -153,7 +153,7 @@ fn open_log(path: &Path) -> Result<Log> {
         return Err(Error::author(format!("{} holds events already", path.display()))
             .remedy("give another --events: each start gets its own file"));
     }
-    Log::open(path, &random_hex::<8>(), &Secrets::default())
+    Log::open(path, &random_hex::<8>(), &Secrets::of_process())
 }
 
 fn announce(args: &Args, proxy: &Proxy, control: &Control, profile: &Loaded) {
@@ -238,7 +238,7 @@ async fn follow(live: Live, verbose: bool) -> std::convert::Infallible {
         let news = live.since(version);
         version = news.version;
         for entry in news.requests.iter().filter(|e| e.ended.is_some()) {
-            eprintln!("{}", line(entry));
+            eprintln!("{}", Secrets::of_process().hide(&line(entry)));
         }
         tokio::time::sleep(EVERY).await;
     }

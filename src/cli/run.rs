@@ -76,7 +76,7 @@ pub struct Args {
 
 pub async fn main(args: Args) -> Done {
     let history = args.history.address()?;
-    let secrets = Secrets::default();
+    let secrets = Secrets::of_process();
     let on_breach = args.on_breach.map(|to| Tell::new(&to, args.report_url, &secrets)).transpose()?;
     let overrides = Overrides {
         browsers: args.browsers,

@@ -61,7 +61,7 @@ pub fn main(args: Args) -> Done {
         });
         return Ok(0);
     }
-    let secrets = Secrets::default();
+    let secrets = Secrets::of_process();
     let on_breach = args.on_breach.map(|to| Tell::new(&to, None, &secrets)).transpose()?;
     let zone = args.time_zone.as_deref().map_or_else(|| Ok(objectives.time_zone.clone()), zone)?;
     let calendar = calendar(zone, args.until.as_deref())?;

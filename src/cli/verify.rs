@@ -36,7 +36,7 @@ pub struct Args {
 }
 
 pub async fn main(args: Args) -> Done {
-    let secrets = Secrets::default();
+    let secrets = Secrets::of_process();
     let mut catalogue = Catalogue::read(&args.catalogue, &secrets)?;
     if !args.only.is_empty() {
         catalogue.cases.retain(|c| args.only.iter().any(|o| glob(o, &c.id)));

@@ -159,6 +159,11 @@ impl Log {
         })))
     }
 
+    /// What it hides.
+    pub fn secrets(&self) -> &Secrets {
+        &self.0.secrets
+    }
+
     /// Milliseconds since the run's start.
     pub fn now_ms(&self) -> f64 {
         self.0.start.elapsed().as_secs_f64() * 1000.0
@@ -246,7 +251,8 @@ impl Log {
         let timestamp = jiff::Timestamp::from_microsecond(wall).unwrap_or(self.0.wall);
         let event = Event {
             v: VERSION,
-            event: event.to_owned(),
+            // An app may call its own as it likes.
+            event: if source == Origin::App { self.0.secrets.hide(event) } else { event.to_owned() },
             source,
             timestamp: format!("{timestamp:.3}"),
             t_ms: thousandths(t_ms),

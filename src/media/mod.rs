@@ -158,7 +158,7 @@ fn origin_of(url: &str) -> Option<String> {
 }
 
 /// A number people can read: 8,828,825.
-fn octets(n: u64) -> String {
+pub(crate) fn octets(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

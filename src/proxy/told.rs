@@ -69,6 +69,9 @@ struct Answered {
 impl Told {
     pub(super) fn new(shared: &Arc<Shared>, asked: Asked, whose: Whose) -> Self {
         let number = shared.requests.fetch_add(1, Relaxed) + 1;
+        if let (Some(log), Some(value)) = (&shared.log, asked.head.get("authorization")) {
+            log.secrets().learn_authorization(value);
+        }
         let started = Instant::now();
         let live = shared.live.begin(number, whose.connection, started, |kept| {
             kept.set(Part::Method, Some(&asked.method));
@@ -161,6 +164,9 @@ impl Told {
 
     /// The response's head was sent to the client, as it is here.
     pub(super) fn answered(&mut self, head: Head) {
+        if let Some(log) = &self.shared.log {
+            head.all("set-cookie").for_each(|cookie| log.secrets().learn_cookie(&cookie));
+        }
         let answered = Answered {
             status: head.status().map_or(0, |(status, _)| status),
             promised: head.content_length().ok().flatten(),

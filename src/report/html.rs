@@ -3,6 +3,7 @@
 use crate::record::{Ending, Play, Record};
 use crate::slo::Verdict;
 use crate::unit::show_ms;
+use crate::why;
 use askama::Template;
 use serde_json::{Map, Value};
 
@@ -34,6 +35,14 @@ impl Page<'_> {
             Ending::Undecided => ("not enough data", "open"),
             Ending::Unfinished => ("unfinished", "odd"),
         }
+    }
+
+    fn play_anchor(&self, play: &usize) -> String {
+        why::play_anchor(*play)
+    }
+
+    fn step_anchor(&self, play: &usize, step: &usize) -> String {
+        why::step_anchor(*play, *step)
     }
 
     fn environment(&self, play: &Play, key: &str) -> String {

@@ -5,6 +5,7 @@ use crate::record::Record;
 use crate::table::Row;
 
 pub mod compared;
+pub mod har;
 mod html;
 mod json;
 mod junit;
@@ -14,6 +15,7 @@ mod sparkline;
 pub mod standing;
 mod summary;
 pub mod text;
+pub mod why;
 
 pub(crate) use summary::cell;
 

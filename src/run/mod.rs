@@ -23,6 +23,7 @@ use crate::proxy::Proxy;
 use crate::quarantine::{Entry, today};
 use crate::record::{Ending, Record};
 use crate::report::REPORTS;
+use crate::report::har::Archives;
 use crate::secret::Secrets;
 use crate::table::Row;
 use base64::Engine as _;
@@ -177,7 +178,25 @@ pub fn write_reports(out: &Path) -> Result<Record> {
             .operator(format!("writing {}", path.display()))
             .map_err(|e| e.remedy("free space on the disk, then: soundcheck judge <the run's folder>"))?;
     }
+    write_archives(&record, out)?;
     Ok(record)
+}
+
+/// Writes each play's network archive.
+fn write_archives(record: &Record, out: &Path) -> Result<()> {
+    let mut archives = Archives::new(record);
+    for event in crate::event::read(&out.join("events.jsonl"))? {
+        archives.feed(&event?);
+    }
+    for (name, text) in archives.files() {
+        let path = out.join(name);
+        let doing = format!("writing {}", path.display());
+        std::fs::create_dir_all(path.parent().unwrap_or(out))
+            .and_then(|()| std::fs::write(&path, text))
+            .operator(doing)
+            .map_err(|e| e.remedy("free space on the disk, then: soundcheck judge <the run's folder>"))?;
+    }
+    Ok(())
 }
 
 /// Puts the picture each play ended on into the page itself, so that the one file still shows what happened when it is
@@ -308,7 +327,7 @@ async fn one(shared: &Shared<'_>, turn: &Turn<'_>, (number, of): (usize, usize))
     let ended = play::play(shared, turn).await;
     let badge = shared.borne(turn).filter(|_| ended.ending == Ending::Failed).map(Entry::badge);
     let said: Vec<&str> = ended.reason.as_deref().into_iter().chain(badge.as_deref()).collect();
-    let said = Some(said.join("\n")).filter(|said| !said.is_empty());
+    let said = Some(shared.log.secrets().hide(&said.join("\n"))).filter(|said| !said.is_empty());
     shared.progress.play_ends(&title, ended.ending, ended.ms, said.as_deref());
     if shared.log.dropped() > 0 {
         return Err(Error::operator("events could not be written").remedy("free space on the disk"));

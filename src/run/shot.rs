@@ -22,16 +22,22 @@ pub(super) async fn take(
     })
 }
 
+/// Fields that nobody but the viewer may read, whatever the app's file says.
+const PRIVATE: [&str; 3] = ["input[type=password i]", "[autocomplete=one-time-code]", "[autocomplete^=cc-]"];
+
+/// Finds what is masked, in shadow trees and in frames of the page's own origin too: nobody else's can be looked into.
+const FIND: &str = "(css) => { const all = []; const walk = (root, x, y) => { \
+    for (const e of root.querySelectorAll(css)) { const r = e.getBoundingClientRect(); \
+      all.push([r.left + x, r.top + y, r.width, r.height].map((v) => v * devicePixelRatio)); } \
+    for (const e of root.querySelectorAll('*')) { if (e.shadowRoot) walk(e.shadowRoot, x, y); \
+      if (e.tagName !== 'IFRAME' || !e.contentDocument) continue; const r = e.getBoundingClientRect(); \
+      walk(e.contentDocument, x + r.left + e.clientLeft, y + r.top + e.clientTop); } }; \
+    walk(document, 0, 0); return JSON.stringify(all); }";
+
 /// Left, top, width and height in CSS pixels, as many as the selectors match.
 async fn rectangles(session: &Session, mask: &[String]) -> Result<Vec<[f64; 4]>, String> {
-    if mask.is_empty() {
-        return Ok(Vec::new());
-    }
-    let selectors = Value::from(mask.join(", "));
-    let script = format!(
-        "JSON.stringify([...document.querySelectorAll({selectors})].map((e) => {{ const r = e.getBoundingClientRect(); \
-         return [r.left, r.top, r.width, r.height].map((v) => v * devicePixelRatio); }}))"
-    );
+    let selectors: Vec<&str> = PRIVATE.into_iter().chain(mask.iter().map(String::as_str)).collect();
+    let script = format!("({FIND})({})", Value::from(selectors.join(", ")));
     let found = session.evaluate(&script, false, LIMIT).await.map_err(|e| e.to_string())?;
     serde_json::from_str(found.as_str().unwrap_or("[]")).map_err(|e| e.to_string())
 }

@@ -49,6 +49,8 @@ pub struct Case {
     pub browser: Option<Kind>,
     /// What must ring.
     pub rings: Rings,
+    /// What `soundcheck why` must name as the cause; `*` stands for any characters.
+    pub why: Option<String>,
     /// Plays of it with each seed.
     pub times: u32,
     /// Processes that keep the processors busy meanwhile.
@@ -60,6 +62,11 @@ pub struct Case {
 }
 
 impl Case {
+    /// Whether the app itself or what it fetches from has the defect, and no fault of this monitor's does it.
+    pub fn is_upstream(&self) -> bool {
+        !self.launch.is_empty()
+    }
+
     /// Whether a page or a context is lost in it: what is asked is whose fault that is.
     pub fn loses(&self) -> bool {
         matches!(&self.rings, Rings::Objective(id, _) if id == CRASH_FREE) || matches!(self.rings, Rings::Broken(_))
@@ -101,6 +108,7 @@ struct CaseFile {
     browser: Option<Kind>,
     rings: Spanned<String>,
     class: Option<Class>,
+    why: Option<Spanned<String>>,
     cause: Option<Spanned<String>>,
     gives_up: Option<Time>,
     #[serde(default = "one")]
@@ -237,6 +245,9 @@ impl CaseFile {
                 help,
             ));
         }
+        if let Some(why) = self.why.as_ref().filter(|_| matches!(rings, Rings::Nothing)) {
+            problems.push(Problem::at(why.span(), "where nothing rings there is no cause to name", "leave it out"));
+        }
         let profile =
             Profile::planted(id.clone(), self.about.clone().unwrap_or_default(), &self.fault, source, problems);
         // Without an app there is a problem already.
@@ -252,6 +263,7 @@ impl CaseFile {
             profile,
             browser: self.browser,
             rings,
+            why: self.why.map(Spanned::into_inner),
             times: self.times.max(1),
             hogs: self.hogs,
             outside: self.outside,

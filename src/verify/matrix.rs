@@ -1,6 +1,7 @@
 //! What a proof came to: a row for each case, and the two numbers that count: what was missed, and what rang for nothing.
 
 use super::{Case, Catalogue, Done, Rings, Trial};
+use crate::fault::rule::glob;
 use crate::record::Ending;
 use crate::stats;
 use crate::unit::{show_ms, show_percent};
@@ -37,6 +38,11 @@ pub struct Matrix {
     pub classes: (u64, u64),
     /// Lost pages and contexts whose cause was told, the app or what came from outside, of how many.
     pub causes: (u64, u64),
+    /// Whose cause `soundcheck why` named, of how many that say what it is: of defects in the app or upstream of it, and of
+    /// those that this monitor planted itself.
+    pub named: [(u64, u64); 2],
+    /// What it named instead, a sentence each, with the folder to look at. It says how good an answer is, and fails no proof.
+    pub unnamed: Vec<String>,
     /// Trials that say nothing: broken, or the fault never came.
     pub void: Vec<String>,
     /// Trials that are not in the record.
@@ -76,6 +82,7 @@ impl Matrix {
                 continue;
             }
             row.trials += 1;
+            self.cause_of(case, one);
             let told = |what: &str| {
                 let reason = one.reason.as_deref().unwrap_or("the play passed");
                 format!("{}: {what}: {reason} ({})", one.key(), one.folder.display())
@@ -119,6 +126,18 @@ impl Matrix {
         row
     }
 
+    /// Whether the cause of a trial was named, where the case says what it is.
+    fn cause_of(&mut self, case: &Case, one: &Done) {
+        let Some(wanted) = &case.why else { return };
+        let count = &mut self.named[usize::from(!case.is_upstream())];
+        count.1 += 1;
+        let says = one.why.as_deref().unwrap_or("nothing");
+        match glob(&format!("*{wanted}*"), says) {
+            true => count.0 += 1,
+            false => self.unnamed.push(format!("{}: {says} ({})", one.key(), one.folder.display())),
+        }
+    }
+
     /// Nothing missed, nothing false, and nothing missing.
     pub fn holds(&self) -> bool {
         self.wrong.is_empty() && self.void.is_empty() && self.missing == 0
@@ -151,7 +170,11 @@ impl Matrix {
         let _ = writeln!(out, "false alarms      {}", share(self.false_alarms));
         let _ = writeln!(out, "right class       {}", share(self.classes));
         let _ = writeln!(out, "app or outside    {}", share(self.causes));
-        for (title, lines) in [("\nwrong:", &self.wrong), ("\nsays nothing:", &self.void)] {
+        let _ = writeln!(out, "cause named       {}", share(self.named[0]));
+        let _ = writeln!(out, "... of our faults {}", share(self.named[1]));
+        for (title, lines) in
+            [("\nwrong:", &self.wrong), ("\ncause not named, but:", &self.unnamed), ("\nsays nothing:", &self.void)]
+        {
             if !lines.is_empty() {
                 let _ = writeln!(out, "{title}\n  {}", lines.join("\n  "));
             }

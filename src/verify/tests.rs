@@ -20,6 +20,7 @@ fn done(trial: &Trial, ending: Ending, rang: &[&str], class: Option<&str>) -> Do
         class: class.map(str::to_owned),
         notice_ms: Some(1200.0),
         reason: Some("why".to_owned()),
+        why: trial.case.why.clone(),
         ms: 5000.0,
         folder: PathBuf::from("x"),
     }

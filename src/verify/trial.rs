@@ -11,6 +11,7 @@ use crate::record::Ending;
 use crate::run::{Settings, run};
 use crate::secret::Secrets;
 use crate::slo::{Judging, Objective, Verdict};
+use crate::why::Answer;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -47,6 +48,9 @@ pub struct Done {
     pub notice_ms: Option<f64>,
     /// Why the play did not end well.
     pub reason: Option<String>,
+    /// What `soundcheck why` names as the cause.
+    #[serde(default)]
+    pub why: Option<String>,
     /// How long the play took, milliseconds.
     pub ms: f64,
     /// The run's folder.
@@ -184,6 +188,7 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
         class: class(&own),
         notice_ms: notice_ms(&own),
         reason: play.reason.clone(),
+        why: Answer::of(&record, &events).cause().map(|c| c.says.clone()),
         ms: play.ms,
         folder,
     };

@@ -33,7 +33,9 @@ impl Watch {
 
     /// The page's ids from now on; an empty one is none. And whether it says that its app fell back.
     pub(in crate::run) fn say(&mut self, ids: PageIds) {
-        let [room, user, preset, fallback] = ids.map(|id| id.filter(|v| !v.is_empty()));
+        // A page may name its viewer by an address.
+        let hidden = |id: String| self.log.secrets().hide(&id);
+        let [room, user, preset, fallback] = ids.map(|id| id.filter(|v| !v.is_empty()).map(hidden));
         (self.ids.room_id, self.ids.user_id, self.ids.preset_id) = (room, user, preset);
         self.now.set(&self.ids);
         if fallback != self.fell_back
