@@ -57,6 +57,46 @@ fn samples(history: &mut History, measures: &[&str], filter: &Filter) -> Vec<Sam
 }
 
 #[test]
+fn what_grows_in_one_browser_is_told_with_its_day() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = file(dir.path());
+    let mut history = open(&at);
+    let first = Timestamp::now().as_millisecond() - 50 * DAY;
+    for day in 0..45 {
+        let plays = [("chromium", 1.0), ("firefox", if day < 33 { 1.0 } else { 1.6 })].map(|(browser, times)| {
+            // Each play varies by some percent, and within a play values spread far more.
+            let middle = 400.0 * times * (1.0 + 0.01 * f64::from(day * 7 % 5));
+            let values = (0..11).map(|n| middle * (0.5 + 0.1 * f64::from(n))).collect();
+            Play {
+                journey: "presets".to_owned(),
+                browser: browser.to_owned(),
+                attempt: 1,
+                ending: Ending::Passed,
+                started: first + i64::from(day) * DAY,
+                counts: true,
+                samples: vec![("first visualizer frame".to_owned(), Samples::Values(values))],
+                ..Play::default()
+            }
+        });
+        let run_id = format!("run-{day:02}");
+        let run = Run { run_id, started: first + i64::from(day) * DAY, plays: plays.into(), ..Run::default() };
+        history.add(&run).expect("kept");
+    }
+    drop(history);
+    let done = soundcheck(&at, &["history", "--since", "60d", "--json"]);
+    let all: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let drifts = all["trends"][0]["drifts"].as_array().expect("drifts");
+    assert_eq!(drifts.len(), 1, "{drifts:?}");
+    assert_eq!(drifts[0]["browser"], "firefox");
+    let since = Timestamp::from_millisecond(first + 33 * DAY).expect("a time").to_zoned(TimeZone::UTC).date();
+    assert_eq!(drifts[0]["since"], since.to_string());
+    let times = drifts[0]["times"].as_f64().expect("a number");
+    assert!((1.5..1.7).contains(&times), "{times}");
+    let text = said(&soundcheck(&at, &["history", "--since", "60d"]));
+    assert!(text.contains(&format!("in firefox {times:.2} times as much since {since}")), "{text}");
+}
+
+#[test]
 fn records_are_taken_in_once_in_any_order() {
     let dir = tempfile::tempdir().expect("a folder");
     let at = file(dir.path());

@@ -4,6 +4,7 @@ mod common;
 
 use common::{BROWSERS, Play, SOUNDCHECK, ending};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 
 /// The video journey on the stage under this profile.
@@ -108,6 +109,49 @@ reason = "MediaError 4"
         assert_eq!(of("upstream"), Some(503.into()), "{browser}");
         assert_eq!(of("browser"), Some(502.into()), "{browser}");
     }
+}
+
+/// Which requests for media a fault was applied to, by path, first octet and how many such there were before.
+fn decided(events: &[Value], fault: &str) -> BTreeMap<(String, String, u32), bool> {
+    let (mut seen, mut decided) = (BTreeMap::new(), BTreeMap::new());
+    let mut responses = named(events, "video_proxy_response");
+    responses.sort_by_key(|e| e["request"].as_u64());
+    for response in responses {
+        let url = url::Url::parse(response["url"].as_str().expect("a URL")).expect("it reads");
+        let range = response["range"].as_str().unwrap_or_default();
+        let part = (url.path().to_owned(), range.split('-').next().unwrap_or_default().to_owned());
+        let nth = seen.entry(part.clone()).and_modify(|n| *n += 1).or_insert(0_u32);
+        let faults = response["faults"].as_array().expect("faults");
+        decided.insert((part.0, part.1, *nth), faults.iter().any(|f| f == fault));
+    }
+    decided
+}
+
+#[test]
+fn a_seed_decides_the_same_of_each_request_in_every_run_and_browser() {
+    let profile = r#"
+question = "Does a seed decide the same again?"
+source = "measured"
+seed = 11
+[[fault]]
+do = "ttfb"
+time = "20ms"
+probability = "50 %"
+match = { resource = "media" }
+[[expect]]
+outcome = "either"
+"#;
+    let mut all: BTreeMap<(String, String, u32), Vec<bool>> = BTreeMap::new();
+    for browser in [BROWSERS[0], BROWSERS[1], BROWSERS[0]] {
+        let play = under(profile).journey("seek");
+        play.run(browser);
+        for (key, applied) in decided(&play.events(), "ttfb") {
+            all.entry(key).or_default().push(applied);
+        }
+    }
+    let again: Vec<_> = all.iter().filter(|(_, applied)| applied.len() > 1).collect();
+    assert!(again.len() > 1, "requests that came in more than one run: {all:?}");
+    assert!(again.iter().all(|(_, applied)| applied.iter().all(|a| *a == applied[0])), "{again:?}");
 }
 
 #[test]

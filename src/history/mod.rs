@@ -18,7 +18,7 @@ mod trend;
 pub use address::Address;
 pub use kept::{Play, Run, renderer_class};
 pub use standing::Asked;
-pub use trend::{Listed, Overview, Trend};
+pub use trend::{Drifted, Listed, Overview, Trend};
 
 use crate::error::{Error, Result};
 use crate::measure::Samples;

@@ -59,6 +59,20 @@ pub struct Trend {
     pub value: &'static str,
     /// Each day (UTC) that gave samples: its value and how many they were.
     pub days: BTreeMap<Date, (f64, u64)>,
+    /// Where its times or sizes have grown, a browser each: a reason to look, and no verdict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drifts: Vec<Drifted>,
+}
+
+/// What a play gave has grown since the first of them, and stayed so (see [`stats::drift`]).
+#[derive(Debug, Serialize)]
+pub struct Drifted {
+    /// In which browser.
+    pub browser: String,
+    /// The day (UTC) of the play since which.
+    pub since: Date,
+    /// How many times as much the middle of a play is since then.
+    pub times: f64,
 }
 
 impl Overview {
@@ -123,9 +137,15 @@ fn trends(history: &mut History, filter: &Filter) -> Result<Vec<Trend>> {
     let tomorrow = Timestamp::now().as_millisecond() + 86_400_000;
     let until = Some(filter.until.unwrap_or(i64::MAX).min(tomorrow));
     let mut folded: BTreeMap<String, BTreeMap<Date, Samples>> = BTreeMap::new();
+    // The middle of each play, by browser: what one session gives goes together, and browsers differ.
+    let mut plays: BTreeMap<String, BTreeMap<String, Vec<(Date, f64)>>> = BTreeMap::new();
     history.samples(&[], &Filter { until, ..filter.clone() }, |sampled| {
         let Some(day) = day(sampled.started) else { return Ok(()) };
+        let browser = sampled.has("browser").unwrap_or_default().to_owned();
         for (measure, given) in sampled.samples {
+            if let Some(middle) = given.middle() {
+                plays.entry(measure.clone()).or_default().entry(browser.clone()).or_default().push((day, middle));
+            }
             let days = folded.entry(measure).or_default();
             match days.get_mut(&day) {
                 // Of another kind than before: an older Soundcheck measured something else by this name.
@@ -138,9 +158,16 @@ fn trends(history: &mut History, filter: &Filter) -> Result<Vec<Trend>> {
     let trend = |(measure, days): (String, BTreeMap<Date, Samples>)| {
         let kind = days.values().next()?.value()?.0;
         let days = days.into_iter().filter_map(|(day, s)| Some((day, (s.value()?.1, s.len())))).collect();
-        Some(Trend { measure, value: kind, days })
+        let drifts = plays.get(&measure).into_iter().flatten().filter_map(|(browser, plays)| drifted(browser, plays));
+        Some(Trend { drifts: drifts.collect(), measure, value: kind, days })
     };
     Ok(folded.into_iter().filter_map(trend).collect())
+}
+
+fn drifted(browser: &str, plays: &[(Date, f64)]) -> Option<Drifted> {
+    let values: Vec<f64> = plays.iter().map(|(_, middle)| *middle).collect();
+    let drift = stats::drift(&values)?;
+    Some(Drifted { browser: browser.to_owned(), since: plays[drift.since].0, times: drift.times })
 }
 
 fn day(ms: i64) -> Option<Date> {

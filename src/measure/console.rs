@@ -1,6 +1,6 @@
 //! Console errors and uncaught exceptions over minutes of session.
 
-use super::{Fold, Samples};
+use super::{Fold, Samples, lasted};
 use crate::event::{Event, Origin};
 
 #[derive(Default)]
@@ -14,7 +14,7 @@ impl Fold for ConsoleErrors {
         match event.event.as_str() {
             "console_error" | "exception" if event.source != Origin::App => self.count += 1,
             // Exposure is the time the page was up, not the time the browser took to start.
-            "journey_end" => self.minutes += event.number("ms").unwrap_or(0.0).max(0.0) / 60_000.0,
+            "journey_end" => self.minutes += lasted(event, "ms") / 60_000.0,
             _ => {}
         }
     }

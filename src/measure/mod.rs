@@ -75,6 +75,12 @@ pub(crate) fn busy(event: &Event) -> bool {
     event.fields.contains_key("busy_host")
 }
 
+/// How long something lasted by a field of its event, milliseconds: no longer than the run itself until then, whatever a
+/// clock that jumped says.
+fn lasted(event: &Event, field: &str) -> f64 {
+    event.number(field).unwrap_or(0.0).min(event.t_ms).max(0.0)
+}
+
 /// Whether it is of something that had to fail: a guest's forbidden command, a login with the wrong password.
 pub(crate) fn in_vain(event: &Event) -> bool {
     event.fields.contains_key("must")

@@ -34,7 +34,8 @@ impl Samples {
         match self {
             Samples::Trials { total, .. } => *total,
             Samples::Values(values) | Samples::Bytes(values) => values.len() as u64,
-            Samples::Count { minutes, .. } => u64::from(*minutes > 0.0),
+            // Events without exposure are no rate yet, and count once there is some.
+            Samples::Count { count, minutes } => u64::from(*minutes > 0.0 || *count > 0),
         }
     }
 
@@ -56,6 +57,14 @@ impl Samples {
             Samples::Bytes(values) => Some(("most bytes", values.iter().copied().reduce(f64::max)?)),
             Samples::Count { count, minutes } => (*minutes > 0.0).then(|| ("per minute", *count as f64 / minutes)),
         }
+    }
+
+    /// The median of times or sizes; of others, and of none, nothing.
+    pub fn middle(&self) -> Option<f64> {
+        let (Samples::Values(values) | Samples::Bytes(values)) = self else { return None };
+        let mut sorted = values.clone();
+        sorted.sort_by(f64::total_cmp);
+        stats::quantile(&sorted, 0.5)
     }
 
     /// Adds samples of the same measure; `false`: those are of another kind, and nothing was added.

@@ -1,6 +1,6 @@
 //! Stalls of more than three seconds over minutes watched (P1.19).
 
-use super::{Fold, Samples};
+use super::{Fold, Samples, lasted};
 use crate::event::{Event, Origin};
 
 /// A stall longer than this counts, milliseconds (P1.19).
@@ -22,7 +22,7 @@ impl Fold for LongStalls {
         }
         match event.event.as_str() {
             "playback_stall" if event.number("ms").is_some_and(|ms| ms > LONG_STALL_MS) => self.count += 1,
-            "playback_summary" => self.minutes += event.number("watched_ms").unwrap_or(0.0).max(0.0) / 60_000.0,
+            "playback_summary" => self.minutes += lasted(event, "watched_ms") / 60_000.0,
             _ => {}
         }
     }
@@ -44,7 +44,7 @@ mod tests {
             event: name.to_owned(),
             source,
             timestamp: String::new(),
-            t_ms: 0.0,
+            t_ms: 600_000.0,
             seq: 0,
             ids: Ids::default(),
             fields: fields.as_object().cloned().unwrap_or_default(),
@@ -59,9 +59,13 @@ mod tests {
         }
         fold.feed(&event("playback_stall", Origin::App, &json!({ "ms": 9000.0 })));
         assert_eq!(fold.samples(), Samples::Count { count: 2, minutes: 0.0 });
-        assert!(fold.samples().is_empty(), "nothing watched is no sample");
+        assert!(!fold.samples().is_empty(), "it stood still, however short that was watched");
         fold.feed(&event("playback_summary", Origin::Monitor, &json!({ "watched_ms": 90_000.0 })));
         fold.feed(&event("playback_summary", Origin::Monitor, &json!({ "watched_ms": 30_000.0 })));
         assert_eq!(fold.samples(), Samples::Count { count: 2, minutes: 2.0 });
+        // No longer than the run itself so far: a clock that jumped.
+        fold.feed(&event("playback_summary", Origin::Monitor, &json!({ "watched_ms": 1e15 })));
+        assert_eq!(fold.samples(), Samples::Count { count: 2, minutes: 12.0 });
+        assert!(LongStalls::default().samples().is_empty());
     }
 }

@@ -137,7 +137,8 @@ impl Rules {
         let nth: Vec<u64> = self.scopes.iter().map(|s| next(&mut counts.nth, whose.key(*s, same))).collect();
         // A draw's own ordinal: requests for several parts of a file come at once, in any order.
         let parts: Vec<u64> = self.scopes.iter().map(|s| next(&mut counts.nth, whose.key(*s, (same, start)))).collect();
-        let url = format!("{}://{}{}", asked.to.scheme(), asked.to.name, asked.target);
+        // Without the port: an app that is launched has another one in each run, and a seed decides the same in all of them.
+        let url = format!("{}://{}{}", asked.to.scheme(), asked.to.host, asked.target);
         for (index, kept) in self.kept.iter().enumerate() {
             let rule = &kept.rule;
             let armed = kept.armed.load(Relaxed);

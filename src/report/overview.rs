@@ -1,7 +1,7 @@
 //! The runs of a history, in a terminal: a line a run, how many were flaky, and each measure by day.
 
 use super::sparkline::sparkline;
-use crate::history::{Overview, Trend};
+use crate::history::{Drifted, Overview, Trend};
 use crate::unit::{many, show_ms, show_percent};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -91,6 +91,9 @@ fn trends(trends: &[Trend]) -> String {
             show(most),
             show(latest)
         );
+        for Drifted { browser, since, times } in &trend.drifts {
+            let _ = writeln!(out, "  {:<wide$}  in {browser} {times:.2} times as much since {since}", "");
+        }
     }
     out
 }
@@ -134,11 +137,13 @@ mod tests {
             measure: measure.to_owned(),
             value,
             days: days.iter().map(|(month, day, v)| (jiff::civil::date(2026, *month, *day), (*v, 1))).collect(),
+            drifts: Vec::new(),
         };
+        let grown = Drifted { browser: "firefox".to_owned(), since: jiff::civil::date(2026, 11, 29), times: 1.5 };
         let all = [
             trend("preset load", "share", &[(11, 27, 0.5), (11, 30, 1.0)]),
             trend("video", "p95 ms", &[(11, 28, 900.0), (11, 29, f64::INFINITY)]),
-            trend("memory", "most bytes", &[(11, 29, 2e7)]),
+            Trend { drifts: vec![grown], ..trend("memory", "most bytes", &[(11, 29, 2e7)]) },
             trend("stalls", "per minute", &[(11, 29, 0.25)]),
         ];
         let wanted = "
@@ -146,6 +151,7 @@ by day (UTC), 2026-11-27 .. 2026-11-30
   preset load  ▁··█  50 % .. 100 %, last 100 %
   video        ·▄█·  900 ms .. never, last never
   memory       ··▄·  20 MB .. 20 MB, last 20 MB
+               in firefox 1.50 times as much since 2026-11-29
   stalls       ··▄·  0.25 /min .. 0.25 /min, last 0.25 /min
 ";
         assert_eq!(trends(&all), wanted);

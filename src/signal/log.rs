@@ -12,6 +12,7 @@
 use super::span::{Heard, Place, Span, Tally};
 use super::{Abort, Get, Lacking, Told};
 use crate::error::{Error, Operator, Result};
+use crate::stats::spike::FEWEST;
 use flate2::bufread::MultiGzDecoder;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -111,6 +112,8 @@ struct Reading<'l> {
     files: u32,
     lines: u64,
     unreadable: u64,
+    /// Of those, what a response or an abort holds.
+    telling: u64,
     first_unreadable: Option<String>,
     later: u64,
     ahead: u64,
@@ -137,6 +140,7 @@ impl<'l> Reading<'l> {
             files: 0,
             lines: 0,
             unreadable: 0,
+            telling: 0,
             first_unreadable: None,
             later: 0,
             ahead: 0,
@@ -178,6 +182,8 @@ impl<'l> Reading<'l> {
             self.lines += 1;
             if !self.line(text) {
                 self.unreadable += 1;
+                let holds = |wanted: &Option<String>| wanted.as_ref().is_some_and(|w| text.contains(w.as_str()));
+                self.telling += u64::from(holds(&self.log.response) || holds(&self.log.idle));
                 self.first_unreadable.get_or_insert_with(|| format!("{name}:{number}"));
             }
         }
@@ -231,7 +237,7 @@ impl<'l> Reading<'l> {
     }
 
     fn told(self) -> Result<Told> {
-        let Self { log, lines, unreadable, later, twice, .. } = self;
+        let Self { log, lines, unreadable, telling, later, twice, .. } = self;
         let names = log.files.join(", ");
         let (Some(oldest), Some(newest)) = (self.oldest, self.newest) else {
             let why = match lines {
@@ -262,7 +268,8 @@ impl<'l> Reading<'l> {
             lacks.extend(wanted.then_some(Lacking { abort: None, what, todo }));
         };
         let unread = format!("{unreadable} of {lines} lines cannot be read");
-        lack(unreadable > lines * UNREADABLE / 100, unread, "give the media proxy's own log, in a known format");
+        let many = unreadable > lines * UNREADABLE / 100 || telling >= FEWEST;
+        lack(many, unread, "give the media proxy's own log, in a known format");
         let ahead = self.ahead;
         lack(ahead > 0, format!("{ahead} lines are stamped later than now"), "set `zone`, or the clocks, right");
         if let Some(wanted) = log.idle.as_ref().filter(|_| self.idles == 0) {

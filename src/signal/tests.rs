@@ -239,6 +239,10 @@ fn what_is_unread_or_ahead_may_be_the_aborts() {
     };
     assert!(lacks(&format!("{}{idle}torn li\n", lines(98))).is_empty());
     assert_eq!(lacks(&format!("{}{idle}torn li\ntorn again\n", lines(98))), ["2 of 101 lines cannot be read"]);
+    // Few of a long log, and yet enough for a spike.
+    let undated = |n: usize| format!("{}{idle}{}", lines(900), "\"GET /api/video-proxy\" 413\n".repeat(n));
+    assert!(lacks(&undated(4)).is_empty());
+    assert_eq!(lacks(&undated(5)), ["5 of 906 lines cannot be read"]);
     // What was written after the moment asked about is no wonder; what will be is.
     let after = |year| format!("{}{idle}{}", lines(98), access(22, 13, 413).replace("2026", year));
     assert!(lacks(&after("2026")).is_empty());
