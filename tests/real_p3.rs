@@ -52,8 +52,10 @@ fn the_requirement_is_read_as_it_stands() {
 fn events(browser: &str) -> Vec<Value> {
     let journey = |name: &str| root().join(format!("journeys/{name}.toml")).display().to_string();
     let mut play = Play::on_stage(&[]);
-    play.args =
-        ["room", "telemetry-errors", "video"].iter().flat_map(|name| ["--journey".to_owned(), journey(name)]).collect();
+    play.args = ["login", "room", "telemetry-errors", "video"]
+        .iter()
+        .flat_map(|name| ["--journey".to_owned(), journey(name)])
+        .collect();
     let (verdict, done) = play.run(browser);
     let said = String::from_utf8_lossy(&done.stderr);
     for ended in verdict["plays"].as_array().expect("plays") {

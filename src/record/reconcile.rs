@@ -61,7 +61,7 @@ const FACTS: &[Fact] = &[
     fact("auth_login_start", &[]),
     fact("auth_login_success", &["auth_login_failure"]),
     fact("auth_login_failure", &["auth_login_success"]),
-    fact("auth_refresh", &[]),
+    Fact { name: "auth_refresh", seen: "auth_login_refresh", opposite: &[], key: None },
 ];
 
 /// What is wrong with what the app told.
@@ -234,7 +234,8 @@ impl Ear {
         let mut found = Findings::default();
         let mut told = self.merged(&mut found);
         let mut seen: Vec<Seen> = self.seen.clone();
-        seen.extend(self.fallbacks());
+        let known = |at: f64| self.seen.iter().any(|own| own.name == FALLBACK && (own.t - at).abs() < APART_MS);
+        seen.extend(self.fallbacks().into_iter().filter(|warned| !known(warned.t)));
         let families: BTreeSet<&str> = told.iter().map(|told| family(&told.said.name)).collect();
         seen.retain(|seen| families.contains(family(seen.name)));
         seen.sort_by(|a, b| a.t.total_cmp(&b.t));
