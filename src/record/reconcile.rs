@@ -206,7 +206,9 @@ impl Ear {
                 }
             }
             name => {
-                if let Some(fact) = FACTS.iter().find(|fact| fact.seen == name)
+                // What ends with its page nobody is left to tell of.
+                let ends = name == "socket_disconnect" && event.flag("clean");
+                if let Some(fact) = FACTS.iter().find(|fact| fact.seen == name && !ends)
                     && self.seen.len() < MOST
                 {
                     let preset = event.ids.preset_id.clone();
