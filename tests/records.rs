@@ -24,7 +24,7 @@ fn judged(name: &str) -> (tempfile::TempDir, Output) {
     (dir, done)
 }
 
-const REPORTS: [&str; 4] = ["verdict.json", "junit.xml", "summary.md", "report.html"];
+const REPORTS: [&str; 5] = ["verdict.json", "junit.xml", "summary.md", "report.html", "reconciliation.md"];
 
 /// Exit code by record: what each is there to show.
 const RECORDS: [(&str, i32); 22] = [
