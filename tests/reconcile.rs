@@ -240,6 +240,21 @@ fn a_first_frame_told_before_there_is_one_is_early() {
 }
 
 #[test]
+fn a_first_frame_that_took_as_long_as_the_code_was_never_looked_at() {
+    let told = |frames: [f64; 2]| {
+        let mut play = Play::new();
+        for (n, frame) in frames.into_iter().enumerate() {
+            let (t, id) = (1000.0 + 5000.0 * n as f64, format!("p{n}"));
+            let took = |ms: f64| json!({ "preset_id": id, "duration_ms": ms });
+            play = play.told("hydra_preset_eval_success", t, took(7.0)).told("first_visualizer_frame", t, took(frame));
+        }
+        play.findings()
+    };
+    assert_eq!(told([7.0, 7.3]), [(Kind::Early, "first_visualizer_frame".to_owned(), 2)]);
+    assert_eq!(told([7.0, 70.0]), []);
+}
+
+#[test]
 fn what_is_told_long_after_is_late() {
     let told = |at| {
         Play::new().told("socket_disconnect", at, json!({})).seen("socket_disconnect", 1000.0, json!({})).findings()

@@ -13,7 +13,9 @@ const TOGETHER_MS: f64 = 1_000.0;
 /// Told so much after it was seen is late.
 const LATE_MS: f64 = 2_000.0;
 /// A first frame told so much before it was seen was not looked at.
-const EARLY_MS: f64 = 100.0;
+const EARLY_MS: f64 = 250.0;
+/// A first frame that took no longer than its code, within this, was not looked at either.
+const SAME_MS: f64 = 1.0;
 /// What a limiter leaves out lies so close behind what it let through.
 const LIMIT_MS: f64 = 2_500.0;
 /// So many times the same warning within so long is an error of every tick, from which an app falls back.
@@ -269,6 +271,7 @@ impl Ear {
                 untold(at, &seen, &pairs, &mut told, &mut found);
             }
         }
+        timed_by_code(&told, &mut found);
         for (t, status, events) in &self.refused {
             let events = events.map_or("events that cannot be read".to_owned(), |n| format!("{n} events"));
             found.add(Kind::Lost, "(batch)", *t, || format!("the server answered {status} to a batch of {events}"));
@@ -403,6 +406,29 @@ fn compare(seen: &Seen, told: &Told<'_>, found: &mut Findings) {
     }
     if seen.name == FIRST_FRAME && -after > EARLY_MS {
         found.add(Kind::Early, seen.name, seen.t, || format!("told {:.0} ms before there was a frame", -after));
+    }
+}
+
+/// First frames that all took just as long as the presets' code: that was measured, and no frame.
+fn timed_by_code(told: &[Told<'_>], found: &mut Findings) {
+    let took = |told: &Told<'_>| told.said.app.get("duration_ms").and_then(Value::as_f64);
+    let preset = |told: &Told<'_>| told.said.app.get("preset_id").cloned();
+    let mut both = 0;
+    let mut same = Vec::new();
+    for frame in told.iter().filter(|told| told.said.name == FIRST_FRAME) {
+        let codes = told.iter().filter(|t| t.said.name == "hydra_preset_eval_success" && preset(t) == preset(frame));
+        let code = codes.filter(|t| t.t() <= frame.t() + SAME_MS).max_by(|a, b| a.t().total_cmp(&b.t()));
+        if let (Some(frame_ms), Some(code_ms)) = (took(frame), code.and_then(took)) {
+            both += 1;
+            same.extend(((frame_ms - code_ms).abs() <= SAME_MS).then_some((frame.t(), code_ms)));
+        }
+    }
+    if both >= 2 && same.len() == both {
+        for (t, ms) in same {
+            found.add(Kind::Early, FIRST_FRAME, t, || {
+                format!("told after {ms} ms, which is what the preset's code took")
+            });
+        }
     }
 }
 
