@@ -152,7 +152,7 @@ fn the_nineteen_objectives_are_told_with_what_proves_them_and_what_feeds_them() 
             "needs 59 values, all in time;",
             "\"search the library\", of an app whose file declares [library]: room",
         ),
-        ("users.login:", "needs 2995 clean;", "of an app whose file declares [auth] login: login, room"),
+        ("users.login:", "needs 2995 clean;", "of an app whose file declares [auth] login: login"),
         ("users.token_refresh:", "needs 5990 clean;", "[auth] refresh: room"),
         ("users.join_room:", "needs 2995 clean;", "[room] join: room"),
         ("users.permissions:", "needs 100 clean,", "\"allowed\" or \"refused\": room"),
@@ -226,6 +226,15 @@ fn what_may_be_right_elsewhere_is_noted_and_no_error() {
     assert!(out.contains("so it is for `soundcheck proxy` only"), "{out}");
     assert!(notes.starts_with("note: no journey `vidoe` beside this profile") && notes.contains("^^^^^^^"), "{notes}");
     assert!(notes.contains("did you mean `video`? Or let a plan name it by its path"), "{notes}");
+}
+
+#[test]
+fn an_app_file_that_does_not_say_where_ids_are_read_is_noted_and_no_error() {
+    let done = check(root(), &["tests/files/ok/plain.toml", "journeys/apps/stage.toml"]);
+    let said = String::from_utf8(done.stderr).expect("UTF-8");
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    assert!(said.contains("[read] says nothing of room, user, preset: null in every event"), "{said}");
+    assert_eq!(said.matches("[read]").count(), 1, "{said}");
 }
 
 #[test]

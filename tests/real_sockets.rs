@@ -248,7 +248,7 @@ fn a_page_notices_nothing_and_every_event_comes() {
 #[test]
 fn what_a_server_does_wrong_fails_the_step_that_met_it() {
     for (odd, browser, words) in [
-        ("lost", "firefox", "add to the queue 1: in 4"),
+        ("lost", "firefox", "ADD was acknowledged, and never applied"),
         ("twice", "chromium", "ADD was applied twice"),
         ("mute", "firefox", "lose the connection: the socket came back, and brought no state"),
         ("lets", "chromium", "remove what is another's: REMOVE must be refused, and was"),

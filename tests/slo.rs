@@ -71,7 +71,7 @@ fn a_good_fortnight_is_met_with_its_streak() {
     let done = slo(&kept, &[&file]);
     assert_eq!(done.status.code(), Some(0), "{}", said(&done));
     golden("slo/good.txt", &String::from_utf8_lossy(&done.stdout));
-    // Queue waits: it is not met, and to prove is another question.
+    // Not all of it is proved, and to prove is another question.
     assert_eq!(slo(&kept, &[&file, "--prove"]).status.code(), Some(1));
 }
 

@@ -4,7 +4,7 @@
 use super::Check;
 use crate::traffic::{Asked, Declared, Dotted, Socket, What};
 use serde::Deserialize;
-use toml::Spanned;
+use toml::{Spanned, Value};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,13 +52,8 @@ pub(super) struct PermissionFile {
     requests: Paths,
 }
 
-/// One path, or several.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Paths {
-    One(Spanned<String>),
-    Several(Vec<Spanned<String>>),
-}
+/// One path, or a list of them.
+type Paths = Spanned<Value>;
 
 /// The tables together, as they stand in a file.
 pub(super) struct Tables {
@@ -85,14 +80,17 @@ impl Check<'_> {
     }
 
     fn asked(&mut self, what: What, paths: Option<Paths>) -> Vec<Asked> {
-        let paths = match paths {
-            Some(Paths::One(path)) => vec![path],
-            Some(Paths::Several(paths)) => paths,
-            None => Vec::new(),
+        let Some(paths) = paths else { return Vec::new() };
+        let all = match paths.get_ref() {
+            Value::Array(all) => all.as_slice(),
+            one => std::slice::from_ref(one),
         };
-        let known = paths.iter().filter_map(|path| {
-            let asked = Asked::new(what, path.get_ref());
-            asked.map_err(|why| self.problem(path, why, REQUEST)).ok()
+        let known = all.iter().filter_map(|path| {
+            let asked = match path {
+                Value::String(path) => Asked::new(what, path),
+                other => Err(format!("`{other}` is no request")),
+            };
+            asked.map_err(|why| self.problem(&paths, why, REQUEST)).ok()
         });
         known.collect()
     }

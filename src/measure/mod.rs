@@ -167,7 +167,7 @@ pub const MEASURES: &[Measure] = &[
         name: "login",
         about: "logins begun that succeeded, of all",
         unit: "login",
-        fed: Fed::ByDeclaring(&["log in", "log in as a guest"], "[auth] login"),
+        fed: Fed::ByDeclaring(&["log in"], "[auth] login"),
         fold: || begun::begun("auth_login_start", "auth_login_success", "auth_login_failure"),
     },
     Measure {

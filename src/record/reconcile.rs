@@ -8,10 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Told and seen further apart than this are not the same.
 const APART_MS: f64 = 10_000.0;
+/// Told by two ways within this time, without a word of whose it is, is the same.
+const TOGETHER_MS: f64 = 1_000.0;
 /// Told so much after it was seen is late.
 const LATE_MS: f64 = 2_000.0;
 /// A first frame told so much before it was seen was not looked at.
-const EARLY_MS: f64 = 100.0;
+const EARLY_MS: f64 = 250.0;
+/// A first frame that took no longer than its code, within this, was not looked at either.
+const SAME_MS: f64 = 1.0;
 /// What a limiter leaves out lies so close behind what it let through.
 const LIMIT_MS: f64 = 2_500.0;
 /// So many times the same warning within so long is an error of every tick, from which an app falls back.
@@ -61,7 +65,7 @@ const FACTS: &[Fact] = &[
     fact("auth_login_start", &[]),
     fact("auth_login_success", &["auth_login_failure"]),
     fact("auth_login_failure", &["auth_login_success"]),
-    fact("auth_refresh", &[]),
+    Fact { name: "auth_refresh", seen: "auth_login_refresh", opposite: &[], key: None },
 ];
 
 /// What is wrong with what the app told.
@@ -177,7 +181,24 @@ struct Told<'a> {
     used: bool,
 }
 
-impl Told<'_> {
+impl Said {
+    /// Whether it says of which session of the app's it is.
+    fn session(&self) -> bool {
+        self.app.contains_key("session_id")
+    }
+
+    /// What makes it the same event, but for its time.
+    fn identity(&self) -> String {
+        let mut app = self.app.clone();
+        app.remove("timestamp");
+        format!("{} {}", self.name, Value::Object(app))
+    }
+}
+
+impl<'a> Told<'a> {
+    fn new(said: &'a Said) -> Self {
+        Self { said, ways: vec![&said.way], used: false }
+    }
     /// When it was: by its own account, where it has one.
     fn t(&self) -> f64 {
         self.said.own.unwrap_or(self.said.t)
@@ -206,7 +227,9 @@ impl Ear {
                 }
             }
             name => {
-                if let Some(fact) = FACTS.iter().find(|fact| fact.seen == name)
+                // What ends with its page nobody is left to tell of.
+                let ends = name == "socket_disconnect" && event.flag("clean");
+                if let Some(fact) = FACTS.iter().find(|fact| fact.seen == name && !ends)
                     && self.seen.len() < MOST
                 {
                     let preset = event.ids.preset_id.clone();
@@ -234,7 +257,8 @@ impl Ear {
         let mut found = Findings::default();
         let mut told = self.merged(&mut found);
         let mut seen: Vec<Seen> = self.seen.clone();
-        seen.extend(self.fallbacks());
+        let known = |at: f64| self.seen.iter().any(|own| own.name == FALLBACK && (own.t - at).abs() < APART_MS);
+        seen.extend(self.fallbacks().into_iter().filter(|warned| !known(warned.t)));
         let families: BTreeSet<&str> = told.iter().map(|told| family(&told.said.name)).collect();
         seen.retain(|seen| families.contains(family(seen.name)));
         seen.sort_by(|a, b| a.t.total_cmp(&b.t));
@@ -250,6 +274,7 @@ impl Ear {
                 untold(at, &seen, &pairs, &mut told, &mut found);
             }
         }
+        timed_by_code(&told, &mut found);
         for (t, status, events) in &self.refused {
             let events = events.map_or("events that cannot be read".to_owned(), |n| format!("{n} events"));
             found.add(Kind::Lost, "(batch)", *t, || format!("the server answered {status} to a batch of {events}"));
@@ -272,38 +297,43 @@ impl Ear {
 
     /// The same event by two ways is one: all its own fields are the same, or, if only its time differs, that is told.
     fn merged(&self, found: &mut Findings) -> Vec<Told<'_>> {
-        let mut order: Vec<&Said> = self.said.iter().collect();
-        order.sort_by(|a, b| a.t.total_cmp(&b.t));
+        let (mut named, mut nameless): (Vec<&Said>, Vec<&Said>) = self.said.iter().partition(|said| said.session());
+        named.sort_by(|a, b| a.t.total_cmp(&b.t));
+        nameless.sort_by(|a, b| a.t.total_cmp(&b.t));
         let mut told: Vec<Told<'_>> = Vec::new();
         let mut known: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for said in order {
-            let places = known.entry(identity(said)).or_default();
-            let stamp = |at: &&usize| told[**at].said.app.get("timestamp") == said.app.get("timestamp");
-            let new_way = |at: &&usize| !told[**at].ways.contains(&said.way.as_str());
-            if let Some(at) = places.iter().find(|at| stamp(at) && new_way(at)).copied() {
-                told[at].ways.push(&said.way);
-                continue;
-            }
-            let stamped = said.app.contains_key("timestamp");
-            if stamped && places.iter().any(|at| stamp(&at)) {
+        for said in named {
+            let places = known.entry(said.identity()).or_default();
+            let stamped = |at: &usize| told[*at].said.app.get("timestamp") == said.app.get("timestamp");
+            let new_way = |at: &usize| !told[*at].ways.contains(&said.way.as_str());
+            let same = places.iter().copied().find(|at| stamped(at) && new_way(at));
+            if same.is_none() && said.own.is_some() && places.iter().any(stamped) {
                 found.add(Kind::Duplicate, &said.name, said.t, || format!("told twice by {}", said.way));
                 continue;
             }
-            // A mark has no time and no ids of its own but when it was made.
-            let near = |at: &&usize| said.way != "mark" || (told[**at].t() - said.t).abs() < 1000.0;
-            if let Some(at) = places.iter().find(|at| new_way(at) && near(at)).copied() {
-                let (first, again) = (told[at].said.own, said.own);
-                if let (Some(first), Some(again)) = (first, again) {
-                    found.add(Kind::Restamped, &said.name, said.t, || {
-                        let (one, other) = (&told[at].said.way, &said.way);
-                        format!("told by {one}, and {:.1} s apart from that by {other}", (again - first) / 1000.0)
-                    });
-                }
-                told[at].ways.push(&said.way);
+            let Some(at) = same.or_else(|| places.iter().copied().find(new_way)) else {
+                places.push(told.len());
+                told.push(Told::new(said));
                 continue;
+            };
+            if let (None, Some(first), Some(again)) = (same, told[at].said.own, said.own) {
+                let (one, apart) = (&told[at].said.way, (again - first).abs() / 1000.0);
+                let says = || format!("told by {one}, and by {} with a time {apart:.1} s apart", said.way);
+                found.add(Kind::Restamped, &said.name, said.t, says);
             }
-            places.push(told.len());
-            told.push(Told { said, ways: vec![&said.way], used: false });
+            told[at].ways.push(&said.way);
+        }
+        // A mark says neither whose it is nor when: it is the one of its name that was made with it.
+        for said in nameless {
+            let t = said.own.unwrap_or(said.t);
+            let apart = |told: &Told<'_>| (told.t() - t).abs();
+            let new_way = |told: &Told<'_>| !told.ways.contains(&said.way.as_str());
+            let alike =
+                told.iter_mut().filter(|one| one.said.name == said.name && new_way(one) && apart(one) < TOGETHER_MS);
+            match alike.min_by(|a, b| apart(a).total_cmp(&apart(b))) {
+                Some(one) => one.ways.push(&said.way),
+                None => told.push(Told::new(said)),
+            }
         }
         told
     }
@@ -323,17 +353,6 @@ impl Ear {
         }
         all
     }
-}
-
-/// What makes an event the same one, but for its time. Marks carry fewer fields than lines do: of them the name.
-fn identity(said: &Said) -> String {
-    let session = said.app.get("session_id").and_then(Value::as_str).unwrap_or_default();
-    if said.app.contains_key("session_id") && said.way != "mark" {
-        let mut app = said.app.clone();
-        app.remove("timestamp");
-        return format!("{} {session} {}", said.name, Value::Object(app));
-    }
-    format!("{} {}", said.name, said.way)
 }
 
 /// The kind of thing it is about: an app that tells nothing of queues is not blamed for a command untold.
@@ -390,6 +409,29 @@ fn compare(seen: &Seen, told: &Told<'_>, found: &mut Findings) {
     }
     if seen.name == FIRST_FRAME && -after > EARLY_MS {
         found.add(Kind::Early, seen.name, seen.t, || format!("told {:.0} ms before there was a frame", -after));
+    }
+}
+
+/// First frames that all took just as long as the presets' code: that was measured, and no frame.
+fn timed_by_code(told: &[Told<'_>], found: &mut Findings) {
+    let took = |told: &Told<'_>| told.said.app.get("duration_ms").and_then(Value::as_f64);
+    let preset = |told: &Told<'_>| told.said.app.get("preset_id").cloned();
+    let mut both = 0;
+    let mut same = Vec::new();
+    for frame in told.iter().filter(|told| told.said.name == FIRST_FRAME) {
+        let codes = told.iter().filter(|t| t.said.name == "hydra_preset_eval_success" && preset(t) == preset(frame));
+        let code = codes.filter(|t| t.t() <= frame.t() + SAME_MS).max_by(|a, b| a.t().total_cmp(&b.t()));
+        if let (Some(frame_ms), Some(code_ms)) = (took(frame), code.and_then(took)) {
+            both += 1;
+            same.extend(((frame_ms - code_ms).abs() <= SAME_MS).then_some((frame.t(), code_ms)));
+        }
+    }
+    if both >= 2 && same.len() == both {
+        for (t, ms) in same {
+            found.add(Kind::Early, FIRST_FRAME, t, || {
+                format!("told after {ms} ms, which is what the preset's code took")
+            });
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn write(record: &Record) -> String {
         let ways: Vec<String> = known.ways.iter().map(|(way, n)| format!("{n} by {}", cell(way))).collect();
         let _ = writeln!(
             out,
-            "{} events told ({}); of {} seen that it tells of, {} were told.",
+            "Told: {} ({}). Seen of what it tells of: {}, of them told: {}.",
             known.told,
             ways.join(", "),
             known.seen,

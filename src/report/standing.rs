@@ -177,18 +177,18 @@ mod tests {
 any in any, until 2026-11-23T00:00:00Z, days of UTC
 
 hydra
-  breached         P1.1   hydra.load    ratio >= 99 % over 28 d    ·▁█
+  breached         P1.1   hydra.load    ratio >= 99 % over 28 d  ·▁█
                    1 of 3; in 2 sessions; budget spent 2.5 times
                    burns: page: 2 % of the budget within 1 h, 20.0 times too fast
                    may burn, of too few samples to tell from chance: page: 2 % of the budget within 1 h, 20.0 times too fast
-  not enough data  P1.1   hydra.frame   p95 <= 2.0 s over 28 d     ·▁█
+  not enough data  P1.1   hydra.frame   p95 <= 2.0 s over 28 d   ·▁█
                    p95 not estimable; 3 samples; budget left 99 %
                    a proof needs 56 more
-  not enough data  P1.1   hydra.memory  max <= 150 MB over 28 d    ·▁█
+  not enough data  P1.1   hydra.memory  max <= 150 MB over 28 d  ·▁█
                    no sample
 
 video
-  met              P1.1   video.init    ratio >= 9 % over 28 d     ·▁█
+  met              P1.1   video.init    ratio >= 9 % over 28 d   ·▁█
                    3 of 3
 
 3 objectives: 0 met, 1 breached, 2 without enough data

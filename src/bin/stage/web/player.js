@@ -44,7 +44,8 @@ function frame(now) {
   // hydra 1.4 catches what a tick throws; only a tick that came through sets its clock back.
   tickErrors = hydra.timeSinceLastUpdate > 0 && !hydra.synth.fps ? tickErrors + 1 : 0;
   if (tickErrors === TICK_ERRORS) fallBack();
-  if (fresh && tickErrors === 0) {
+  // Of a video preset the first frame is one with the video in it.
+  if (fresh && tickErrors === 0 && (PRESETS[shown].picture !== 'video' || hydra.s[0].src)) {
     emit('first_visualizer_frame', fresh.ids, { duration_ms: Math.round(performance.now() - fresh.began) });
     fresh = null;
   }
@@ -99,8 +100,9 @@ function evaluate(preset, press) {
   const took = () => Math.round((performance.now() - began) * 10) / 10;
   try {
     hydra.eval(code);
-    emit('hydra_preset_eval_success', ids, { duration_ms: took() });
-    if (on('telemetry-first-frame-early')) emit('first_visualizer_frame', ids, { duration_ms: took() });
+    const evaluated = { duration_ms: took() };
+    emit('hydra_preset_eval_success', ids, evaluated);
+    if (on('telemetry-first-frame-early')) emit('first_visualizer_frame', ids, evaluated);
     else fresh = { ids, began };
   } catch (error) {
     if (strikes('eval-throw-silent', press)) return;

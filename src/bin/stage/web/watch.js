@@ -37,6 +37,7 @@ function show(state, text) {
 const player = attend(video, policy, show);
 
 const began = performance.now();
+emit('video_init_start', {}, { source_key: 'page', is_proxied: asked.get('from') === 'proxy' });
 video.requestVideoFrameCallback(() => {
   emit('video_init_frame_ready', {}, { source_key: 'page', time_to_ready_ms: Math.round(performance.now() - began) });
 });

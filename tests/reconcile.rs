@@ -1,0 +1,342 @@
+//! What the app told of itself against what was seen: every finding from a stream of events made by hand, and none where
+//! there is nothing to find.
+
+use serde_json::{Map, Value, json};
+use soundcheck::event::{Event, Origin};
+use soundcheck::record::{Kind, Reconciliation, Record};
+use soundcheck::report::REPORTS;
+use soundcheck::table::Row;
+
+/// The run's beginning on the wall clock.
+const START: &str = "2026-03-01T12:00:00.000Z";
+
+fn wall(t_ms: f64) -> String {
+    let start: jiff::Timestamp = START.parse().expect("a time");
+    format!("{:.3}", start + jiff::SignedDuration::from_millis(t_ms as i64))
+}
+
+/// A play under way.
+#[derive(Default)]
+struct Play(Vec<Event>);
+
+impl Play {
+    fn add(&mut self, event: &str, source: Origin, t_ms: f64, fields: Value) {
+        let mut event = json!({
+            "v": 1, "event": event, "source": source, "timestamp": wall(t_ms), "t_ms": t_ms, "seq": self.0.len(),
+            "run_id": "r1", "session_id": "s1", "journey": "play", "browser": "firefox",
+        });
+        event.as_object_mut().expect("an object").extend(fields.as_object().cloned().unwrap_or_default());
+        self.0.push(serde_json::from_value(event).expect("an event"));
+    }
+
+    fn new() -> Self {
+        let mut play = Self::default();
+        play.add("run_start", Origin::Monitor, 0.0, json!({}));
+        play.add("journey_start", Origin::Monitor, 1.0, json!({}));
+        play
+    }
+
+    /// Seen from outside.
+    fn seen(mut self, event: &str, t_ms: f64, fields: Value) -> Self {
+        self.add(event, Origin::Monitor, t_ms, fields);
+        self
+    }
+
+    /// Told by one way: it came at `t_ms`, and was at `own` by its own account.
+    fn by(mut self, way: &str, event: &str, (t_ms, own): (f64, f64), fields: Value) -> Self {
+        let mut app = json!({ "v": 1, "session_id": "page", "timestamp": wall(own) });
+        app.as_object_mut().expect("an object").extend(fields.as_object().cloned().unwrap_or_default());
+        self.add(event, Origin::App, t_ms, json!({ "app": app, "via": way }));
+        self
+    }
+
+    /// Told in the console at once.
+    fn told(self, event: &str, t_ms: f64, fields: Value) -> Self {
+        self.by("console", event, (t_ms, t_ms), fields)
+    }
+
+    fn record(&self) -> Record {
+        let events = || Ok(Box::new(self.0.clone().into_iter().map(Ok)) as Box<dyn Iterator<Item = _>>);
+        Record::fold(events, None).expect("a record")
+    }
+
+    fn reconciled(&self) -> Reconciliation {
+        self.record().plays[0].reconciliation.clone()
+    }
+
+    /// The findings: what, of which event, how often.
+    fn findings(&self) -> Vec<(Kind, String, u64)> {
+        self.reconciled().findings.into_iter().map(|f| (f.kind, f.event, f.times)).collect()
+    }
+}
+
+fn one(kind: Kind, event: &str) -> Vec<(Kind, String, u64)> {
+    vec![(kind, event.to_owned(), 1)]
+}
+
+fn preset(id: &str) -> Value {
+    json!({ "preset_id": id })
+}
+
+#[test]
+fn what_was_told_as_it_was_seen_has_no_finding() {
+    let play = Play::new()
+        .told("hydra_preset_eval_success", 1000.0, preset("waves"))
+        .told("first_visualizer_frame", 1080.0, preset("waves"))
+        .seen("first_visualizer_frame", 1078.0, preset("waves"))
+        .seen("hydra_preset_eval_success", 1078.0, preset("waves"))
+        .told("socket_connect", 2000.0, json!({}))
+        .seen("socket_connect", 2001.0, json!({}));
+    let known = play.reconciled();
+    assert_eq!((known.told, known.seen, known.matched, known.findings), (3, 3, 3, vec![]));
+}
+
+#[test]
+fn a_play_without_telemetry_tells_nothing_and_is_blamed_for_nothing() {
+    let play =
+        Play::new().seen("hydra_preset_eval_success", 1000.0, preset("waves")).seen("playback_stall", 5.0, json!({}));
+    assert!(play.reconciled().is_silent());
+    let report = REPORTS.iter().find(|r| r.name() == "reconciliation.md").expect("a row");
+    assert!((report.write)(&play.record()).contains("The app tells nothing."));
+    assert_eq!(play.record().plays[0].app_events.len(), 0);
+}
+
+#[test]
+fn of_what_it_never_speaks_of_an_app_need_not_tell() {
+    let play = Play::new().told("auth_login_start", 900.0, json!({})).seen("socket_reconnect", 1000.0, json!({}));
+    assert_eq!(play.findings(), []);
+}
+
+#[test]
+fn the_same_event_by_three_ways_is_one() {
+    let fields = preset("waves");
+    let mut play = Play::new().told("hydra_preset_eval_success", 1000.0, fields.clone()).by(
+        "beacon",
+        "hydra_preset_eval_success",
+        (3000.0, 1000.0),
+        fields.clone(),
+    );
+    // A mark knows neither the session nor the time.
+    play.add("hydra_preset_eval_success", Origin::App, 1001.0, json!({ "app": fields, "via": "mark" }));
+    let known = play.reconciled();
+    assert_eq!((known.told, known.findings.len()), (1, 0), "{known:?}");
+    assert_eq!(known.ways.into_iter().collect::<Vec<_>>(), ["beacon", "console", "mark"].map(|w| (w.to_owned(), 1)));
+    assert_eq!(play.record().plays[0].app_events["hydra_preset_eval_success"], 1);
+}
+
+#[test]
+fn presets_shown_twice_are_two_events_however_they_came() {
+    let mut play = Play::new();
+    for t in [1000.0, 9000.0] {
+        play = play.told("hydra_preset_eval_success", t, preset("waves")).seen(
+            "hydra_preset_eval_success",
+            t + 50.0,
+            preset("waves"),
+        );
+    }
+    for t in [1000.0, 9000.0] {
+        play = play.by("beacon", "hydra_preset_eval_success", (11000.0, t), preset("waves"));
+    }
+    assert_eq!((play.reconciled().told, play.findings()), (2, vec![]));
+}
+
+#[test]
+fn what_was_seen_and_not_told_is_missing() {
+    let play = Play::new().told("socket_connect", 1000.0, json!({})).seen("socket_connect", 1000.0, json!({})).seen(
+        "socket_reconnect",
+        8000.0,
+        json!({}),
+    );
+    assert_eq!(play.findings(), one(Kind::Missing, "socket_reconnect"));
+    assert_eq!(play.reconciled().findings[0].says, "the app never tells of it");
+}
+
+#[test]
+fn a_command_is_known_by_its_id_and_not_by_its_time() {
+    let id = |id: &str| json!({ "cmd_id": id });
+    let mut play = Play::new();
+    for n in ["a", "b"] {
+        play = play.told("queue_cmd_sent", 1000.0, id(n)).seen("queue_cmd_sent", 1001.0, id(n));
+    }
+    play = play.seen("queue_cmd_applied", 1020.0, id("a")).told("queue_cmd_applied", 1030.0, id("b")).seen(
+        "queue_cmd_applied",
+        1040.0,
+        id("b"),
+    );
+    assert_eq!(play.findings(), one(Kind::Missing, "queue_cmd_applied"));
+    assert_eq!(play.reconciled().findings[0].says, "seen, and not told");
+}
+
+#[test]
+fn a_fallback_that_every_tick_called_for_is_missing() {
+    let mut play = Play::new().told("hydra_preset_eval_success", 900.0, preset("waves"));
+    for n in 0..40 {
+        let text = json!({ "text": "Error: the source went away" });
+        play = play.seen("console_warning", 1000.0 + 50.0 * f64::from(n), text);
+    }
+    assert_eq!(play.findings(), one(Kind::Missing, "hydra_fallback_applied"));
+    assert_eq!(play.told("hydra_fallback_applied", 1500.0, preset("waves")).findings(), []);
+    let mut seldom = Play::new().told("hydra_preset_eval_success", 900.0, preset("waves"));
+    for n in 0..40 {
+        seldom = seldom.seen("console_warning", 1000.0 * f64::from(n), json!({ "text": "slow" }));
+    }
+    assert_eq!(seldom.findings(), []);
+}
+
+#[test]
+fn what_follows_too_close_is_rate_limited() {
+    let mut play = Play::new();
+    // A limit of 2 s: of a switch each 0.9 s every third is told.
+    for n in 0..9 {
+        let t = 1000.0 + 900.0 * f64::from(n);
+        play = play.seen("hydra_preset_eval_success", t, preset(&n.to_string()));
+        if n % 3 == 0 {
+            play = play.told("hydra_preset_eval_success", t - 50.0, preset(&n.to_string()));
+        }
+    }
+    assert_eq!(play.findings(), [(Kind::RateLimited, "hydra_preset_eval_success".to_owned(), 6)]);
+    // Far apart it is no limiter.
+    let far = Play::new()
+        .told("hydra_preset_eval_success", 1000.0, preset("a"))
+        .seen("hydra_preset_eval_success", 1000.0, preset("a"))
+        .seen("hydra_preset_eval_success", 9000.0, preset("b"));
+    assert_eq!(far.findings(), one(Kind::Missing, "hydra_preset_eval_success"));
+}
+
+#[test]
+fn success_told_where_failure_was_seen_contradicts_and_the_reverse() {
+    let black = json!({ "preset_id": "waves", "reason": "the picture is black" });
+    let play = Play::new().told("hydra_preset_eval_success", 1000.0, preset("waves")).seen(
+        "hydra_preset_eval_error",
+        3000.0,
+        black,
+    );
+    assert_eq!(play.findings(), one(Kind::Contradicting, "hydra_preset_eval_error"));
+    let says = &play.reconciled().findings[0].says;
+    assert_eq!(says, "the app said hydra_preset_eval_success; seen was this (the picture is black)");
+
+    // Taken for terminal before the first frame.
+    let play =
+        Play::new().told("video_init_error", 1000.0, json!({})).seen("video_init_frame_ready", 1400.0, json!({}));
+    assert_eq!(play.findings(), one(Kind::Contradicting, "video_init_frame_ready"));
+    let play = Play::new().told("queue_cmd_applied", 1000.0, json!({ "cmd_id": "a" })).seen(
+        "queue_cmd_rejected",
+        1000.0,
+        json!({ "cmd_id": "a" }),
+    );
+    assert_eq!(play.findings(), one(Kind::Contradicting, "queue_cmd_rejected"));
+}
+
+#[test]
+fn a_first_frame_told_before_there_is_one_is_early() {
+    let told = |at| {
+        Play::new()
+            .told("first_visualizer_frame", at, preset("waves"))
+            .seen("first_visualizer_frame", 1400.0, preset("waves"))
+            .findings()
+    };
+    assert_eq!(told(1010.0), one(Kind::Early, "first_visualizer_frame"));
+    assert_eq!(told(1390.0), []);
+}
+
+#[test]
+fn a_first_frame_that_took_as_long_as_the_code_was_never_looked_at() {
+    let told = |frames: [f64; 2]| {
+        let mut play = Play::new();
+        for (n, frame) in frames.into_iter().enumerate() {
+            let (t, id) = (1000.0 + 5000.0 * n as f64, format!("p{n}"));
+            let took = |ms: f64| json!({ "preset_id": id, "duration_ms": ms });
+            play = play.told("hydra_preset_eval_success", t, took(7.0)).told("first_visualizer_frame", t, took(frame));
+        }
+        play.findings()
+    };
+    assert_eq!(told([7.0, 7.3]), [(Kind::Early, "first_visualizer_frame".to_owned(), 2)]);
+    assert_eq!(told([7.0, 70.0]), []);
+}
+
+#[test]
+fn what_is_told_long_after_is_late() {
+    let told = |at| {
+        Play::new().told("socket_disconnect", at, json!({})).seen("socket_disconnect", 1000.0, json!({})).findings()
+    };
+    assert_eq!(told(3500.0), one(Kind::Late, "socket_disconnect"));
+    assert_eq!(told(2500.0), []);
+}
+
+#[test]
+fn a_batch_that_comes_late_tells_of_its_time() {
+    let play = Play::new().seen("socket_disconnect", 1000.0, json!({})).by(
+        "beacon",
+        "socket_disconnect",
+        (31_000.0, 1003.0),
+        json!({}),
+    );
+    assert_eq!(play.findings(), []);
+}
+
+#[test]
+fn what_is_told_twice_in_one_way_is_a_duplicate() {
+    let play = Play::new().told("socket_connect", 1000.0, json!({})).told("socket_connect", 1000.0, json!({})).seen(
+        "socket_connect",
+        1000.0,
+        json!({}),
+    );
+    assert_eq!(play.findings(), one(Kind::Duplicate, "socket_connect"));
+    assert_eq!(play.reconciled().told, 1);
+}
+
+#[test]
+fn a_time_replaced_on_the_way_is_told() {
+    let play = Play::new()
+        .told("socket_connect", 1000.0, json!({}))
+        .by("beacon", "socket_connect", (3100.0, 3099.0), json!({}))
+        .seen("socket_connect", 1000.0, json!({}));
+    assert_eq!(play.findings(), one(Kind::Restamped, "socket_connect"));
+    assert_eq!(play.reconciled().told, 1);
+}
+
+#[test]
+fn a_batch_that_the_server_refuses_is_lost() {
+    let batch = |status: u16, events: Value| {
+        let sent = json!({ "status": status, "events": events, "octets": 900 });
+        Play::new().told("session_start", 900.0, json!({})).seen("app_telemetry_sent", 1000.0, sent).reconciled()
+    };
+    for status in [400, 413, 429] {
+        let findings = batch(status, json!(60)).findings;
+        assert_eq!((findings[0].kind, findings.len()), (Kind::Lost, 1));
+        assert_eq!(findings[0].says, format!("the server answered {status} to a batch of 60 events"));
+    }
+    assert!(batch(413, Value::Null).findings[0].says.contains("events that cannot be read"));
+    assert_eq!(batch(200, json!(3)).findings, []);
+}
+
+#[test]
+fn a_stall_goes_by_the_apps_own_name() {
+    let stall = |event: &str| {
+        Play::new()
+            .told("video_init_frame_ready", 500.0, json!({}))
+            .told(event, 1100.0, json!({}))
+            .seen("playback_stall", 1000.0, json!({ "ms": 4000 }))
+            .findings()
+    };
+    assert_eq!(stall("video_stall"), []);
+    assert_eq!(stall("video_other"), one(Kind::Missing, "video_stall"));
+}
+
+#[test]
+fn the_verdict_and_the_report_tell_the_findings() {
+    let play = Play::new().told("socket_connect", 1000.0, json!({})).seen("socket_reconnect", 8000.0, json!({}));
+    let write = |name: &str| {
+        let report = REPORTS.iter().find(|r| r.name() == name).expect("a row");
+        (report.write)(&play.record())
+    };
+    let verdict: Map<String, Value> = serde_json::from_str(&write("verdict.json")).expect("JSON");
+    let finding = &verdict["plays"][0]["reconciliation"]["findings"][0];
+    assert_eq!((&finding["kind"], &finding["event"]), (&json!("missing"), &json!("socket_reconnect")));
+    assert!(
+        write("reconciliation.md").contains("| missing | `socket_reconnect` | 1 | 8.00 s |"),
+        "{}",
+        write("reconciliation.md")
+    );
+    assert!(write("report.html").contains("socket_reconnect"));
+}
