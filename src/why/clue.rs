@@ -61,13 +61,29 @@ pub struct Clue {
     pub ours: bool,
     /// Nothing in the record explains what was seen.
     pub unexplained: bool,
+    /// It explains what was seen; without, it only came at the same time.
+    pub sure: bool,
     #[serde(skip)]
     pub(super) weight: u32,
 }
 
+/// What weighs as much explains what was seen.
+const SURE: u32 = 45;
+
 impl Clue {
     pub(super) fn new(kind: Kind, weight: u32, says: String) -> Self {
-        Self { kind, says, seq: None, request: None, url: None, times: 1, ours: false, unexplained: false, weight }
+        Self {
+            kind,
+            says,
+            seq: None,
+            request: None,
+            url: None,
+            times: 1,
+            ours: false,
+            unexplained: false,
+            sure: false,
+            weight,
+        }
     }
 
     fn at(self, event: &Event) -> Self {
@@ -164,6 +180,7 @@ pub(super) fn clues(window: &Window, events: &[&Event]) -> Vec<Clue> {
     let full: Vec<String> = found.iter().filter(|c| c.request.is_some()).filter_map(|c| c.url.clone()).collect();
     let bare = |url: &str| url.split(['?', '#']).next().unwrap_or_default().to_owned();
     found.retain(|c| c.request.is_some() || c.url.as_ref().is_none_or(|url| !full.contains(&bare(url))));
+    found.iter_mut().for_each(|c| c.sure = c.weight >= SURE && !c.unexplained);
     found.sort_by(|a, b| b.weight.cmp(&a.weight).then(a.seq.cmp(&b.seq)));
     found
 }
@@ -195,9 +212,13 @@ fn requested(window: &Window, about: About, event: &Event) -> Option<Clue> {
     if !window.holds_request(event, request.started) {
         return None;
     }
-    let wrong = request.wrong(window.to);
-    let says = wrong.clone().or_else(|| request.slow(window.to - window.from))?;
+    let wrong = request.wrong();
+    let open = request.open(window.to).filter(|_| wrong.is_none());
+    let slow = || request.slow(window.to - window.from);
     let weight = match (about, request.is_media()) {
+        (About::Page, _) if open.is_some() => 79,
+        (About::Other, _) if open.is_some() => 30,
+        _ if open.is_some() => 8,
         _ if wrong.is_none() => 50,
         _ if request.url().ends_with("/favicon.ico") => 3,
         // How the app takes what we do to it is the question then.
@@ -208,6 +229,7 @@ fn requested(window: &Window, about: About, event: &Event) -> Option<Clue> {
         (About::Video, false) => 55,
         (About::Other, _) => 70,
     };
+    let says = wrong.or(open).or_else(slow)?;
     Some(Clue {
         request: request.number(),
         url: Some(request.url().to_owned()),
