@@ -93,7 +93,7 @@ pub(super) fn of_play(record: &Record, at: usize, events: &[&Event], objectives:
             // What went wrong after a step had held is told with that step's name.
             let window = Window::of_play(play, events);
             let named = play.reason.as_deref().and_then(|reason| bare(play, reason).0);
-            let end = ends().filter(|e| named.is_some() && e.ids.step.as_deref() == named).next_back();
+            let end = ends().rfind(|e| named.is_some() && e.ids.step.as_deref() == named);
             let got = window.reason.unwrap_or_default().to_owned();
             (window, end.map(|end| Shown { got, ms: None, ..shown(play, at, end, events) }))
         }

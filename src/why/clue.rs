@@ -172,7 +172,7 @@ pub(super) fn clues(window: &Window, events: &[&Event]) -> Vec<Clue> {
         found.push(Clue::new(Kind::Dialog, weight, says).at(first));
     }
     found.extend(media(window, events));
-    found.extend(window.reason.map(|reason| seen(reason)));
+    found.extend(window.reason.map(seen));
     if found.is_empty() {
         found.push(seen("no reason recorded"));
     }
@@ -363,7 +363,7 @@ fn media(window: &Window, events: &[&Event]) -> Option<Clue> {
     let evidence = window.evidence.unwrap_or(&none);
     let decided = evidence.request.and_then(|number| {
         let of = |e: &&&Event| e.event == "video_proxy_response" && e.text("leg") != Some("upstream");
-        events.iter().filter(of).filter(|e| e.number("request") == Some(number as f64)).next_back()
+        events.iter().filter(of).rfind(|e| e.number("request") == Some(number as f64))
     });
     let weight = match (class, decided) {
         (Class::Silent, _) => 12,
