@@ -107,13 +107,13 @@ fn with_times(clue: &Clue) -> String {
 
 /// Where more is to be seen: the report at the right place, the picture, the line of the events.
 fn look_at(chain: &Chain, folder: &str) -> String {
-    let file = |name: &str| format!("{}/{name}", folder.trim_end_matches('/'));
     let anchor = chain.step.as_ref().map(|s| &s.anchor).or(chain.play.as_ref().map(|p| &p.anchor));
-    let mut all = vec![anchor.map_or_else(|| file("report.html"), |a| file(&format!("report.html#{a}")))];
-    all.extend(chain.step.as_ref().and_then(|s| s.screenshot.as_deref()).map(file));
+    let anchor = anchor.map_or(String::new(), |a| format!("#{a}"));
+    let mut all = vec![format!("{}/report.html{anchor}", folder.trim_end_matches('/'))];
+    all.extend(chain.step.as_ref().and_then(|s| s.screenshot.clone()));
     let seq = chain.cause.seq.or(chain.step.as_ref().map(|s| s.seq));
     all.extend(seq.map(|seq| format!("events.jsonl seq {seq}")));
-    all.join("  ")
+    all.join(", ")
 }
 
 fn cut(text: &str) -> String {

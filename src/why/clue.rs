@@ -4,7 +4,7 @@
 //! no missing page. What the failed expectation itself names outranks all that only came at the same time.
 
 use super::chain::Window;
-use super::request::Request;
+use super::request::{LONG_MS, Request};
 use crate::event::{Event, Origin};
 use crate::media::class::{Class, Evidence};
 use crate::table::Row as _;
@@ -213,7 +213,9 @@ fn requested(window: &Window, about: About, event: &Event) -> Option<Clue> {
         return None;
     }
     let wrong = request.wrong();
-    let open = request.open(window.to).filter(|_| wrong.is_none());
+    // A page that has not ended when its step has failed is why, however soon that was.
+    let least = if about == About::Page { 0.0 } else { LONG_MS };
+    let open = request.open(window.to, least).filter(|_| wrong.is_none());
     let slow = || request.slow(window.to - window.from);
     let weight = match (about, request.is_media()) {
         (About::Page, _) if open.is_some() => 79,
@@ -270,9 +272,10 @@ fn told(window: &Window, about: About, event: &Event) -> Option<Clue> {
         "exception" if within || early => line(Kind::Exception, "uncaught exception", pick(55, 75, 60)),
         "console_error" if within || early => line(Kind::Console, "console error", pick(45, 65, 50)),
         "console_warning" if within => line(Kind::Console, "console warning", 14),
-        "request_failed" if within => {
+        "request_failed" if within && !text("url").contains("/.soundcheck/") => {
             // A page that is left, or a video that has enough, breaks its own requests off.
-            let own = ["ABORTED", "NS_BINDING"].iter().any(|word| text("error").contains(word));
+            let named = window.reason.is_some_and(|reason| reason.contains(text("error")));
+            let own = !named && ["ABORTED", "NS_BINDING"].iter().any(|word| text("error").contains(word));
             let says = format!("{} failed: {}", text("url"), text("error"));
             let clue = Clue::new(Kind::Request, if own { 4 } else { pick(75, 38, 55) }, says).at(event);
             Some(Clue { url: Some(text("url").to_owned()), ..clue })

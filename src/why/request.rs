@@ -5,7 +5,7 @@ use crate::media::octets;
 use crate::unit::show_ms;
 
 /// A request that took less is not worth a word, and one that nobody answered for less was given up by the page itself.
-const LONG_MS: f64 = 1000.0;
+pub(super) const LONG_MS: f64 = 1000.0;
 
 /// A request and its answer, by the proxy (`proxy_response`, `video_proxy_response`).
 pub(super) struct Request<'e> {
@@ -77,14 +77,14 @@ impl<'e> Request<'e> {
         })
     }
 
-    /// That it had not ended when its step did, at `until`. What stays open is often meant to: a socket, a stream of events,
+    /// That it had not ended when its step did, at `until`, if it had lasted for `least` milliseconds. What stays open is often meant to: a socket, a stream of events,
     /// a buffer that is full.
-    pub(super) fn open(&self, until: f64) -> Option<String> {
+    pub(super) fn open(&self, until: f64, least: f64) -> Option<String> {
         let (event, lasted) = (self.event, self.ended - self.started);
         let stream = event.text("content_type").is_some_and(|t| t.starts_with("text/event-stream"));
         let left = matches!(event.text("ended"), Some("client_gone" | "play_over"));
         let status = self.status.filter(|s| *s < 400 && *s != 101 && left && !stream && !self.is_media())?;
-        let open = lasted >= LONG_MS && self.ended >= until;
+        let open = lasted >= least && self.ended >= until;
         let came = octets(event.number("bytes_sent").unwrap_or_default() as u64);
         open.then(|| {
             format!("was answered with {status}, and had not ended after {}: {came} octets came", show_ms(lasted))
