@@ -98,7 +98,6 @@ const APP: &str = r##"
 base = "http://127.0.0.1:PORT"
 session = "session.json"
 mask = ["#who", "#mail"]
-canvas = "#none"
 [read]
 user = "#mail@data-user-id"
 [word]

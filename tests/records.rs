@@ -89,7 +89,7 @@ fn every_record_says_why() {
         let done = soundcheck(&["why", &folder]);
         assert_eq!(done.status.code(), Some(0), "{name}: {}", String::from_utf8_lossy(&done.stderr));
         let said = String::from_utf8_lossy(&done.stdout).replace(&folder, "RUN");
-        assert!(said.lines().count() <= 16, "{name}: nobody reads that at night:\n{said}");
+        assert!(said.lines().count() <= 13, "{name}: nobody reads that at night:\n{said}");
         let golden = records().join(name).join("why.txt");
         if bless {
             std::fs::write(&golden, &said).expect("blessed");

@@ -51,7 +51,7 @@ impl<'r> Archives<'r> {
             "step_start" => archive.pages.push(json!({
                 "startedDateTime": event.timestamp,
                 "id": page_id(event),
-                "title": event.ids.step,
+                "title": event.ids.step.as_deref().unwrap_or_default(),
                 "pageTimings": { "onContentLoad": -1, "onLoad": -1 },
             })),
             // A page that loaded did so in its step.
@@ -153,7 +153,8 @@ fn proxied(event: &Event, play: &Play, secrets: &Secrets) -> Value {
         let of = |(name, key): &(&str, &str)| Some(json!({ "name": name, "value": secrets.hide(event.text(key)?) }));
         names.iter().filter_map(of).collect()
     };
-    let sent = event.number("bytes_sent").unwrap_or_default();
+    let whole = |key| event.number(key).unwrap_or_default() as u64;
+    let sent = whole("bytes_sent");
     let class = play.class.filter(|_| {
         let decided = play.evidence.as_ref().and_then(|e| e.request);
         decided.is_some() && decided.map(|n| n as f64) == event.number("request") && text("leg") != "upstream"
@@ -174,7 +175,7 @@ fn proxied(event: &Event, play: &Play, secrets: &Secrets) -> Value {
             "bodySize": -1,
         },
         "response": {
-            "status": event.number("status").unwrap_or_default(),
+            "status": whole("status"),
             "statusText": "",
             "httpVersion": "HTTP/1.1",
             "cookies": [],
@@ -204,7 +205,7 @@ fn proxied(event: &Event, play: &Play, secrets: &Secrets) -> Value {
             "receive": thousandths(ms - first),
             "ssl": -1,
         },
-        "connection": event.number("connection").map_or(String::new(), |n| n.to_string()),
+        "connection": whole("connection").to_string(),
     });
     let kept = ["request", "request_span_id", "faults", "ended", "error", "leg", "bytes_promised", "bytes_received"];
     let mut own = custom(event, &kept);
@@ -233,7 +234,7 @@ fn told(event: &Event, url: &str) -> Value {
             "headersSize": -1, "bodySize": -1,
         },
         "response": {
-            "status": event.number("status").unwrap_or_default(), "statusText": "", "httpVersion": "", "cookies": [],
+            "status": event.number("status").unwrap_or_default() as u64, "statusText": "", "httpVersion": "", "cookies": [],
             "headers": headers, "content": { "size": 0, "mimeType": text("content_type") }, "redirectURL": "",
             "headersSize": -1, "bodySize": -1,
         },

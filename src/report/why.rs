@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 const SHOWN: usize = 2;
 /// Longer texts are cut: a line of JSON would hide what stands around it.
 const WIDEST: usize = 300;
+/// What begins the line of a cause: one that explains what was seen, and one that only came at the same time.
+const BECAUSE: [&str; 2] = ["because", "perhaps"];
 
 /// The answer; `folder` is the record's, as the reader named it.
 pub fn write(answer: &Answer, folder: &str) -> String {
@@ -22,7 +24,8 @@ pub fn write(answer: &Answer, folder: &str) -> String {
     for (n, chain) in answer.chains.iter().take(SHOWN).enumerate() {
         let head = if n == 0 { format!("{verdict}: ") } else { "then: ".to_owned() };
         let _ = writeln!(out, "{head}{}", cut(&failed(chain)));
-        for (label, text) in lines(chain, folder) {
+        // The first has all its links; of the next one the cause is enough to know whether it is another story.
+        for (label, text) in lines(chain, folder).into_iter().filter(|(label, _)| n == 0 || BECAUSE.contains(label)) {
             let _ = writeln!(out, "  {label:<9} {}", cut(&text));
         }
     }
@@ -81,7 +84,8 @@ fn lines(chain: &Chain, folder: &str) -> Vec<(&'static str, String)> {
         let got = if cause { "see below" } else { step.got.as_str() };
         lines.push(("expected", format!("{expected}; got{after}: {got}")));
     }
-    lines.push(("because", because(&chain.cause)));
+    let cause = &chain.cause;
+    lines.push((if cause.sure || cause.unexplained { BECAUSE[0] } else { BECAUSE[1] }, because(cause)));
     lines.extend(chain.also.iter().map(|clue| ("also", with_times(clue))));
     lines.extend(chain.planted.iter().take(2).map(|fault| ("planted", fault.clone())));
     lines.push(("look at", look_at(chain, folder)));
@@ -103,17 +107,18 @@ fn with_times(clue: &Clue) -> String {
 
 /// Where more is to be seen: the report at the right place, the picture, the line of the events.
 fn look_at(chain: &Chain, folder: &str) -> String {
-    let file = |name: &str| format!("{}/{name}", folder.trim_end_matches('/'));
     let anchor = chain.step.as_ref().map(|s| &s.anchor).or(chain.play.as_ref().map(|p| &p.anchor));
-    let mut all = vec![anchor.map_or_else(|| file("report.html"), |a| file(&format!("report.html#{a}")))];
-    all.extend(chain.step.as_ref().and_then(|s| s.screenshot.as_deref()).map(file));
+    let anchor = anchor.map_or(String::new(), |a| format!("#{a}"));
+    let mut all = vec![format!("{}/report.html{anchor}", folder.trim_end_matches('/'))];
+    all.extend(chain.step.as_ref().and_then(|s| s.screenshot.clone()));
     let seq = chain.cause.seq.or(chain.step.as_ref().map(|s| s.seq));
     all.extend(seq.map(|seq| format!("events.jsonl seq {seq}")));
-    all.join("  ")
+    all.join(", ")
 }
 
 fn cut(text: &str) -> String {
-    let text = text.replace(['\n', '\r'], " ");
+    // A page's own text must not steer a terminal.
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     match text.char_indices().nth(WIDEST) {
         Some((at, _)) => format!("{}...", &text[..at]),
         None => text,

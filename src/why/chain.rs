@@ -5,7 +5,7 @@ use super::objective::{Listed, against};
 use super::{Chain, Seen, Shown, play_anchor, step_anchor};
 use crate::event::Event;
 use crate::media::class::{Class, Evidence};
-use crate::record::{Play, Record};
+use crate::record::{Ending, Play, Record};
 use crate::unit::many;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -93,13 +93,21 @@ pub(super) fn of_play(record: &Record, at: usize, events: &[&Event], objectives:
             // What went wrong after a step had held is told with that step's name.
             let window = Window::of_play(play, events);
             let named = play.reason.as_deref().and_then(|reason| bare(play, reason).0);
-            let end = ends().filter(|e| named.is_some() && e.ids.step.as_deref() == named).next_back();
+            let end = ends().rfind(|e| named.is_some() && e.ids.step.as_deref() == named);
             let got = window.reason.unwrap_or_default().to_owned();
             (window, end.map(|end| Shown { got, ms: None, ..shown(play, at, end, events) }))
         }
     };
-    let found = clues(&window, events);
-    chain(found, Some(seen(record, at)), step, against(events, objectives), planted(events))
+    let mut found = clues(&window, events);
+    if play.ending == Ending::Unfinished {
+        let seq = events.last().map(|e| e.seq);
+        let cut = Clue::new(Kind::Seen, 100, "its end is not in the record".to_owned());
+        found.insert(0, Clue { seq, sure: true, ..cut });
+    }
+    // What is no sample counts against nothing.
+    let counts = play.ending == Ending::Failed && !play.faulted;
+    let objectives = if counts { against(events, objectives) } else { Vec::new() };
+    chain(found, Some(seen(record, at)), step, objectives, planted(events))
 }
 
 /// A reason without the step's name that it begins with, and that name.
@@ -190,6 +198,6 @@ pub(super) fn of_nothing(record: &Record, events: &[Event]) -> Option<Chain> {
         None => return None,
     };
     let mut clue = Clue::new(Kind::Seen, 77, says);
-    clue.seq = end.map(|e| e.seq);
+    (clue.seq, clue.sure) = (end.map(|e| e.seq), true);
     Some(chain(vec![clue], None, None, Vec::new(), Vec::new()))
 }

@@ -4,7 +4,7 @@
 //! no missing page. What the failed expectation itself names outranks all that only came at the same time.
 
 use super::chain::Window;
-use super::request::Request;
+use super::request::{LONG_MS, Request};
 use crate::event::{Event, Origin};
 use crate::media::class::{Class, Evidence};
 use crate::table::Row as _;
@@ -61,13 +61,29 @@ pub struct Clue {
     pub ours: bool,
     /// Nothing in the record explains what was seen.
     pub unexplained: bool,
+    /// It explains what was seen; without, it only came at the same time.
+    pub sure: bool,
     #[serde(skip)]
     pub(super) weight: u32,
 }
 
+/// What weighs as much explains what was seen.
+const SURE: u32 = 45;
+
 impl Clue {
     pub(super) fn new(kind: Kind, weight: u32, says: String) -> Self {
-        Self { kind, says, seq: None, request: None, url: None, times: 1, ours: false, unexplained: false, weight }
+        Self {
+            kind,
+            says,
+            seq: None,
+            request: None,
+            url: None,
+            times: 1,
+            ours: false,
+            unexplained: false,
+            sure: false,
+            weight,
+        }
     }
 
     fn at(self, event: &Event) -> Self {
@@ -156,7 +172,7 @@ pub(super) fn clues(window: &Window, events: &[&Event]) -> Vec<Clue> {
         found.push(Clue::new(Kind::Dialog, weight, says).at(first));
     }
     found.extend(media(window, events));
-    found.extend(window.reason.map(|reason| seen(reason)));
+    found.extend(window.reason.map(seen));
     if found.is_empty() {
         found.push(seen("no reason recorded"));
     }
@@ -164,6 +180,7 @@ pub(super) fn clues(window: &Window, events: &[&Event]) -> Vec<Clue> {
     let full: Vec<String> = found.iter().filter(|c| c.request.is_some()).filter_map(|c| c.url.clone()).collect();
     let bare = |url: &str| url.split(['?', '#']).next().unwrap_or_default().to_owned();
     found.retain(|c| c.request.is_some() || c.url.as_ref().is_none_or(|url| !full.contains(&bare(url))));
+    found.iter_mut().for_each(|c| c.sure = c.weight >= SURE && !c.unexplained);
     found.sort_by(|a, b| b.weight.cmp(&a.weight).then(a.seq.cmp(&b.seq)));
     found
 }
@@ -195,9 +212,15 @@ fn requested(window: &Window, about: About, event: &Event) -> Option<Clue> {
     if !window.holds_request(event, request.started) {
         return None;
     }
-    let wrong = request.wrong(window.to);
-    let says = wrong.clone().or_else(|| request.slow(window.to - window.from))?;
+    let wrong = request.wrong();
+    // A page that has not ended when its step has failed is why, however soon that was.
+    let least = if about == About::Page { 0.0 } else { LONG_MS };
+    let open = request.open(window.to, least).filter(|_| wrong.is_none());
+    let slow = || request.slow(window.to - window.from);
     let weight = match (about, request.is_media()) {
+        (About::Page, _) if open.is_some() => 79,
+        (About::Other, _) if open.is_some() => 30,
+        _ if open.is_some() => 8,
         _ if wrong.is_none() => 50,
         _ if request.url().ends_with("/favicon.ico") => 3,
         // How the app takes what we do to it is the question then.
@@ -208,6 +231,7 @@ fn requested(window: &Window, about: About, event: &Event) -> Option<Clue> {
         (About::Video, false) => 55,
         (About::Other, _) => 70,
     };
+    let says = wrong.or(open).or_else(slow)?;
     Some(Clue {
         request: request.number(),
         url: Some(request.url().to_owned()),
@@ -248,9 +272,10 @@ fn told(window: &Window, about: About, event: &Event) -> Option<Clue> {
         "exception" if within || early => line(Kind::Exception, "uncaught exception", pick(55, 75, 60)),
         "console_error" if within || early => line(Kind::Console, "console error", pick(45, 65, 50)),
         "console_warning" if within => line(Kind::Console, "console warning", 14),
-        "request_failed" if within => {
+        "request_failed" if within && !text("url").contains("/.soundcheck/") => {
             // A page that is left, or a video that has enough, breaks its own requests off.
-            let own = ["ABORTED", "NS_BINDING"].iter().any(|word| text("error").contains(word));
+            let named = window.reason.is_some_and(|reason| reason.contains(text("error")));
+            let own = !named && ["ABORTED", "NS_BINDING"].iter().any(|word| text("error").contains(word));
             let says = format!("{} failed: {}", text("url"), text("error"));
             let clue = Clue::new(Kind::Request, if own { 4 } else { pick(75, 38, 55) }, says).at(event);
             Some(Clue { url: Some(text("url").to_owned()), ..clue })
@@ -341,7 +366,7 @@ fn media(window: &Window, events: &[&Event]) -> Option<Clue> {
     let evidence = window.evidence.unwrap_or(&none);
     let decided = evidence.request.and_then(|number| {
         let of = |e: &&&Event| e.event == "video_proxy_response" && e.text("leg") != Some("upstream");
-        events.iter().filter(of).filter(|e| e.number("request") == Some(number as f64)).next_back()
+        events.iter().filter(of).rfind(|e| e.number("request") == Some(number as f64))
     });
     let weight = match (class, decided) {
         (Class::Silent, _) => 12,

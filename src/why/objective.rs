@@ -59,7 +59,9 @@ pub(super) fn listed(record: &Record, events: &[Event]) -> Vec<Listed> {
 
 /// The objectives that a play counts against.
 pub(super) fn against(events: &[&Event], objectives: &[Listed]) -> Vec<Breach> {
-    objectives.iter().filter(|o| o.fails(events)).map(Listed::breach).collect()
+    let mut all: Vec<Breach> = objectives.iter().filter(|o| o.fails(events)).map(Listed::breach).collect();
+    all.sort_by_key(|b| b.verdict != Some(Verdict::Breached));
+    all
 }
 
 /// Chains of the breached objectives that no failed play explains. Where nothing else is wrong, those of what single plays
@@ -141,7 +143,7 @@ fn of_objective(record: &Record, at: usize, listed: &Listed, events: &[&Event]) 
                 let says = format!(
                     "memory grew from {from:.0} MB after {n} switches to {to:.0} MB after {m}: {each:.1} MB each"
                 );
-                Clue { seq: Some(seq), ..Clue::new(Kind::Memory, 50, says) }
+                Clue { seq: Some(seq), sure: true, ..Clue::new(Kind::Memory, 50, says) }
             };
             ends.map(words).into_iter().collect()
         }
@@ -159,7 +161,7 @@ fn of_objective(record: &Record, at: usize, listed: &Listed, events: &[&Event]) 
             });
             let beside = around.map_or(Vec::new(), |window| clues(&window, events));
             let beside = beside.into_iter().filter(|c| matches!(c.kind, Kind::Request | Kind::Rule));
-            longest.map(|e| stall(e)).into_iter().chain(beside).collect()
+            longest.map(|e| Clue { sure: true, ..stall(e) }).into_iter().chain(beside).collect()
         }
         _ => {
             let mut window = Window::of_play(play, events);
@@ -186,7 +188,7 @@ fn lines(events: &[&Event]) -> (f64, Option<Clue>) {
             _ => (Kind::Console, "console error"),
         };
         let says = format!("{what}: {}", shorten(event.text("text").unwrap_or_default()));
-        Clue { seq: Some(event.seq), times, ..Clue::new(kind, 50, says) }
+        Clue { seq: Some(event.seq), times, sure: true, ..Clue::new(kind, 50, says) }
     });
     (all, clue)
 }

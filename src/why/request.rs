@@ -5,7 +5,7 @@ use crate::media::octets;
 use crate::unit::show_ms;
 
 /// A request that took less is not worth a word, and one that nobody answered for less was given up by the page itself.
-const LONG_MS: f64 = 1000.0;
+pub(super) const LONG_MS: f64 = 1000.0;
 
 /// A request and its answer, by the proxy (`proxy_response`, `video_proxy_response`).
 pub(super) struct Request<'e> {
@@ -53,8 +53,8 @@ impl<'e> Request<'e> {
             || self.event.fields.get("faults").and_then(|f| f.as_array()).is_some_and(|f| !f.is_empty())
     }
 
-    /// What was wrong with it, where something was; a step that it belonged to ended at `until`.
-    pub(super) fn wrong(&self, until: f64) -> Option<String> {
+    /// What was wrong with it, where something was.
+    pub(super) fn wrong(&self) -> Option<String> {
         let event = self.event;
         let (ended, lasted) = (event.text("ended").unwrap_or_default(), self.ended - self.started);
         let left = matches!(ended, "client_gone" | "play_over");
@@ -70,18 +70,24 @@ impl<'e> Request<'e> {
             return Some(format!("was answered with {status}"));
         }
         let (promised, sent) = (event.number("bytes_promised"), event.number("bytes_sent").unwrap_or_default());
-        let came = || match promised {
-            Some(promised) => format!("{} of {} octets", octets(sent as u64), octets(promised as u64)),
-            None => format!("{} octets", octets(sent as u64)),
-        };
-        if matches!(ended, "upstream_cut" | "fault") && promised.is_none_or(|promised| sent < promised) {
-            return Some(format!("was answered with {status}, and broke off after {}", came()));
-        }
-        // What stays open is often meant to: a socket, a stream of events, a buffer that is full.
+        let broke_off = matches!(ended, "upstream_cut" | "fault") && promised.is_none_or(|promised| sent < promised);
+        broke_off.then(|| {
+            let of = promised.map_or(String::new(), |promised| format!(" of {}", octets(promised as u64)));
+            format!("was answered with {status}, and broke off after {}{of} octets", octets(sent as u64))
+        })
+    }
+
+    /// That it had not ended when its step did, at `until`, if it had lasted for `least` milliseconds. What stays open is often meant to: a socket, a stream of events,
+    /// a buffer that is full.
+    pub(super) fn open(&self, until: f64, least: f64) -> Option<String> {
+        let (event, lasted) = (self.event, self.ended - self.started);
         let stream = event.text("content_type").is_some_and(|t| t.starts_with("text/event-stream"));
-        let open = left && status != 101 && !stream && !self.is_media() && lasted >= LONG_MS && self.ended >= until;
+        let left = matches!(event.text("ended"), Some("client_gone" | "play_over"));
+        let status = self.status.filter(|s| *s < 400 && *s != 101 && left && !stream && !self.is_media())?;
+        let open = lasted >= least && self.ended >= until;
+        let came = octets(event.number("bytes_sent").unwrap_or_default() as u64);
         open.then(|| {
-            format!("was answered with {status}, and had not ended after {}: {} came", show_ms(lasted), came())
+            format!("was answered with {status}, and had not ended after {}: {came} octets came", show_ms(lasted))
         })
     }
 

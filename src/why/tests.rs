@@ -225,7 +225,7 @@ fn a_breached_objective_without_a_failed_play_leads_to_its_slowest_sample() {
 #[test]
 fn console_errors_lead_to_the_most_frequent_line() {
     let objective = json!([{
-        "id": "P1.4", "name": "hydra.console", "measure": "console errors", "target": "rate < 1 per 10 min",
+        "id": "P1.4", "name": "hydra.console", "measure": "console errors", "target": "rate <= 0.1 /min",
     }]);
     let mut tape = Tape::new(objective);
     tape.play(1).step("open the player", "the page");
