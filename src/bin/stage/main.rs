@@ -14,6 +14,7 @@
 //! | [`users`] | login, logout, who am I |
 //! | [`stuck`] | pages that never come, never end, or ask who is there |
 //! | [`telemetry`] | the app's own events, its metrics |
+//! | [`trace`] | its spans, in the trace of who asks |
 //! | [`pages`] | pages, scripts, config, health |
 
 mod args;
@@ -25,6 +26,7 @@ mod pages;
 mod proxy;
 mod stuck;
 mod telemetry;
+mod trace;
 mod users;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -91,6 +93,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<()> {
+    trace::start()?;
     let hydra = args::find_hydra(args.hydra.as_deref())?;
     let clips = clips::ensure().await?;
 
@@ -136,11 +139,12 @@ fn routes(stage: Arc<Stage>) -> Router {
         .merge(telemetry::routes())
         .merge(media::routes())
         .layer(axum::middleware::from_fn_with_state(stage.clone(), telemetry::count))
+        .layer(axum::middleware::from_fn(trace::serve))
         .with_state(stage)
 }
 
 fn second_origin_routes(stage: Arc<Stage>) -> Router {
-    media::second_origin_routes().with_state(stage)
+    media::second_origin_routes().layer(axum::middleware::from_fn(trace::serve)).with_state(stage)
 }
 
 async fn bind(port: u16) -> Result<TcpListener> {
