@@ -13,6 +13,7 @@ use crate::media::class::{Class, Evidence};
 use crate::media::{Story, Violation};
 use crate::quarantine::Entry;
 use crate::slo::{Judged, Judging, Objective};
+use crate::telemetry::Sent;
 pub use again::Repeats;
 pub use reconcile::{Finding, Kind, Reconciliation};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,9 @@ pub struct Record {
     pub dropped: u64,
     /// It ended by itself.
     pub complete: bool,
+    /// What became of its telemetry, where it was exported.
+    #[serde(skip)]
+    pub sent: Option<Sent>,
     /// Whether its breach was told to whom `--on-breach` names.
     pub told: Option<Told>,
 }
@@ -233,7 +237,8 @@ impl Record {
         Ok(record)
     }
 
-    fn feed(&mut self, event: &Event) {
+    /// Takes an event of the run, in the order they were written.
+    pub fn feed(&mut self, event: &Event) {
         // What is told when all is played makes the run no longer.
         if !self.complete {
             self.ms = self.ms.max(event.t_ms);
@@ -253,6 +258,7 @@ impl Record {
                 self.complete = true;
                 self.dropped = event.number("dropped").unwrap_or(0.0) as u64;
             }
+            "telemetry_export" => self.sent = Some(Sent::of(event)),
             "breach_told" => self.told = Some(Told::of(event)),
             "journey_start" => self.plays.push(Play {
                 session_id: event.ids.session_id.clone().unwrap_or_default(),

@@ -33,6 +33,9 @@ struct Cli {
     /// Soundcheck's own diagnostics on stderr: -v, -vv; RUST_LOG says it finer
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
+    /// Those diagnostics as JSON, an object a line
+    #[arg(long, global = true)]
+    log_json: bool,
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -76,7 +79,11 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let level = ["warn", "soundcheck=debug", "debug"][usize::from(cli.verbose.min(2))];
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Hiding).init();
+    let diagnostics = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Hiding);
+    match cli.log_json {
+        true => diagnostics.json().init(),
+        false => diagnostics.init(),
+    }
     let done = match cli.command {
         Command::Run(args) => block_on(run::main(*args)),
         Command::Check(args) => check::main(&args),

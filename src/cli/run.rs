@@ -1,5 +1,6 @@
 //! `soundcheck run`.
 
+use super::address::address;
 use super::kept::{At, keep};
 use super::progress::Terminal;
 use super::{Done, print};
@@ -11,6 +12,8 @@ use soundcheck::report::text;
 use soundcheck::run::breach::Tell;
 use soundcheck::run::{Settings, run};
 use soundcheck::secret::Secrets;
+use soundcheck::telemetry::Ask;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -67,11 +70,26 @@ pub struct Args {
     /// Where the report can be read, for the link that --on-breach sends; ending with /: the folder it lies in
     #[arg(long, value_name = "URL", requires = "on_breach")]
     report_url: Option<String>,
+    /// Serve metrics for Prometheus while the run goes on; a port alone is one of loopback. OTLP is asked for by the
+    /// standard variables: OTEL_EXPORTER_OTLP_ENDPOINT and the rest
+    #[arg(long, value_name = "ADDRESS", value_parser = scrape)]
+    metrics: Option<SocketAddr>,
+    /// Write metrics for node-exporter's textfile collector at the run's end
+    #[arg(long, value_name = "FILE")]
+    textfile: Option<PathBuf>,
     #[command(flatten)]
     history: At,
     /// Print the verdict as JSON (verdict.json, stable) instead of text
     #[arg(long)]
     json: bool,
+}
+
+/// Where metrics are served: `9464` is a port of loopback.
+fn scrape(text: &str) -> std::result::Result<SocketAddr, String> {
+    match text.parse() {
+        Ok(port) => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        Err(_) => address("--metrics", text, 9464),
+    }
 }
 
 pub async fn main(args: Args) -> Done {
@@ -103,6 +121,7 @@ pub async fn main(args: Args) -> Done {
         diagnose: args.diagnose,
         on_breach,
         strangers: Vec::new(),
+        telemetry: Some(Ask { metrics: args.metrics, textfile: args.textfile }),
     };
     let progress = Terminal::new(&plan);
     let (mut interrupt, mut terminate, mut hangup) =

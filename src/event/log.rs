@@ -18,6 +18,10 @@ use std::time::{Duration, Instant};
 /// Events waiting for the disk, at most; past it an event is dropped and counted, and the play is *broken*.
 const QUEUE: usize = 1 << 16;
 
+/// Is handed every batch of whole lines that is on its way to the disk, and their number. It is called by the writer, so it
+/// must not wait.
+pub type Tap = Box<dyn FnMut(&[u8], usize) + Send>;
+
 /// The run's log and clock. Clones write to the same file.
 #[derive(Clone)]
 pub struct Log(Arc<Inner>);
@@ -139,6 +143,11 @@ impl Same {
 impl Log {
     /// Opens the log of a run for appending, repairing a torn tail, and starts its clock.
     pub fn open(path: &Path, run_id: &str, secrets: &Secrets) -> Result<Self> {
+        Self::tapped(path, run_id, secrets, None)
+    }
+
+    /// The same, with somebody who is handed all that is written.
+    pub fn tapped(path: &Path, run_id: &str, secrets: &Secrets, tap: Option<Tap>) -> Result<Self> {
         let doing = format!("writing {}", path.display());
         let mut file = File::options().create(true).read(true).append(true).open(path).operator(&doing)?;
         repair(&mut file).operator(&doing)?;
@@ -146,7 +155,7 @@ impl Log {
         let lines = queue.clone();
         std::thread::Builder::new()
             .name("events".to_owned())
-            .spawn(move || write_all(&lines, file))
+            .spawn(move || write_all(&lines, file, tap))
             .operator(&doing)?;
         Ok(Self(Arc::new(Inner {
             run_id: run_id.to_owned(),
@@ -292,7 +301,7 @@ fn object(fields: &[u8]) -> Value {
 
 /// Drains whatever is queued into one write: a line when idle, many under load. Ends at the first failed write, so
 /// that later events count as dropped.
-fn write_all(queue: &Queue, mut file: File) {
+fn write_all(queue: &Queue, mut file: File, mut tap: Option<Tap>) {
     /// After a write, so long: a writer that sleeps must be woken by each event, which costs the proxy more than all the
     /// rest of an event.
     const REST: Duration = Duration::from_millis(2);
@@ -301,6 +310,10 @@ fn write_all(queue: &Queue, mut file: File) {
     let mut batch = Vec::new();
     while let Some((lines, syncs)) = queue.take(&mut batch) {
         let mut done = file.write_all(&batch);
+        // What is not in the record is not told elsewhere either.
+        if let (Ok(()), Some(tap), 1..) = (&done, &mut tap, lines) {
+            tap(&batch, lines);
+        }
         batch.clear();
         batch.shrink_to(USUAL);
         let rest = syncs.is_empty();

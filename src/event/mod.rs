@@ -9,7 +9,7 @@ mod fields;
 mod log;
 
 pub use fields::{Field, Fields, Json, Parts, Thousandths};
-pub use log::Log;
+pub use log::{Log, Tap};
 
 use crate::error::{Error, Operator, Result};
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ pub struct Ids {
     pub run_id: String,
     /// 16 bytes in hex: the play, as a W3C trace.
     pub trace_id: Option<String>,
-    /// 8 bytes in hex: the step.
+    /// 8 bytes in hex: the step; before the first of them, and of the play's own beginning and end, the play.
     pub span_id: Option<String>,
     /// The play's browser session.
     pub session_id: Option<String>,

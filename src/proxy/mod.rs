@@ -80,7 +80,7 @@ pub struct Config {
     pub map: BTreeMap<String, To>,
     /// Hosts whose HTTPS is looked into; all other TLS is passed on unread.
     pub intercept: Option<Intercept>,
-    /// Hosts that get `traceparent` and `baggage`: `name`, `name:port`, or `*`.
+    /// Hosts that get `traceparent` and `baggage`: `name`, `name:port`, `name:*`, or `*`.
     pub trace: Vec<String>,
     /// Requests a second for one method and URL from which on they are a storm: told once, and held to that rate from
     /// then on. [`STORM`] in plays; `None`: whatever comes.

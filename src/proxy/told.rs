@@ -27,8 +27,10 @@ pub(super) struct Told {
     started: Instant,
     /// What went on when it started.
     ids: Arc<Ids>,
-    /// Of the request, where it is traced.
+    /// Of the request, within a play's trace.
     span: Option<String>,
+    /// Of who asks, where the request says that it is of the play's trace.
+    parent: Option<String>,
     background: bool,
     left_out: bool,
     live: Seen,
@@ -73,6 +75,7 @@ impl Told {
             log.secrets().learn_authorization(value);
         }
         let started = Instant::now();
+        let ids = shared.now.share();
         let live = shared.live.begin(number, whose.connection, started, |kept| {
             kept.set(Part::Method, Some(&asked.method));
             kept.set(Part::Host, Some(&asked.to.name));
@@ -82,12 +85,13 @@ impl Told {
         Self {
             background: kind::is_background(&asked.to.host) && !shared.reached.names(&asked.to),
             shared: shared.clone(),
-            ids: shared.now.share(),
+            span: ids.trace_id.is_some().then(random_hex::<8>),
+            ids,
             asked,
             whose,
             number,
             started,
-            span: None,
+            parent: None,
             left_out: false,
             live,
             response: None,
@@ -145,17 +149,18 @@ impl Told {
     /// Adds `traceparent` and `baggage` to the request, where its host is one to be traced.
     pub(super) fn trace(&mut self, edited: &mut Option<Head>) {
         let (to, to_edit) = (&self.asked.to, &self.asked.head);
-        let with_port = |h: &str| h.strip_prefix(to.host.as_str()).is_some_and(|p| p == format!(":{}", to.port));
+        let said = to_edit.get("traceparent");
+        if let Some(trace) = &self.ids.trace_id {
+            self.parent = said.and_then(|said| parent(said, trace)).map(str::to_owned);
+        }
+        let with_port =
+            |h: &str| h.strip_prefix(to.host.as_str()).is_some_and(|p| p == ":*" || p == format!(":{}", to.port));
         if !self.shared.trace.iter().any(|h| h == "*" || *h == to.host || with_port(h)) {
             return;
         }
         let head = edited.get_or_insert_with(|| to_edit.clone());
-        if let Some(trace) = &self.ids.trace_id
-            && head.get("traceparent").is_none()
-        {
-            let span = random_hex::<8>();
+        if let (Some(trace), Some(span), None) = (&self.ids.trace_id, &self.span, said) {
             head.add("traceparent", &format!("00-{trace}-{span}-01"));
-            self.span = Some(span);
         }
         let session = self.ids.session_id.as_deref().unwrap_or_default();
         let run = self.shared.log.as_ref().map_or(self.ids.run_id.as_str(), |l| l.run_id());
@@ -323,6 +328,7 @@ impl Told {
         let query = (asked.path < asked.target.len()).then(|| url_hash(&asked.target[asked.path + 1..]));
         to.put_some("query_hash", query.as_deref())
             .put_some("request_span_id", self.span.as_deref())
+            .put_some("parent_span_id", self.parent.as_deref())
             .put_some("error", self.error.as_deref())
             .put_true("cached", self.cached)
             .put_true("background", self.background);
@@ -358,6 +364,13 @@ impl Told {
 /// Whether a URL without query is this one, or below it.
 fn is_below(url: &str, own: &str) -> bool {
     url.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The span that a `traceparent` names, if it is of this trace.
+fn parent<'a>(said: &'a str, trace: &str) -> Option<&'a str> {
+    let (of, span) = said.trim().strip_prefix("00-")?.split_at_checked(32)?;
+    let span = span.strip_prefix('-')?.get(..16)?;
+    (of == trace && span.bytes().all(|b| b.is_ascii_hexdigit())).then_some(span)
 }
 
 /// Where a `Location` leads from here, without query and fragment.

@@ -30,5 +30,8 @@ pub(super) fn write(record: &Record) -> String {
     if let Some(told) = &record.told {
         value["on_breach"] = json!(told);
     }
+    if let Some(sent) = &record.sent {
+        value["telemetry"] = sent.fields();
+    }
     format!("{value:#}\n")
 }

@@ -22,6 +22,9 @@ pub(super) fn write(record: &Record) -> String {
     if let Some(told) = &record.told {
         let _ = writeln!(out, "> {}\n", cell(&told.words()));
     }
+    for missing in record.sent.iter().flat_map(|sent| sent.missing()) {
+        let _ = writeln!(out, "> {}\n", cell(&missing));
+    }
     if record.dropped > 0 {
         let _ = writeln!(out, "> **Not whole:** {} events could not be written.\n", record.dropped);
     }

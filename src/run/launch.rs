@@ -36,7 +36,9 @@ pub(super) async fn launch(app: &App, leash: &Leash, exe: &Path, proxy: Option<&
         let fill = |a: &String| a.replace("{port}", &port).replace("{proxy}", proxy.unwrap_or_default());
         let argv = std::iter::once(path).chain(args.iter().map(fill)).collect();
         let own = Some(std::env::current_dir().operator("finding this folder")?);
-        pid = Some(leash.spawn(Program { argv, log: log.clone(), own, ..Program::default() }).await?);
+        // It names this program; the app has a name of its own.
+        let env = [("OTEL_SERVICE_NAME".to_owned(), String::new())].into();
+        pid = Some(leash.spawn(Program { argv, log: log.clone(), own, env }).await?);
     }
     let Some(ready) = &app.ready else { return Ok(Launched { base, version: None }) };
     let url = format!("{base}{ready}");

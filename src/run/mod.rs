@@ -26,6 +26,7 @@ use crate::report::REPORTS;
 use crate::report::har::Archives;
 use crate::secret::Secrets;
 use crate::table::Row;
+use crate::telemetry::{self, Telemetry};
 use base64::Engine as _;
 use host::Host;
 use jiff::civil::Date;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub on_breach: Option<breach::Tell>,
     /// Processes below this one that are none of the run's: load from outside.
     pub strangers: Vec<u32>,
+    /// What others are told of the run while it goes on; `None`: nothing, whatever the environment asks for.
+    pub telemetry: Option<telemetry::Ask>,
 }
 
 /// What a run tells while it goes on.
@@ -108,7 +111,13 @@ pub async fn run(plan: &Plan, settings: &Settings, secrets: &Secrets, progress: 
     if swept > 0 {
         progress.note(&format!("removed {swept} folders that a killed run left behind"));
     }
-    let log = Log::open(&events, &random_hex::<8>(), secrets)?;
+    let run_id = random_hex::<8>();
+    let (mut telemetry, tap) = tell(plan, settings, &run_id, secrets)?.unzip();
+    let log = Log::tapped(&events, &run_id, secrets, tap)?;
+    if let Some(telemetry) = &mut telemetry {
+        telemetry.listens_to(&log);
+        telemetry.notes().iter().for_each(|note| progress.note(note));
+    }
     let today = today();
     log.write("run_start", Origin::Monitor, log.now_ms(), &Ids::default(), about(plan, settings, today));
     plan.quarantine.on(today).entries.iter().filter_map(Entry::expired).for_each(|over| progress.note(&over));
@@ -121,12 +130,56 @@ pub async fn run(plan: &Plan, settings: &Settings, secrets: &Secrets, progress: 
     let fields = json!({ "dropped": log.dropped(), "reason": reason });
     log.write("run_end", Origin::Monitor, log.now_ms(), &Ids::default(), fields);
     log.sync()?;
-    let record = write_reports(&settings.out)?;
+    let mut record = fold(&settings.out)?;
+    if let Some(telemetry) = telemetry {
+        told(telemetry, &mut record, (&log, secrets), progress)?;
+    }
+    write(&record, &settings.out)?;
     match problem {
         // Nothing was played: the error is the answer. Otherwise the record says what was.
         Some(error) if record.plays.is_empty() => Err(error),
         _ => breach::told(record, settings, &log, secrets, progress).await,
     }
+}
+
+/// Starts telling others, where somebody asked for it.
+fn tell(
+    plan: &Plan,
+    settings: &Settings,
+    run_id: &str,
+    secrets: &Secrets,
+) -> Result<Option<(Telemetry, crate::event::Tap)>> {
+    let Some(ask) = &settings.telemetry else { return Ok(None) };
+    let env = |name: &str| std::env::var(name).ok();
+    telemetry::hide(&env, secrets);
+    let about = telemetry::About {
+        run_id: run_id.to_owned(),
+        plan: plan.name.clone(),
+        app: plan.app.name.clone(),
+        environment: plan.app.environment.clone(),
+        ci: std::env::var("GITHUB_RUN_ID").ok(),
+    };
+    Telemetry::start(ask, &about, &env)
+}
+
+/// Tells how the run was judged, waits a little for what is on its way, and says what did not arrive: on stderr, and in
+/// the record.
+fn told(
+    telemetry: Telemetry,
+    record: &mut Record,
+    (log, secrets): (&Log, &Secrets),
+    progress: &dyn Progress,
+) -> Result<()> {
+    let verdicts: Vec<_> = record.objectives.iter().map(|o| (o.name.clone(), o.verdict.name())).collect();
+    let (sent, textfile) = telemetry.finish(&verdicts, record.exit_code());
+    let said = sent.missing().into_iter().chain(textfile.err().map(|e| e.to_string()));
+    said.for_each(|line| progress.note(&secrets.hide(&line)));
+    if sent.is_empty() {
+        return Ok(());
+    }
+    let event = log.write("telemetry_export", Origin::Monitor, log.now_ms(), &Ids::default(), sent.fields());
+    record.feed(&event);
+    log.sync()
 }
 
 fn about(plan: &Plan, settings: &Settings, today: Date) -> Value {
@@ -168,18 +221,22 @@ fn about(plan: &Plan, settings: &Settings, today: Date) -> Value {
 /// Folds the events of a run's folder and writes its reports.
 pub fn write_reports(out: &Path) -> Result<Record> {
     let record = fold(out)?;
+    write(&record, out)?;
+    Ok(record)
+}
+
+fn write(record: &Record, out: &Path) -> Result<()> {
     for report in REPORTS {
         let path = out.join(report.name());
-        let mut text = (report.write)(&record);
+        let mut text = (report.write)(record);
         if report.name().ends_with(".html") {
-            text = with_pictures(text, &record, out);
+            text = with_pictures(text, record, out);
         }
         std::fs::write(&path, text)
             .operator(format!("writing {}", path.display()))
             .map_err(|e| e.remedy("free space on the disk, then: soundcheck judge <the run's folder>"))?;
     }
-    write_archives(&record, out)?;
-    Ok(record)
+    write_archives(record, out)
 }
 
 /// Writes each play's network archive.

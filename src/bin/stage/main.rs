@@ -17,6 +17,7 @@
 //! | [`library`] | songs, and the search among them |
 //! | [`stuck`] | pages that never come, never end, or ask who is there |
 //! | [`telemetry`] | the app's own events, its metrics |
+//! | [`trace`] | its spans, in the trace of who asks |
 //! | [`pages`] | pages, scripts, config, health |
 
 mod args;
@@ -31,6 +32,7 @@ mod queue;
 mod room;
 mod stuck;
 mod telemetry;
+mod trace;
 mod users;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -99,6 +101,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<()> {
+    trace::start()?;
     let hydra = args::find_hydra(args.hydra.as_deref())?;
     let clips = clips::ensure().await?;
 
@@ -147,11 +150,12 @@ fn routes(stage: Arc<Stage>) -> Router {
         .merge(telemetry::routes())
         .merge(media::routes())
         .layer(axum::middleware::from_fn_with_state(stage.clone(), telemetry::count))
+        .layer(axum::middleware::from_fn(trace::serve))
         .with_state(stage)
 }
 
 fn second_origin_routes(stage: Arc<Stage>) -> Router {
-    media::second_origin_routes().with_state(stage)
+    media::second_origin_routes().layer(axum::middleware::from_fn(trace::serve)).with_state(stage)
 }
 
 async fn bind(port: u16) -> Result<TcpListener> {

@@ -15,7 +15,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::telemetry::Metrics;
-use crate::{Result, Stage, telemetry};
+use crate::{Result, Stage, telemetry, trace};
 
 /// Marks an answer of the proxy.
 const MARK: HeaderName = HeaderName::from_static("x-video-proxy");
@@ -82,13 +82,17 @@ async fn proxy(State(stage): State<Arc<Stage>>, Query(asked): Query<Asked>, head
 }
 
 async fn fetch(proxy: &Proxy, metrics: &Arc<Metrics>, url: Url, asked: &HeaderMap) -> Response {
-    let mut request = proxy.client.get(url);
+    let mut headers = HeaderMap::new();
+    let call = trace::Call::begin(&url, asked, &mut headers);
+    let mut request = proxy.client.get(url).headers(headers);
     for name in [header::RANGE, header::IF_RANGE] {
         if let Some(value) = asked.get(&name) {
             request = request.header(name, value);
         }
     }
-    let upstream = match request.send().await {
+    let answer = request.send().await;
+    call.end(answer.as_ref().map(reqwest::Response::status).map_err(ToString::to_string));
+    let upstream = match answer {
         Ok(upstream) => upstream,
         Err(e) => return (StatusCode::BAD_GATEWAY, format!("Upstream failed: {e}\n")).into_response(),
     };

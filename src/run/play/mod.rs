@@ -70,11 +70,14 @@ impl From<Failed> for Stop {
 pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     let ids = Ids {
         trace_id: Some(random_hex::<16>()),
+        span_id: Some(random_hex::<8>()),
         session_id: Some(random_hex::<8>()),
         browser: Some(turn.kind.name().to_owned()),
         journey: Some(turn.journey.name.clone()),
         ..Ids::default()
     };
+    // What the browser asks for while it starts is this play's too.
+    shared.now.set(&ids);
     let start = shared.log.now_ms();
     let record = media::Since::now(shared);
     let faulted = !turn.profile.rules.is_empty();
