@@ -162,7 +162,7 @@ fn a_play_feeds_every_measure_it_has_events_for() {
         event(0.0, "hydra_preset_eval_success", "s1", &json!({})),
         event(1.0, "first_visualizer_frame", "s1", &json!({ "ms": 80.0 })),
         event(2.0, "hydra_preset_eval_error", "s1", &json!({ "busy_host": "hogged" })),
-        event(3.0, "journey_end", "s1", &json!({ "ms": 60_000.0 })),
+        event(60_003.0, "journey_end", "s1", &json!({ "ms": 60_000.0 })),
     ];
     let given = of_play(&events);
     let wanted = [
@@ -245,7 +245,7 @@ fn what_had_to_fail_is_no_sample() {
         ("permission_check", json!({ "ok": true }).as_object().cloned().unwrap_or_default()),
         ("journey_end", json!({ "ms": 60_000.0 }).as_object().cloned().unwrap_or_default()),
     ];
-    let events = events.into_iter().map(|(name, fields)| event(0.0, name, "s1", &Value::Object(fields)));
+    let events = events.into_iter().map(|(name, fields)| event(60_000.0, name, "s1", &Value::Object(fields)));
     let all = of_play(&events.collect::<Vec<_>>());
     let of = |measure: &str| all.iter().find(|(name, _)| *name == measure).map(|(_, samples)| samples.clone());
     assert_eq!((of("command applied"), of("login"), of("permission")), (None, None, Some(trials(1, 1))));
