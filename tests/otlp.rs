@@ -272,6 +272,23 @@ fn what_a_receiver_refuses_of_a_batch_is_counted_and_said() {
 }
 
 #[test]
+fn an_interrupted_run_is_told_as_far_as_it_came() {
+    let receiver = Receiver::http(Mood::Good);
+    let run = Run::to(&receiver, &[]);
+    for (event, span) in [("journey_start", ROOT), ("step_start", STEP)] {
+        run.log.write(event, Origin::Monitor, run.log.now_ms(), &run.ids(span), json!({ "profile": "clean" }));
+    }
+    drop(run.telemetry);
+    let spans = receiver.spans();
+    let names: Vec<&str> = spans.iter().map(|(_, span)| span.name.as_str()).collect();
+    assert_eq!(names, ["next preset", "presets"]);
+    for (_, span) in &spans {
+        assert_eq!(span.status.as_ref().map(|status| status.code), Some(2), "it has no good end: {span:?}");
+    }
+    assert_eq!(receiver.logs().len(), 2);
+}
+
+#[test]
 fn each_signal_can_be_switched_off() {
     let receiver = Receiver::http(Mood::Good);
     let run = Run::to(&receiver, &[("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "none")]);

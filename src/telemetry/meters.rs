@@ -96,29 +96,27 @@ pub(super) fn meters(
     let judged = gauge("synthetic.objective.verdict", "", "1 for the verdict on each objective of the run");
     let ended = gauge("synthetic.run.end.time", "s", "When the run ended, since the epoch");
     let exit_code = gauge("synthetic.run.exit_code", "", "0: the judge is satisfied; 1: breached; 3: broken");
-    drop(
-        meter
-            .u64_observable_counter("synthetic.telemetry.items")
-            .with_unit("{item}")
-            .with_description("What was exported by OTLP, dropped for want of room, or refused")
-            .with_callback(move |seen| {
-                for (signal, counts) in &counts {
-                    for (outcome, count) in counts.so_far() {
-                        let of = [text("synthetic.signal", signal.name()), text(names::OUTCOME, outcome)];
-                        seen.observe(count, &of);
-                    }
+    // What is observed stays with the meter.
+    let _ = meter
+        .u64_observable_counter("synthetic.telemetry.items")
+        .with_unit("{item}")
+        .with_description("What was exported by OTLP, dropped for want of room, or refused")
+        .with_callback(move |seen| {
+            for (signal, counts) in &counts {
+                for (outcome, count) in counts.so_far() {
+                    let of = [text("synthetic.signal", signal.name()), text(names::OUTCOME, outcome)];
+                    seen.observe(count, &of);
                 }
-            })
-            .build(),
-    );
-    drop(
-        meter
-            .u64_observable_counter("synthetic.telemetry.unseen_events")
-            .with_unit("{event}")
-            .with_description("Events that came too fast to be exported, and are in the record only")
-            .with_callback(move |seen| seen.observe(looked.lost(), &[]))
-            .build(),
-    );
+            }
+        })
+        .build();
+    // What is observed stays with the meter.
+    let _ = meter
+        .u64_observable_counter("synthetic.telemetry.unseen_events")
+        .with_unit("{event}")
+        .with_description("Events that came too fast to be exported, and are in the record only")
+        .with_callback(move |seen| seen.observe(looked.lost(), &[]))
+        .build();
     let [otlp, scraped] = readers.map(|reader| Reader { reader, _provider: provider.clone() });
     (Meters { instruments, judged, ended, exit_code, plays: VecDeque::new() }, otlp, scraped)
 }

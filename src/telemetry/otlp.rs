@@ -71,7 +71,7 @@ impl Way {
             Way::Http => futures_executor::block_on(export),
             Way::Grpc(handle) => handle.block_on(export),
         });
-        done.map(|()| refused).map_err(|why| why.to_string())
+        done.map(|()| refused).map_err(|why| why.to_string().trim_start_matches("Operation failed: ").to_owned())
     }
 }
 
@@ -131,7 +131,7 @@ impl<T: Send + 'static> Outlet<T> {
         background(signal.name(), move || {
             while let Some(batch) = taken.take(wanted.batch, wanted.every) {
                 let many = batch.len();
-                counted.went(many, export(batch));
+                counted.went(many, export(batch).map_err(|why| format!("{}: {why}", wanted.endpoint)));
             }
             drop(export);
             let _ = ended.send(()); // nobody may wait any more
@@ -189,12 +189,12 @@ pub(super) fn export_metrics(
     counts: Arc<Counts>,
     (over, ended): (Arc<Queue<()>>, Ended),
 ) -> Result<()> {
-    let every = wanted.every;
+    let Wanted { every, endpoint, .. } = wanted.clone();
     background(Signal::Metrics.name(), move || {
         loop {
             let last = over.closed_within(every);
             counts.came(1, 0);
-            let came = way.wait(exporter.export(&reader.read()));
+            let came = way.wait(exporter.export(&reader.read())).map_err(|why| format!("{endpoint}: {why}"));
             // A part of them refused is an export that failed.
             counts.went(1, came.map(|refused| refused.map(|(_, why)| (1, why))));
             if last {

@@ -252,6 +252,40 @@ async fn a_request_carries_the_trace_of_the_step_it_started_in() {
 }
 
 #[tokio::test]
+async fn every_port_of_a_host_is_traced_and_who_is_of_the_trace_already_is_named() {
+    let server = Server::new().await;
+    let port = server.port;
+    let rig = Rig::with(Route::Forward, |c| c.trace = vec!["127.0.0.1:*".into()]).await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    rig.now.set(&crate::event::Ids { trace_id: Some(trace.into()), ..Default::default() });
+    let mut client = rig.client().await;
+    let mut at_server = None;
+    let all = [
+        (String::new(), None),
+        (format!("traceparent: 00-{trace}-00000000000000d1-01\r\n"), Some("00000000000000d1")),
+        (format!("traceparent: 00-{}-00000000000000d1-01\r\n", "1".repeat(32)), None),
+        (format!("traceparent: 00-{trace}\r\n"), None),
+    ];
+    for (n, (said, parent)) in all.into_iter().enumerate() {
+        let request = format!("GET http://127.0.0.1:{port}/a HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{said}\r\n");
+        client.write(request).await;
+        if at_server.is_none() {
+            at_server = Some(server.accept().await);
+        }
+        let at_server = at_server.as_mut().expect("a connection");
+        let head = at_server.head().await;
+        at_server.write("HTTP/1.1 204 No Content\r\n\r\n").await;
+        client.head().await;
+        let events = rig.told("proxy_response", n + 1).await;
+        let event = events.last().expect("one");
+        assert_eq!(event.text("parent_span_id"), parent, "{said}");
+        let span = event.text("request_span_id").expect("a span");
+        assert_eq!(head.contains(span), said.is_empty(), "{head}");
+        assert!(head.contains("traceparent: 00-") && head.contains("baggage: "), "{head}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_listens_after_the_end_and_no_connection_stays() {
     let server = Server::new().await;
     let rig = Rig::reverse(server.port).await;
