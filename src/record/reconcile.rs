@@ -18,6 +18,8 @@ const EARLY_MS: f64 = 250.0;
 const SAME_MS: f64 = 1.0;
 /// What a limiter leaves out lies so close behind what it let through.
 const LIMIT_MS: f64 = 2_500.0;
+/// Told when it was done, a thing is seen so much later.
+const SEEN_MS: f64 = 500.0;
 /// So many times the same warning within so long is an error of every tick, from which an app falls back.
 const TICKS: usize = 10;
 const TICKS_IN_MS: f64 = 2_000.0;
@@ -269,10 +271,8 @@ impl Ear {
                 compare(seen, &told[*of], &mut found);
             }
         }
-        for at in 0..seen.len() {
-            if pairs[at].is_none() {
-                untold(at, &seen, &pairs, &mut told, &mut found);
-            }
+        for (seen, _) in seen.iter().zip(&pairs).filter(|(_, of)| of.is_none()) {
+            untold(seen, &mut told, &mut found);
         }
         timed_by_code(&told, &mut found);
         for (t, status, events) in &self.refused {
@@ -436,8 +436,7 @@ fn timed_by_code(told: &[Told<'_>], found: &mut Findings) {
 }
 
 /// Seen and not told: something else was, or nothing.
-fn untold(at: usize, seen: &[Seen], pairs: &[Option<usize>], told: &mut [Told<'_>], found: &mut Findings) {
-    let one = &seen[at];
+fn untold(one: &Seen, told: &mut [Told<'_>], found: &mut Findings) {
     let opposite = fact_of(one.name).map_or(&[][..], |fact| fact.opposite);
     let other = told.iter_mut().find(|t| !t.used && opposite.contains(&t.said.name.as_str()) && same(one, t));
     if let Some(other) = other {
@@ -446,15 +445,14 @@ fn untold(at: usize, seen: &[Seen], pairs: &[Option<usize>], told: &mut [Told<'_
         let why = one.fields.get("reason").and_then(Value::as_str).map_or(String::new(), |why| format!(" ({why})"));
         return found.add(Kind::Contradicting, one.name, one.t, || format!("the app said {said}; seen was this{why}"));
     }
-    let told_times = || seen.iter().zip(pairs).filter(|(s, of)| s.name == one.name && of.is_some()).map(|(s, _)| s.t);
-    let gap = told_times().map(|t| one.t - t).filter(|gap| *gap >= 0.0).fold(f64::INFINITY, f64::min);
     // A limiter lets none through sooner than it leaves one out.
-    let times: Vec<f64> = told_times().collect();
+    let mut times: Vec<f64> = told.iter().filter(|t| t.said.name == one.name).map(Told::t).collect();
+    times.sort_by(f64::total_cmp);
+    let gap = times.iter().map(|t| one.t - t).filter(|gap| *gap >= 0.0).fold(f64::INFINITY, f64::min);
     let tightest = times.windows(2).map(|two| two[1] - two[0]).fold(f64::INFINITY, f64::min);
-    if gap < LIMIT_MS && gap <= tightest {
-        return found.add(Kind::RateLimited, one.name, one.t, || {
-            format!("not told {:.1} s after the one before", gap / 1000.0)
-        });
+    if gap < LIMIT_MS && gap - SEEN_MS <= tightest {
+        let says = || format!("not told {:.1} s after the one before", gap / 1000.0);
+        return found.add(Kind::RateLimited, one.name, one.t, says);
     }
     let never = !told.iter().any(|t| t.said.name == one.name);
     let ticks = one.fields.get("text").and_then(Value::as_str).filter(|_| one.name == FALLBACK);

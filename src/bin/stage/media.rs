@@ -381,6 +381,9 @@ mod tests {
         assert!(headers[header::CONTENT_RANGE] == "bytes 2000-2999/600000" && came == part);
         let (status, headers, came) = bent(Some("media-range-ignored"), later).await;
         assert!(status == 200 && came == whole && !headers.contains_key(header::ACCEPT_RANGES));
+        assert_eq!(bent(None, Some("bytes=600000-")).await.0, 416);
+        let (status, headers, came) = bent(Some("media-range-past-end"), Some("bytes=600000-")).await;
+        assert!(status == 206 && headers[header::CONTENT_RANGE] == "bytes 600000-599999/600000" && came.is_empty());
         let (status, _, came) = bent(Some("media-empty-206"), later).await;
         assert!(status == 206 && came.is_empty());
         let tag = async || bent(Some("media-etag-changes"), None).await.1[header::ETAG].clone();

@@ -39,7 +39,7 @@ export function attend(video, policy, show) {
   let wanted = false;
   let broken = false;
   let said = '';
-  let stood = null;
+  let stood = false;
   let attempt = 0;
   let retryAt = null;
   let place = 0;
@@ -49,17 +49,13 @@ export function attend(video, policy, show) {
   let well = 0;
   let last = {};
 
-  /** A stall is told once it is over, with the time at which it began. */
+  /** A stall is told once, as soon as the player says so, with the time at which the picture stopped. */
   function tellStall(state) {
-    const now = performance.now();
-    if (WAITING.includes(state)) {
-      stood ??= now - STANDS_MS;
-      return;
+    const stands = WAITING.includes(state);
+    if (stands && !stood && !on('telemetry-no-stall')) {
+      emit('video_stall', {}, { place_s: video.currentTime }, new Date(Date.now() - STANDS_MS).toISOString());
     }
-    const ms = stood === null ? 0 : Math.round(now - stood);
-    stood = null;
-    if (ms === 0 || on('telemetry-no-stall')) return;
-    emit('video_stall', {}, { duration_ms: ms, ended: state }, new Date(Date.now() - ms).toISOString());
+    stood = stands;
   }
 
   function say(state, left = 0) {

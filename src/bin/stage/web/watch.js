@@ -38,6 +38,9 @@ const player = attend(video, policy, show);
 
 const began = performance.now();
 emit('video_init_start', {}, { source_key: 'page', is_proxied: asked.get('from') === 'proxy' });
+video.addEventListener('loadeddata', () => {
+  emit('video_init_bound', {}, { source_key: 'page', time_to_bind_ms: Math.round(performance.now() - began) });
+}, { once: true });
 video.requestVideoFrameCallback(() => {
   emit('video_init_frame_ready', {}, { source_key: 'page', time_to_ready_ms: Math.round(performance.now() - began) });
 });
