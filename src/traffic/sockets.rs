@@ -7,6 +7,7 @@
 use super::frame::Frame;
 use super::{Declared, Places, Socket, Told, is_one, must};
 use crate::browser::probe;
+use crate::fault::rule::glob;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -107,7 +108,7 @@ impl Sockets {
     fn meet(&mut self, message: probe::Socket) {
         let url = message.url.unwrap_or_default();
         let path = self.places.path(&url);
-        let declared = self.declared.as_ref().zip(path).is_some_and(|(own, path)| is_one(&[own.path.clone()], &path));
+        let declared = self.declared.as_ref().zip(path).is_some_and(|(own, path)| glob(&own.path, &path));
         let path = self.places.name(&url);
         let new = Connection { path, socket: None, declared, fresh: true, numbered: HashMap::new() };
         self.connections.insert(message.id, new);

@@ -104,7 +104,7 @@ impl Rooms {
         let mut inner = self.lock();
         let room = inner.rooms.entry(id.to_owned()).or_default();
         room.commands += 1;
-        let strikes = |name| room.commands % 2 == 0 && defects.on(name);
+        let strikes = |name| room.commands.is_multiple_of(2) && defects.on(name);
         let (lost, rejects, duplicates) =
             (strikes("queue-lost"), strikes("queue-rejects"), strikes("queue-duplicates"));
         if lost {

@@ -5,6 +5,7 @@ mod framing;
 mod link;
 mod plain;
 mod reach;
+mod said;
 mod served;
 mod smuggling;
 
