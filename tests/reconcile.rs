@@ -319,6 +319,9 @@ fn a_stall_goes_by_the_apps_own_name() {
             .seen("playback_stall", 1000.0, json!({ "ms": 4000 }))
             .findings()
     };
+    let short =
+        Play::new().told("video_init_start", 500.0, json!({})).seen("playback_stall", 9.0, json!({ "ms": 400 }));
+    assert_eq!(short.findings(), []);
     assert_eq!(stall("video_stall"), []);
     assert_eq!(stall("video_other"), one(Kind::Missing, "video_stall"));
 }

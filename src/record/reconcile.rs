@@ -18,8 +18,8 @@ const EARLY_MS: f64 = 250.0;
 const SAME_MS: f64 = 1.0;
 /// What a limiter leaves out lies so close behind what it let through.
 const LIMIT_MS: f64 = 2_500.0;
-/// Told when it was done, a thing is seen so much later.
-const SEEN_MS: f64 = 500.0;
+/// A stall that was shorter no app need tell of.
+const STALL_MS: f64 = 1_000.0;
 /// So many times the same warning within so long is an error of every tick, from which an app falls back.
 const TICKS: usize = 10;
 const TICKS_IN_MS: f64 = 2_000.0;
@@ -231,8 +231,10 @@ impl Ear {
             name => {
                 // What ends with its page nobody is left to tell of.
                 let ends = name == "socket_disconnect" && event.flag("clean");
+                let short = name == "playback_stall" && event.number("ms").is_some_and(|ms| ms < STALL_MS);
                 if let Some(fact) = FACTS.iter().find(|fact| fact.seen == name && !ends)
                     && self.seen.len() < MOST
+                    && !short
                 {
                     let preset = event.ids.preset_id.clone();
                     self.seen.push(Seen { name: fact.name, t: event.t_ms, preset, fields: event.fields.clone() });
@@ -450,7 +452,7 @@ fn untold(one: &Seen, told: &mut [Told<'_>], found: &mut Findings) {
     times.sort_by(f64::total_cmp);
     let gap = times.iter().map(|t| one.t - t).filter(|gap| *gap >= 0.0).fold(f64::INFINITY, f64::min);
     let tightest = times.windows(2).map(|two| two[1] - two[0]).fold(f64::INFINITY, f64::min);
-    if gap < LIMIT_MS && gap - SEEN_MS <= tightest {
+    if gap < LIMIT_MS && gap <= tightest {
         let says = || format!("not told {:.1} s after the one before", gap / 1000.0);
         return found.add(Kind::RateLimited, one.name, one.t, says);
     }

@@ -232,7 +232,13 @@ async fn serve(stage: &Stage, headers: HeaderMap, room: String, user: User, mut 
             message = socket.recv() => match message {
                 Some(Ok(Message::Text(text))) => match guest.hear(&text) {
                     Ok(answer) => say = answer,
-                    Err(HungUp) => return,
+                    Err(HungUp) => {
+                        // What is on its way arrives; only the answer does not.
+                        if let Ok(Push::Queue(text)) = pushes.try_recv() {
+                            let _ = socket.send(Message::Text(text)).await; // one that is gone needs no telling
+                        }
+                        return;
+                    }
                 },
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 Some(Ok(_)) => {}

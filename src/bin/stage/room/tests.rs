@@ -276,6 +276,7 @@ async fn a_defect_of_the_queue_is_what_its_row_says() {
     client.next().await;
     client.next().await;
     client.add("b").await;
+    assert_eq!(client.next().await["applied"], json!(["b"]));
     assert!(client.breaks().await);
     let mut client = Client::connect(&twice, "main", &cookie).await.expect("a socket");
     assert_eq!(songs(&client.next().await), 5);
