@@ -108,7 +108,7 @@ enum About {
 }
 
 /// What a reason begins with that tells a symptom, and no cause.
-const SYMPTOMS: [&str; 22] = [
+const SYMPTOMS: [&str; 23] = [
     "the old picture stayed",
     "the picture went black",
     "the picture is ",
@@ -122,6 +122,7 @@ const SYMPTOMS: [&str; 22] = [
     "the navigation failed",
     "the video decodes",
     "the video never played",
+    "the video broke off",
     "no video was given a source",
     "no visible element matches",
     "no element matches",
