@@ -159,7 +159,8 @@ pub(super) fn shown(play: &Play, at: usize, end: &Event, events: &[&Event]) -> S
         name: end.ids.step.clone().unwrap_or_default(),
         expected: end.text("expect").map(str::to_owned),
         got,
-        ms: end.number("ms").or(end.number("step_ms")),
+        // What came, and did not stay, is told by how long all of it took.
+        ms: end.number("ms").filter(|_| end.flag("ok")).or(end.number("step_ms")),
         seq: end.seq,
         screenshot: step.and_then(|s| s.screenshot.clone()),
         anchor: step_anchor(at + 1, before + 1),

@@ -108,7 +108,7 @@ enum About {
 }
 
 /// What a reason begins with that tells a symptom, and no cause.
-const SYMPTOMS: [&str; 22] = [
+const SYMPTOMS: [&str; 23] = [
     "the old picture stayed",
     "the picture went black",
     "the picture is ",
@@ -122,6 +122,7 @@ const SYMPTOMS: [&str; 22] = [
     "the navigation failed",
     "the video decodes",
     "the video never played",
+    "the video broke off",
     "no video was given a source",
     "no visible element matches",
     "no element matches",
@@ -179,7 +180,9 @@ pub(super) fn clues(window: &Window, events: &[&Event]) -> Vec<Clue> {
     // A browser says of a request what the proxy says in full.
     let full: Vec<String> = found.iter().filter(|c| c.request.is_some()).filter_map(|c| c.url.clone()).collect();
     let bare = |url: &str| url.split(['?', '#']).next().unwrap_or_default().to_owned();
-    found.retain(|c| c.request.is_some() || c.url.as_ref().is_none_or(|url| !full.contains(&bare(url))));
+    found.retain(|c| {
+        c.kind != Kind::Request || c.request.is_some() || c.url.as_ref().is_none_or(|url| !full.contains(&bare(url)))
+    });
     found.iter_mut().for_each(|c| c.sure = c.weight >= SURE && !c.unexplained);
     found.sort_by(|a, b| b.weight.cmp(&a.weight).then(a.seq.cmp(&b.seq)));
     found
@@ -316,7 +319,12 @@ fn told(window: &Window, about: About, event: &Event) -> Option<Clue> {
                 ..Clue::new(Kind::Rule, 42, says).at(event)
             })
         }
-        "playback_stall" if within => Some(stall(event)),
+        "playback_stall" if within => {
+            let clue = stall(event);
+            // Where the step failed by it, it is no bystander.
+            let failed_by = window.reason.is_some_and(|reason| reason.starts_with("the picture stood"));
+            Some(Clue { weight: if failed_by { SURE + 1 } else { clue.weight }, ..clue })
+        }
         _ => None,
     }
 }
@@ -369,7 +377,8 @@ fn media(window: &Window, events: &[&Event]) -> Option<Clue> {
         events.iter().filter(of).rfind(|e| e.number("request") == Some(number as f64))
     });
     let weight = match (class, decided) {
-        (Class::Silent, _) => 12,
+        // It says that nothing is known: what was seen says more.
+        (Class::Silent, _) => 9,
         _ if evidence.ours && window.faulted => 66,
         (_, Some(_)) => 90,
         (_, None) => 60,
