@@ -1,8 +1,13 @@
 //! What the app told of itself against what was seen from outside, in one play. Pure: the same events give the same
 //! findings. Nothing of it is a sample or a verdict: it says how far the app's own telemetry can be relied on.
 
+mod facts;
+mod finding;
+
 use crate::event::{Event, Origin};
-use serde::Serialize;
+use facts::{FACTS, FALLBACK, FIRST_FRAME, fact_of, family};
+use finding::Findings;
+pub use finding::{Finding, Kind, Reconciliation};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,126 +29,7 @@ const STALL_MS: f64 = 1_000.0;
 const TICKS: usize = 10;
 const TICKS_IN_MS: f64 = 2_000.0;
 /// Events of either side that are kept of a play.
-const MOST: usize = 20_000;
-
-/// What both may tell: the app's name for it, what it is seen as from outside, and what would contradict it.
-struct Fact {
-    name: &'static str,
-    seen: &'static str,
-    opposite: &'static [&'static str],
-    /// The app's own field that says which one it is, where it has one.
-    key: Option<&'static str>,
-}
-
-const fn fact(name: &'static str, opposite: &'static [&'static str]) -> Fact {
-    Fact { name, seen: name, opposite, key: None }
-}
-
-const fn command(name: &'static str, opposite: &'static [&'static str]) -> Fact {
-    Fact { name, seen: name, opposite, key: Some("cmd_id") }
-}
-
-const FALLBACK: &str = "hydra_fallback_applied";
-const FIRST_FRAME: &str = "first_visualizer_frame";
-
-const FACTS: &[Fact] = &[
-    fact("hydra_preset_eval_success", &["hydra_preset_eval_error"]),
-    fact("hydra_preset_eval_error", &["hydra_preset_eval_success"]),
-    fact(FIRST_FRAME, &[]),
-    fact(FALLBACK, &[]),
-    fact("video_init_start", &[]),
-    fact("video_init_bound", &[]),
-    fact("video_init_frame_ready", &["video_init_error"]),
-    fact("video_init_error", &["video_init_frame_ready"]),
-    Fact { name: "video_stall", seen: "playback_stall", opposite: &[], key: None },
-    command("queue_cmd_sent", &[]),
-    command("queue_cmd_ack", &["queue_cmd_rejected"]),
-    command("queue_cmd_applied", &["queue_cmd_rejected"]),
-    command("queue_cmd_rejected", &["queue_cmd_ack", "queue_cmd_applied"]),
-    fact("socket_connect", &[]),
-    fact("socket_disconnect", &[]),
-    fact("socket_reconnect", &[]),
-    fact("socket_resync", &[]),
-    fact("auth_login_start", &[]),
-    fact("auth_login_success", &["auth_login_failure"]),
-    fact("auth_login_failure", &["auth_login_success"]),
-    Fact { name: "auth_refresh", seen: "auth_login_refresh", opposite: &[], key: None },
-];
-
-/// What is wrong with what the app told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// The app said the opposite of what was seen.
-    Contradicting,
-    /// Seen, and not told.
-    Missing,
-    /// Not told where it came shortly after another of its kind: as a limiter leaves out.
-    RateLimited,
-    /// A batch of events that the server did not take.
-    Lost,
-    /// A first frame told before there was one.
-    Early,
-    /// Told more than 2 s after it was seen.
-    Late,
-    /// Told twice in the same way.
-    Duplicate,
-    /// Its time was replaced on the way: by two ways, two times.
-    Restamped,
-}
-
-impl Kind {
-    /// In words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Contradicting => "contradicting",
-            Kind::Missing => "missing",
-            Kind::RateLimited => "rate limited",
-            Kind::Lost => "batch lost",
-            Kind::Early => "early",
-            Kind::Late => "late",
-            Kind::Duplicate => "duplicate",
-            Kind::Restamped => "other time",
-        }
-    }
-}
-
-/// One finding, of one event's name.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Finding {
-    /// What is wrong.
-    pub kind: Kind,
-    /// The event.
-    pub event: String,
-    /// How often.
-    pub times: u64,
-    /// When first, on the run's clock.
-    pub t_ms: f64,
-    /// The first of them in words.
-    pub says: String,
-}
-
-/// What the app told of itself in a play, compared.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Reconciliation {
-    /// Events that the app told, each once however many ways it came.
-    pub told: u64,
-    /// By which ways: `console`, `mark`, `beacon`, and how many.
-    pub ways: BTreeMap<String, u64>,
-    /// What was seen from outside of the kinds that the app tells of.
-    pub seen: u64,
-    /// How much of that the app told.
-    pub matched: u64,
-    /// What does not fit, the gravest first.
-    pub findings: Vec<Finding>,
-}
-
-impl Reconciliation {
-    /// The app told nothing.
-    pub fn is_silent(&self) -> bool {
-        self.told == 0 && self.findings.is_empty()
-    }
-}
+const MOST: usize = 10_000;
 
 /// What was heard of a play so far.
 #[derive(Clone, Debug, Default)]
@@ -249,9 +135,9 @@ impl Ear {
         }
         let app = event.fields.get("app").and_then(Value::as_object).cloned().unwrap_or_default();
         // The run's clock at the wall clock's zero, as the event itself says.
-        let epoch = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|t| t.as_microsecond() as f64 / 1000.0);
+        let epoch = |time: &str| time.parse::<jiff::Timestamp>().ok().map(|t| t.as_microsecond() as f64 / 1000.0);
         let zero = epoch(&event.timestamp).map(|wall| wall - event.t_ms);
-        let own = app.get("timestamp").and_then(Value::as_str).and_then(epoch).zip(zero).map(|(own, zero)| own - zero);
+        let own = text(&app, "timestamp").and_then(epoch).zip(zero).map(|(own, zero)| own - zero);
         let way = event.text("via").unwrap_or("console").to_owned();
         self.said.push(Said { name: event.event.clone(), t: event.t_ms, own, way, app });
     }
@@ -357,29 +243,19 @@ impl Ear {
     }
 }
 
-/// The kind of thing it is about: an app that tells nothing of queues is not blamed for a command untold.
-fn family(name: &str) -> &str {
-    match name {
-        FIRST_FRAME => FIRST_FRAME,
-        _ => name.split('_').next().unwrap_or(name),
-    }
-}
-
-fn fact_of(name: &str) -> Option<&'static Fact> {
-    FACTS.iter().find(|fact| fact.name == name)
-}
-
 /// Whether what was told can be what was seen, but for the name and the time.
 fn same(seen: &Seen, told: &Told<'_>) -> bool {
-    let text = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
     if let Some(key) = fact_of(seen.name).and_then(|fact| fact.key)
         && let (Some(one), Some(other)) = (text(&seen.fields, key), text(&told.said.app, key))
     {
         return one == other;
     }
-    let presets = (&seen.preset, text(&told.said.app, "preset_id"));
-    let preset = !matches!(presets, (Some(one), Some(other)) if *one != other);
-    preset && (told.t() - seen.t).abs() <= APART_MS
+    let presets = seen.preset.as_deref().zip(text(&told.said.app, "preset_id"));
+    (told.t() - seen.t).abs() <= APART_MS && presets.is_none_or(|(one, other)| one == other)
+}
+
+fn text<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    fields.get(key).and_then(Value::as_str)
 }
 
 /// Which of the told is which of the seen: the nearest first.
@@ -444,7 +320,7 @@ fn untold(one: &Seen, told: &mut [Told<'_>], found: &mut Findings) {
     if let Some(other) = other {
         other.used = true;
         let said = other.said.name.clone();
-        let why = one.fields.get("reason").and_then(Value::as_str).map_or(String::new(), |why| format!(" ({why})"));
+        let why = text(&one.fields, "reason").map_or(String::new(), |why| format!(" ({why})"));
         return found.add(Kind::Contradicting, one.name, one.t, || format!("the app said {said}; seen was this{why}"));
     }
     // A limiter lets none through sooner than it leaves one out.
@@ -457,31 +333,10 @@ fn untold(one: &Seen, told: &mut [Told<'_>], found: &mut Findings) {
         return found.add(Kind::RateLimited, one.name, one.t, says);
     }
     let never = !told.iter().any(|t| t.said.name == one.name);
-    let ticks = one.fields.get("text").and_then(Value::as_str).filter(|_| one.name == FALLBACK);
+    let ticks = text(&one.fields, "text").filter(|_| one.name == FALLBACK);
     found.add(Kind::Missing, one.name, one.t, || match (ticks, never) {
         (Some(text), _) => format!("an error in every tick, and no fallback told: {text}"),
         (None, true) => "the app never tells of it".to_owned(),
         (None, false) => "seen, and not told".to_owned(),
     });
-}
-
-/// Findings, by kind and event.
-#[derive(Default)]
-struct Findings(BTreeMap<(Kind, String), Finding>);
-
-impl Findings {
-    fn add(&mut self, kind: Kind, event: &str, t_ms: f64, says: impl FnOnce() -> String) {
-        let key = (kind, event.to_owned());
-        self.0.entry(key).and_modify(|known| known.times += 1).or_insert_with(|| Finding {
-            kind,
-            event: event.to_owned(),
-            times: 1,
-            t_ms,
-            says: says(),
-        });
-    }
-
-    fn sorted(self) -> Vec<Finding> {
-        self.0.into_values().collect()
-    }
 }
