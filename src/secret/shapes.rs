@@ -74,7 +74,8 @@ pub(super) fn hide(text: &str) -> String {
 
 /// Whether a value of this name is a secret, wherever it stands.
 pub(super) fn is_telling(name: &str) -> bool {
-    let bare = bare(name);
+    // Of `user.password` the last part tells, and of `token.js` it tells a file.
+    let bare = bare(name.rsplit('.').next().unwrap_or(name));
     // `tokens` are counted.
     !bare.ends_with("tokens") && (WHOLE.contains(&bare.as_str()) || TELLING.iter().any(|t| bare.contains(t)))
 }
@@ -313,6 +314,7 @@ mod tests {
             "/v.js?v=1:3:9 (@media) a@b jquery@3.7.1",
             "basic settings: done; eyJ is no token",
             "task-sk-1",
+            "--> app-secret.toml:6:32, at http://h/token.js:12:5",
         ] {
             assert_eq!(hide(text), text);
         }
