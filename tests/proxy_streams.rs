@@ -12,7 +12,7 @@ use wire::serve::Origin;
 
 const MIB: u64 = 1 << 20;
 /// What the proxy may take: so much, and so much for each stream.
-const BASE: u64 = 32 * MIB;
+const BASE: u64 = if cfg!(debug_assertions) { 12 * MIB } else { 32 * MIB };
 const EACH: u64 = 96 << 10;
 
 const THROTTLED: &str = r#"

@@ -40,7 +40,7 @@ pub fn drift(values: &[f64]) -> Option<Drift> {
     Some(Drift {
         since: BASELINE + since,
         noticed: BASELINE + noticed,
-        times: (super::median(&after[since..=noticed]) - middle).exp(),
+        times: (super::median(&after[since..]) - middle).exp(),
     })
 }
 
