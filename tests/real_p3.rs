@@ -78,7 +78,9 @@ fn events(browser: &str) -> Vec<Value> {
 #[test]
 fn a_run_of_the_stage_holds_every_event_with_every_field() {
     let (wanted, of_proxy, minimum) = asked();
-    for browser in BROWSERS {
+    // `ci/verify events` asks both: a run takes three quarters of a minute.
+    let both = std::env::var_os("SOUNDCHECK_EVENTS_OF").is_some_and(|of| of == "all");
+    for browser in BROWSERS.into_iter().filter(|browser| both || *browser == "firefox") {
         let all = events(browser);
         for name in &wanted {
             let seen: Vec<&Value> =

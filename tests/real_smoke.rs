@@ -73,8 +73,10 @@ fn the_smoke_passes_and_leaves_a_whole_record() {
                 assert!(found.is_some(), "{name} by {source} in {browser}");
             }
         }
-        let shown =
-            events.iter().find(|e| e["browser"] == browser && e["event"] == "first_visualizer_frame").expect("one");
+        let shown = events
+            .iter()
+            .find(|e| e["browser"] == browser && e["event"] == "first_visualizer_frame" && e["source"] == "monitor");
+        let shown = shown.expect("one");
         assert_eq!(shown["room_id"], "main");
         assert_eq!(shown["platform"], "linux");
     }
