@@ -272,6 +272,8 @@ fn shown(name: &str) -> String {
 fn the_files_that_the_readme_shows_are_good_as_pasted() {
     let dir = tempfile::tempdir().expect("a folder");
     let names = [
+        "player.toml",
+        "froze.toml",
         "app.toml",
         "smoke.toml",
         "flaky.toml",
