@@ -81,6 +81,8 @@ pub struct Step {
     pub times: u32,
     /// Name of a row in [`EXPECTATIONS`]: what must come of it.
     pub expect: Option<&'static str>,
+    /// Where the file says that, for problems found later (an app that cannot show it).
+    pub expect_span: Range<usize>,
     /// The time the expectation should take; slower is a slow success, and counts in the percentile.
     pub within: Option<Duration>,
     /// After this long it has failed, what it does included; `None`: the expectation's own, and [`ACTIONS`].
@@ -164,6 +166,7 @@ impl StepFile {
             }
             n.clamp(1, MOST_TIMES) as u32
         });
+        let expect_span = self.expect.as_ref().map_or(self.word.span(), Spanned::span);
         let unknown = self.expect.as_ref().is_some_and(|e| find(EXPECTATIONS, e.get_ref()).is_none());
         let expect = self.expect.and_then(|e| {
             let row = find(EXPECTATIONS, e.get_ref());
@@ -199,6 +202,7 @@ impl StepFile {
             word: self.word.into_inner(),
             times,
             expect: expect.map(Row::name),
+            expect_span,
             within,
             give_up,
             stay: self.stay.map(|t| t.0),

@@ -250,7 +250,7 @@ pub(crate) fn known_words(source: &Source, app: &App) -> Result<Journey> {
         .collect();
     for step in &journey.steps {
         if let Some((why, help)) = step.expect.and_then(|expectation| app.cannot(expectation)) {
-            problems.push(Problem::at(step.span.clone(), format!("app `{}` {why}", app.name), help));
+            problems.push(Problem::at(step.expect_span.clone(), format!("app `{}` {why}", app.name), help));
         }
     }
     if problems.is_empty() { Ok(journey) } else { Err(source.error(&problems)) }

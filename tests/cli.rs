@@ -127,7 +127,7 @@ fn arguments_out_of_bounds_are_refused() {
 /// A plan for an app that launches `touch started`: proof that something was started.
 fn plan(dir: &Path, password: &str) -> String {
     let app = format!(
-        "base = \"http://127.0.0.1:1\"\nlaunch = [\"/usr/bin/touch\", \"{}\"]\n[word]\n\"open the player\" = [{{ open = \"/\" }}]\n\
+        "base = \"http://127.0.0.1:1\"\ncanvas = \"#c\"\nlaunch = [\"/usr/bin/touch\", \"{}\"]\n[word]\n\"open the player\" = [{{ open = \"/\" }}]\n\
          \"start the audio\" = [{{ type = \"#p\", text = \"{password}\" }}]\n",
         dir.join("started").display()
     );

@@ -9,6 +9,11 @@ impl App {
         let socket = self.traffic.socket.as_ref();
         let signs_in = self.read.user.is_some();
         let (declared, why, help) = match expectation {
+            "new picture" | "picture follows the sound" => (
+                self.canvas.is_some(),
+                "does not say where its picture is",
+                "add `canvas` above the first table of the app file, such as canvas = \"#visualizer\"",
+            ),
             "it reconnects" => (
                 self.reconnect.is_some(),
                 "does not say how it reconnects",
