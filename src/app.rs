@@ -160,7 +160,7 @@ struct File {
 type ActionFile = Spanned<BTreeMap<Spanned<String>, Spanned<Value>>>;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table: { picture = ... }")]
 struct PresetFile {
     picture: Option<Spanned<String>>,
     programs: Option<Vec<String>>,

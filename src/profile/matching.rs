@@ -11,7 +11,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table: { path = ... }")]
 pub(super) struct MatchFile {
     host: Option<Spanned<String>>,
     path: Option<Spanned<String>>,

@@ -128,7 +128,7 @@ fn one() -> u32 {
 
 /// A class for both browsers, or one for each.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a class in quotes, or { chromium = ..., firefox = ... }")]
 enum Class {
     Both(String),
     Each { chromium: String, firefox: String },
