@@ -61,6 +61,10 @@ impl Objectives {
                 all.push(objective);
             }
         }
+        if all.is_empty() && problems.is_empty() {
+            let help = "add an [[objective]] with `id`, `name`, `measure` and `target`; `ci/slo.toml` shows how";
+            problems.push(Problem::whole("objectives without an objective", help));
+        }
         let longest = all.iter().map(|o| o.window.duration()).min().unwrap_or(WINDOW.duration());
         for alert in &file.alert {
             if alert.get_ref().long() > longest {

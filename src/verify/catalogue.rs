@@ -170,6 +170,10 @@ impl Catalogue {
         if file.apps.is_empty() {
             problems.push(Problem::whole("no app to play on", "apps = [\"stage\"]"));
         }
+        if file.case.is_empty() {
+            let help = "add a [[case]] with `id`, `journey` and `rings`; `ci/verify.toml` shows how";
+            problems.push(Problem::whole("a catalogue without a case", help));
+        }
         if !problems.is_empty() {
             return Err(source.error(&problems));
         }
