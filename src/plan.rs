@@ -114,11 +114,7 @@ impl Plan {
         let file: File = source.parse().map_err(|e| no_plan(path, Some(&source)).unwrap_or(e))?;
         let mut problems = Vec::new();
         let mut open = |name: &Spanned<String>, folder: &str, key: &str| {
-            source.beside(name.get_ref(), folder).map_err(|_| {
-                let help = did_you_mean(name.get_ref(), names(folder).iter().map(String::as_str));
-                let what = format!("{key} `{}`: no such file, and none of that name ships", name.get_ref());
-                problems.push(Problem::at(name.span(), what, help));
-            })
+            source.named(name, folder, key).map_err(|problem| problems.push(problem))
         };
         let said_app = overrides.app.as_ref().map_or(file.app.clone(), |a| Spanned::new(file.app.span(), a.clone()));
         let app = match &overrides.app {

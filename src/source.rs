@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::table::did_you_mean;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::de::DeserializeOwned;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use toml::Spanned;
@@ -74,12 +75,18 @@ impl Source {
     /// Reads `path`; where no such file is, the shipped file of that name in `folder` ("journeys", "ci" ...). What ends with
     /// `.toml` is a file of one's own, but for a shipped one's whole path: a missing file is no other one.
     pub fn open(path: &Path, folder: &str) -> Result<Self> {
+        Self::open_in(path, &[folder])
+    }
+
+    /// The same with shipped files of several folders: the first that has one of that name.
+    pub fn open_in(path: &Path, folders: &[&str]) -> Result<Self> {
+        let shipped = || folders.iter().find_map(|folder| Self::shipped(path, folder));
         match std::fs::read(path) {
             Ok(bytes) => Self::text(path, bytes),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Self::shipped(path, folder).ok_or_else(|| {
-                let names = names(folder).join(", ");
-                Error::author(format!("{}: no such file", path.display()))
-                    .remedy(format!("write a path, or the name of a shipped one: {names}"))
+            Err(e) if e.kind() == ErrorKind::NotFound => shipped().ok_or_else(|| no_such_file(path, folders)),
+            // A folder hides no file that ships.
+            Err(e) if e.kind() == ErrorKind::IsADirectory => shipped().ok_or_else(|| {
+                Error::author(format!("{}: it is a folder", path.display())).remedy("name a file in it")
             }),
             Err(e) => {
                 Err(Error::author(format!("{}: {e}", path.display()))
@@ -103,6 +110,18 @@ impl Source {
         // What a shipped file names beside itself ships with it.
         let shipped = if self.path.is_file() { None } else { Self::shipped(&with_ending(&local), folder) };
         shipped.map_or_else(|| Self::open(wanted, folder), Ok)
+    }
+
+    /// Opens what this file names under `key`, or tells what is wrong with the name.
+    pub fn named(&self, name: &Spanned<String>, folder: &str, key: &str) -> Result<Self, Problem> {
+        let said = name.get_ref();
+        self.beside(said, folder).map_err(|_| {
+            if self.path.parent().unwrap_or(Path::new("")).join(said).is_dir() {
+                return Problem::at(name.span(), format!("{key} `{said}`: it is a folder"), "name a file in it");
+            }
+            let help = did_you_mean(said, names(folder).iter().map(String::as_str));
+            Problem::at(name.span(), format!("{key} `{said}`: no such file, and none of that name ships"), help)
+        })
     }
 
     fn text(path: &Path, bytes: Vec<u8>) -> Result<Self> {
@@ -248,6 +267,21 @@ fn tidy(path: &Path) -> PathBuf {
         }
     }
     tidy
+}
+
+/// What to write instead of a name that no file has: a near one that ships, or any.
+fn no_such_file(path: &Path, folders: &[&str]) -> Error {
+    let name = path.display().to_string();
+    let shipped: Vec<Vec<String>> = folders.iter().map(|folder| names(folder)).collect();
+    let near = did_you_mean(&name, shipped.iter().flatten().map(String::as_str));
+    let near = if near.ends_with('?') { format!("{near} Or ") } else { String::new() };
+    let told = folders.iter().zip(&shipped).map(|(folder, names)| match *folder {
+        "proxies" => "the profiles of `soundcheck list profiles`".to_owned(),
+        _ => names.join(", "),
+    });
+    let told = told.collect::<Vec<_>>().join("; ");
+    Error::author(format!("{name}: no such file"))
+        .remedy(format!("{near}write a path, or the name of a shipped one: {told}"))
 }
 
 /// Whether a text is a `T`.

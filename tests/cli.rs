@@ -85,6 +85,35 @@ fn an_unknown_plan_is_refused_with_the_names_there_are() {
 }
 
 #[test]
+fn a_file_that_is_not_there_is_refused_with_the_near_name_of_any_kind() {
+    for (said, near) in [("smok", "smoke"), ("Smoke", "smoke"), ("vidio", "video"), ("stge", "stage"), ("chrme/3g", "chrome/3g")]
+    {
+        let complaint = complaint(&soundcheck(&["check", said]));
+        assert!(complaint.contains(&format!("{said}: no such file")), "{complaint}");
+        assert!(complaint.contains(&format!("remedy: did you mean `{near}`? Or write a path")), "{complaint}");
+    }
+    let far = complaint(&soundcheck(&["check", "zzz"]));
+    for known in ["remedy: write a path", "nightly, ", "preset-churn, ", "stage-plain, ", "soundcheck list profiles"] {
+        assert!(far.contains(known), "{known}: {far}");
+    }
+}
+
+#[test]
+fn a_folder_is_told_to_be_one_and_hides_no_file_that_ships() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for name in ["smoke", "own"] {
+        std::fs::create_dir(dir.path().join(name)).expect("made");
+    }
+    let check = |name: &str| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_soundcheck"));
+        program.args(["check", name]).current_dir(dir.path()).output().expect("soundcheck starts")
+    };
+    assert_eq!(check("smoke").status.code(), Some(0));
+    let said = complaint(&check("own"));
+    assert!(said.contains("own: it is a folder") && said.contains("remedy: name a file in it"), "{said}");
+}
+
+#[test]
 fn a_journey_or_a_profile_in_a_plans_place_is_told_how_to_play_it() {
     for (name, remedy) in [
         ("video", "remedy: soundcheck run smoke --journey video, or"),

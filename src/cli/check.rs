@@ -104,8 +104,7 @@ const ANY_KIND: [&str; 3] = ["question", "source", "seed"];
 /// A file's kind is told by the keys it has, not by where it lies.
 fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
     let of = |kind, question| Checked { kind, question, does: Vec::new(), notes: Vec::new() };
-    let shipped = FOLDERS.iter().find_map(|folder| Source::open(path, folder).ok());
-    let source = shipped.map_or_else(|| Source::open(path, "ci"), Ok)?;
+    let source = Source::open_in(path, &FOLDERS)?;
     let keys = source.keys();
     let told = KINDS.iter().find(|(_, by)| by.iter().any(|key| keys.contains_key(*key))).map(|(kind, _)| *kind);
     if Release::is(&keys) && told != Some("catalogue") {

@@ -111,17 +111,7 @@ impl Release {
         });
         let slo = match &head.slo {
             None => source.beside("slo", "ci").map(Some)?,
-            Some(name) => source
-                .beside(name.get_ref(), "ci")
-                .map_err(|_| {
-                    let what = format!("slo `{}`: no such file", name.get_ref());
-                    problems.push(Problem::at(
-                        name.span(),
-                        what,
-                        "write a path relative to this file, or leave it out",
-                    ));
-                })
-                .ok(),
+            Some(name) => source.named(name, "ci", "slo").map_err(|problem| problems.push(problem)).ok(),
         };
         let (Some(slo), []) = (slo, problems.as_slice()) else { return Err(source.error(&problems)) };
         let objectives = Objectives::read(&slo)?;

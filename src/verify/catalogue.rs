@@ -10,7 +10,7 @@ use crate::plan::known_words;
 use crate::profile::{Faults, Profile};
 use crate::secret::Secrets;
 use crate::slo::{Objective, Objectives};
-use crate::source::{Problem, Source, names};
+use crate::source::{Problem, Source};
 use crate::table::did_you_mean;
 use crate::unit::Time;
 use serde::Deserialize;
@@ -145,12 +145,8 @@ impl Catalogue {
         let source = Source::open(path, "ci")?;
         let file: File = source.parse()?;
         let mut problems = Vec::new();
-        let mut open = |name: &Spanned<String>, folder: &str, what: &str| {
-            source.beside(name.get_ref(), folder).map_err(|_| {
-                let help = did_you_mean(name.get_ref(), names(folder).iter().map(String::as_str));
-                let what = format!("{what} `{}`: no such file, and none of that name ships", name.get_ref());
-                problems.push(Problem::at(name.span(), what, help));
-            })
+        let mut open = |name: &Spanned<String>, folder: &str, key: &str| {
+            source.named(name, folder, key).map_err(|problem| problems.push(problem))
         };
         // Those that cases are played on by themselves come after the ones that all are played on.
         let mut said: Vec<&Spanned<String>> = Vec::new();
