@@ -163,7 +163,8 @@ type ActionFile = Spanned<BTreeMap<Spanned<String>, Spanned<Value>>>;
 #[serde(deny_unknown_fields, expecting = "a table: { picture = ... }")]
 struct PresetFile {
     picture: Option<Spanned<String>>,
-    programs: Option<Vec<String>>,
+    #[serde(default)]
+    programs: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -354,7 +355,12 @@ impl Check<'_> {
             }
             known.copied()
         });
-        Declared { picture, programs: file.programs.unwrap_or_default() }
+        let is_hash = |text: &str| text.len() == 8 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        for program in file.programs.iter().filter(|program| !is_hash(program.get_ref())) {
+            let help = "write its 8 digits, 0 to 9 and a to f, as `programs` of a run's first_visualizer_frame events";
+            self.problem(program, format!("`{}` is no program's hash", program.get_ref()), help);
+        }
+        Declared { picture, programs: file.programs.into_iter().map(Spanned::into_inner).collect() }
     }
 
     fn telemetry(&mut self, file: TelemetryFile) -> Telemetry {

@@ -92,6 +92,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// What events and faults call it the nth time that it is done, from 1.
+    pub fn name(&self, nth: u32) -> String {
+        if self.times > 1 { format!("{} {nth}", self.word) } else { self.word.clone() }
+    }
+
     /// When its expectation has failed, unless the file says it.
     fn own_give_up(&self) -> Option<Duration> {
         self.expect.and_then(|name| EXPECTATIONS.iter().find(|e| e.name() == name)).map(|e| e.give_up)

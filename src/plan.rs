@@ -63,6 +63,8 @@ pub struct Plan {
     pub quarantine: Quarantine,
     /// What the microphone hears.
     pub sound: Sound,
+    /// What may be wrong with it and with what it names, and may not.
+    pub notes: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -161,11 +163,13 @@ impl Plan {
         }
         // The plan's own too, where the command line plays others: a profile may name them all the same.
         let own: Vec<&str> = read.iter().map(|j| j.name.as_str()).chain(planned).collect();
+        let mut notes = all.notes;
         let mut under = Vec::new();
         for profile in profiles.into_iter().flatten() {
-            let mut read = known_journeys(&profile, &source, &own)?;
-            read.seed = overrides.seed.unwrap_or(read.seed);
-            under.push(read);
+            let mut played = known_journeys(&profile, &source, &own)?;
+            notes.extend(played.unknown_steps(&read).iter().map(|problem| profile.note(problem)));
+            played.seed = overrides.seed.unwrap_or(played.seed);
+            under.push(played);
         }
         let profiles: Vec<&str> = under.iter().map(|p| p.name.as_str()).collect();
         let known = Known { journeys: &own, profiles: &profiles, app: Some(&app.name) };
@@ -185,6 +189,7 @@ impl Plan {
             repeat: overrides.repeat.map_or(repeat, Repeat::every),
             quarantine,
             sound: file.sound,
+            notes,
         })
     }
 }

@@ -228,6 +228,78 @@ fn what_may_be_right_elsewhere_is_noted_and_no_error() {
     assert!(notes.contains("did you mean `video`? Or let a plan name it by its path"), "{notes}");
 }
 
+/// What `check` notes of files that are good, and says on the side.
+fn noted(files: &[(&str, &str)], checked: &[&str]) -> String {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).expect("written");
+    }
+    let done = check(dir.path(), checked);
+    let said = String::from_utf8(done.stderr).expect("UTF-8");
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    said
+}
+
+const PLAN: &str = "question = \"?\"\napp = \"stage\"\njourneys = [\"video\", \"presets\"]\nbrowsers = [\"firefox\"]\n\
+                    objectives = [\"video.init\"]\njudge = \"refute\"\n";
+
+#[test]
+fn a_fault_in_a_step_that_no_journey_of_the_plan_has_is_noted() {
+    let plan = format!("{PLAN}profiles = [\"late\"]\n");
+    let of = |step: &str| {
+        let late = format!(
+            "question = \"?\"\n[[fault]]\ndo = \"ttfb\"\ntime = \"2s\"\nmatch = {{ step = \"{step}\" }}\n\
+             [[expect]]\noutcome = \"plays\"\n"
+        );
+        noted(&[("plan.toml", &plan), ("late.toml", &late)], &["plan.toml"])
+    };
+    for good in ["start the video", "start*", "next preset 10", "next preset *"] {
+        assert_eq!(of(good), "", "{good}");
+    }
+    let said = of("start teh video");
+    assert!(said.starts_with("note: no journey of the plan has the step `start teh video`"), "{said}");
+    assert!(said.contains("late.toml:5:") && said.contains("did you mean `start the video`?"), "{said}");
+    // Ten switches are called by their numbers.
+    assert!(of("next preset").contains("did you mean `next preset *`?"));
+}
+
+#[test]
+fn a_population_under_a_profile_that_nobody_has_is_noted_by_its_plan_too() {
+    let slo = |profile: &str| {
+        format!(
+            "question = \"?\"\n[[objective]]\nid = \"P1\"\nname = \"video.init\"\nmeasure = \"video init\"\n\
+             target = \"ratio >= 97 %\"\npopulation = {{ profile = \"{profile}\" }}\n"
+        )
+    };
+    let of = |profile: &str| {
+        let own = "question = \"?\"\nfault = []\n";
+        let files = [("plan.toml", PLAN), ("slo.toml", &slo(profile)), ("own.toml", own)];
+        noted(&files, &["slo.toml", "plan.toml"])
+    };
+    for good in ["clean", "chrome/*", "own", "*"] {
+        assert_eq!(of(good), "", "{good}");
+    }
+    let said = of("claen");
+    assert!(said.starts_with("note: no profile `claen` ships, or lies beside this file"), "{said}");
+    assert!(said.contains("did you mean `clean`?") && said.matches("note: ").count() == 1, "{said}");
+}
+
+#[test]
+fn an_attestation_that_cannot_be_met_as_it_stands_is_noted() {
+    let of = |lines: &str| {
+        let text = format!("question = \"?\"\n[[attestation]]\nline = \"rollback tested\"\n{lines}");
+        noted(&[("attestations.toml", &text), ("drill.md", "It works.")], &["attestations.toml"])
+    };
+    let all = "name = \"Ann\"\ndate = 2026-11-20\nevidence = \"drill.md\"\nversion = \"1\"\nexpires = 2026-12-20\n";
+    assert_eq!(of(all), "");
+    assert_eq!(of(&all.replace("drill.md", "https://wiki.example/drill")), "");
+    assert_eq!(of(&all.replace("drill.md", "PENDING").replace("2026-12-20", "\"PENDING\"")), "");
+    let without = of(&all.replace("expires = 2026-12-20\n", ""));
+    assert!(without.starts_with("note: without expires it is never met"), "{without}");
+    let lost = of(&all.replace("drill.md", "dril.md"));
+    assert!(lost.starts_with("note: evidence `dril.md` is no link, and no such file"), "{lost}");
+}
+
 #[test]
 fn an_app_file_that_does_not_say_where_ids_are_read_is_noted_and_no_error() {
     let done = check(root(), &["tests/files/ok/plain.toml", "journeys/apps/stage.toml"]);

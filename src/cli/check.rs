@@ -39,10 +39,12 @@ pub fn main(args: &Args) -> Done {
             .iter()
             .map(|(file, done)| match done {
                 Ok(Checked { kind, question, does, notes }) => json!({
-                    "file": file, "kind": kind, "question": question, "does": does, "notes": notes, "problem": null,
+                    "file": file, "kind": kind, "question": question, "does": does,
+                    "notes": notes.iter().map(|note| secrets.hide(note)).collect::<Vec<_>>(), "problem": null,
                 }),
                 Err(e) => json!({
-                    "file": file, "kind": null, "question": null, "does": [], "notes": [], "problem": e.to_string(),
+                    "file": file, "kind": null, "question": null, "does": [], "notes": [],
+                    "problem": secrets.hide(&e.to_string()),
                 }),
             })
             .collect();
@@ -59,7 +61,12 @@ pub fn main(args: &Args) -> Done {
                 for line in does {
                     let _ = writeln!(out, "{:15}{line}", "");
                 }
-                said.extend(notes);
+                // What several files name is noted once.
+                for note in notes.into_iter().map(|note| secrets.hide(&note)) {
+                    if !said.contains(&note) {
+                        said.push(note);
+                    }
+                }
             }
             // A file that two others name is wrong once.
             Err(e) if problems.contains(&e.to_string()) => {}
@@ -109,20 +116,21 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
     let told = KINDS.iter().find(|(_, by)| by.iter().any(|key| keys.contains_key(*key))).map(|(kind, _)| *kind);
     if Release::is(&keys) && told != Some("catalogue") {
         let release = Release::read(&source)?;
-        return Ok(Checked { does: release.words(), ..of("gate", release.question) });
+        let does = release.words();
+        return Ok(Checked { does, notes: release.attestations.notes, ..of("gate", release.question) });
     }
     let Some(kind) = told else { return Err(untold(&source)) };
     match kind {
         "catalogue" => Catalogue::read(path, secrets).map(|c| of(kind, c.question)),
         "attested" => {
             let all = Attestations::read(&source, &attested())?;
-            Ok(Checked { does: all.words(), ..of(kind, all.question) })
+            Ok(Checked { does: all.words(), notes: all.notes, ..of(kind, all.question) })
         }
         "plan" => {
             let plan = Plan::read(path, &Overrides::default(), secrets)?;
             let borne = plan.quarantine.on(today()).entries;
             let does = borne.iter().map(|entry| format!("quarantine: {}", entry.words())).collect();
-            Ok(Checked { does, ..of(kind, plan.question) })
+            Ok(Checked { does, notes: plan.notes, ..of(kind, plan.question) })
         }
         "quarantine" => {
             let quarantine = Quarantine::read(&source, &Known::default())?.on(today());
@@ -133,7 +141,7 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
             let objectives = Objectives::read(&source)?;
             let journeys = journeys();
             let does = objectives.all().iter().flat_map(|o| words(o, &journeys)).collect();
-            Ok(Checked { does, ..of(kind, objectives.question) })
+            Ok(Checked { does, notes: objectives.notes, ..of(kind, objectives.question) })
         }
         "journey" => Journey::read(&source).map(|j| of(kind, j.question)),
         "app" => {

@@ -80,6 +80,11 @@ impl FaultFile {
         self.id.as_ref().or(self.kind.as_ref()).map_or(0..0, Spanned::span)
     }
 
+    /// The step that it is for, if it names one.
+    pub(super) fn step(&self) -> Option<&Spanned<String>> {
+        self.when.as_ref()?.step()
+    }
+
     /// The rule it makes, and the rule in words.
     pub(super) fn rule(&self, source: &Source, problems: &mut Vec<Problem>) -> Option<(Rule, String)> {
         let before = problems.len();
