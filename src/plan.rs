@@ -163,7 +163,7 @@ impl Plan {
         }
         // The plan's own too, where the command line plays others: a profile may name them all the same.
         let own: Vec<&str> = read.iter().map(|j| j.name.as_str()).chain(planned).collect();
-        let mut notes = all.notes;
+        let mut notes = [all.notes, std::mem::take(&mut app.notes)].concat();
         let mut under = Vec::new();
         for profile in profiles.into_iter().flatten() {
             let mut played = known_journeys(&profile, &source, &own)?;

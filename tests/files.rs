@@ -251,7 +251,7 @@ fn a_fault_in_a_step_that_no_journey_of_the_plan_has_is_noted() {
             "question = \"?\"\n[[fault]]\ndo = \"ttfb\"\ntime = \"2s\"\nmatch = {{ step = \"{step}\" }}\n\
              [[expect]]\noutcome = \"plays\"\n"
         );
-        noted(&[("plan.toml", &plan), ("late.toml", &late)], &["plan.toml"])
+        noted(&[("plan.toml", plan.as_str()), ("late.toml", late.as_str())], &["plan.toml"])
     };
     for good in ["start the video", "start*", "next preset 10", "next preset *"] {
         assert_eq!(of(good), "", "{good}");
@@ -272,8 +272,8 @@ fn a_population_under_a_profile_that_nobody_has_is_noted_by_its_plan_too() {
         )
     };
     let of = |profile: &str| {
-        let own = "question = \"?\"\nfault = []\n";
-        let files = [("plan.toml", PLAN), ("slo.toml", &slo(profile)), ("own.toml", own)];
+        let (slo, own) = (slo(profile), "question = \"?\"\nfault = []\n");
+        let files = [("plan.toml", PLAN), ("slo.toml", slo.as_str()), ("own.toml", own)];
         noted(&files, &["slo.toml", "plan.toml"])
     };
     for good in ["clean", "chrome/*", "own", "*"] {
@@ -288,7 +288,7 @@ fn a_population_under_a_profile_that_nobody_has_is_noted_by_its_plan_too() {
 fn an_attestation_that_cannot_be_met_as_it_stands_is_noted() {
     let of = |lines: &str| {
         let text = format!("question = \"?\"\n[[attestation]]\nline = \"rollback tested\"\n{lines}");
-        noted(&[("attestations.toml", &text), ("drill.md", "It works.")], &["attestations.toml"])
+        noted(&[("attestations.toml", text.as_str()), ("drill.md", "It works.")], &["attestations.toml"])
     };
     let all = "name = \"Ann\"\ndate = 2026-11-20\nevidence = \"drill.md\"\nversion = \"1\"\nexpires = 2026-12-20\n";
     assert_eq!(of(all), "");
@@ -298,6 +298,25 @@ fn an_attestation_that_cannot_be_met_as_it_stands_is_noted() {
     assert!(without.starts_with("note: without expires it is never met"), "{without}");
     let lost = of(&all.replace("drill.md", "dril.md"));
     assert!(lost.starts_with("note: evidence `dril.md` is no link, and no such file"), "{lost}");
+}
+
+#[test]
+fn what_an_app_file_hardly_means_is_noted_by_its_plan_too() {
+    let plan = PLAN.replace("\"stage\"", "\"app.toml\"").replace("\"presets\"", "\"player\"");
+    let of = |head: &str, tail: &str| {
+        let app = format!(
+            "base = \"http://127.0.0.1:8080\"\n{head}[word]\n\"open the player\" = [{{ open = \"/\" }}]\n\
+             \"start the audio\" = [{{ click = \"#a\" }}]\n\"start the video\" = [{{ click = \"#v\" }}]\n\
+             [read]\nroom = \"#r\"\nuser = \"#u\"\npreset = \"#p\"\n{tail}"
+        );
+        noted(&[("plan.toml", plan.as_str()), ("app.toml", app.as_str())], &["app.toml", "plan.toml"])
+    };
+    assert_eq!(of("canvas = \"#c\"\nlaunch = [\"app\"]\n", "[headers]\nx-canary = \"#c\"\n"), "");
+    let below = of("canvas = \"#c\"\n", "[headers]\nready = \"/healthz\"\n");
+    assert!(below.starts_with("note: `ready` stands below `[headers]`") && below.contains("ready = \"/"), "{below}");
+    assert!(below.matches("note: ").count() == 1 && below.contains("move it above the first table"), "{below}");
+    let port = of("canvas = \"#c\"\nlaunch = [\"app\", \"{port}\"]\n", "");
+    assert!(port.starts_with("note: `launch` has a free port that `base` does not visit"), "{port}");
 }
 
 #[test]

@@ -146,7 +146,8 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
         "journey" => Journey::read(&source).map(|j| of(kind, j.question)),
         "app" => {
             let app = App::read(&source, secrets)?;
-            Ok(Checked { notes: unread(&app, &source).into_iter().collect(), ..of(kind, app.base) })
+            let notes = app.notes.iter().cloned().chain(unread(&app, &source)).collect();
+            Ok(Checked { notes, ..of(kind, app.base) })
         }
         _ => profile(&source),
     }
