@@ -1,12 +1,14 @@
 //! Floor 3. A journey: what the viewer does, in the app-independent words of [`WORDS`].
 
 use crate::error::Result;
+use crate::measure::Fed;
 use crate::oracle::EXPECTATIONS;
-use crate::source::{Problem, Source};
+use crate::source::{Problem, Source, names};
 use crate::table::{Row, did_you_mean, find};
 use crate::unit::Time;
 use serde::Deserialize;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
 
@@ -145,6 +147,24 @@ impl Journey {
         }
         let name = source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { name, question: file.question, steps, budget: file.budget.map(|t| t.0) })
+    }
+
+    /// Those that ship.
+    pub fn shipped() -> Vec<Self> {
+        let read = |name: &String| Self::read(&Source::open(Path::new(name), "journeys").ok()?).ok();
+        names("journeys").iter().filter_map(read).collect()
+    }
+
+    /// Whether it does what feeds a measure. What the app must declare for that is another matter.
+    pub fn feeds(&self, fed: Fed) -> bool {
+        match fed {
+            Fed::Always | Fed::ByDeclaring([], _) => true,
+            Fed::ByDeclaring(words, _) => self.steps.iter().any(|step| words.contains(&step.word.as_str())),
+            Fed::ByExpecting(expected, times) => {
+                let steps = self.steps.iter().filter(|step| step.expect.is_some_and(|e| expected.contains(&e)));
+                steps.map(|step| step.times).sum::<u32>() >= times
+            }
+        }
     }
 
     /// How long a play of it may take, from the browser's being up: a play that still goes on then is ended, and its step has

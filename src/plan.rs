@@ -1,6 +1,7 @@
 //! Floor 3. A plan: which journeys to play in which browsers under which profiles, how often, and what must hold.
 
 mod repeat;
+mod words;
 
 use crate::app::App;
 use crate::browser::Kind;
@@ -17,6 +18,7 @@ pub use repeat::Repeat;
 use serde::Deserialize;
 use std::path::Path;
 use toml::Spanned;
+pub use words::fed_by;
 
 /// How sure a plan wants to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
@@ -77,8 +79,7 @@ struct File {
     #[serde(default = "clean")]
     profiles: Vec<Spanned<String>>,
     slo: Option<Spanned<String>>,
-    #[serde(default)]
-    objectives: Vec<Spanned<String>>,
+    objectives: Option<Spanned<Vec<Spanned<String>>>>,
     judge: Judge,
     repeat: Option<Spanned<repeat::File>>,
     quarantine: Option<Spanned<String>>,
@@ -151,7 +152,8 @@ impl Plan {
         }
 
         let all = Objectives::read(&slo)?;
-        let objectives = all.choose(&source, &file.objectives)?;
+        let patterns = file.objectives.as_ref().map_or(&[][..], |own| own.get_ref().as_slice());
+        let objectives = all.choose(&source, patterns)?;
         let mut app = App::read(&app, secrets)?;
         if let Some(base) = &overrides.base {
             app.base = base.trim_end_matches('/').to_owned();
@@ -174,7 +176,7 @@ impl Plan {
         let profiles: Vec<&str> = under.iter().map(|p| p.name.as_str()).collect();
         let known = Known { journeys: &own, profiles: &profiles, app: Some(&app.name) };
         let quarantine = Quarantine::read(&quarantine, &known)?;
-        Ok(Self {
+        let mut plan = Self {
             name: source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             question: file.question,
             app,
@@ -190,7 +192,11 @@ impl Plan {
             quarantine,
             sound: file.sound,
             notes,
-        })
+        };
+        let unfed = plan.unfed(patterns).into_iter().chain(plan.unjudged(file.objectives.as_ref().map(Spanned::span)));
+        let unfed: Vec<String> = unfed.map(|problem| source.note(&problem)).collect();
+        plan.notes.extend(unfed);
+        Ok(plan)
     }
 }
 

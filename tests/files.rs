@@ -129,6 +129,97 @@ fn a_checked_profile_is_told_in_words() {
 }
 
 #[test]
+fn a_checked_plan_tells_what_it_plays_and_what_that_feeds() {
+    let told = |plan: &str| {
+        let said = String::from_utf8(check(root(), &[plan]).stdout).expect("UTF-8");
+        said.lines().skip(1).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let smoke = told("ci/smoke.toml");
+    assert_eq!(
+        smoke[..3],
+        [
+            "3 journeys x 2 browsers x 1 profile x 1 = 6 plays of stage",
+            "journeys: player, presets, video",
+            "browsers: chromium, firefox; profiles: clean",
+        ]
+    );
+    assert!(smoke[3].starts_with("objectives: hydra.preset_load, ") && smoke[3].ends_with("; judged to refute"));
+    // A hundred switches are of another plan.
+    assert_eq!(smoke[4..], ["of these it feeds not: hydra.memory_growth"]);
+    let nightly = told("ci/nightly.toml");
+    assert_eq!(nightly[0], "7 journeys, 33 times in all, x 2 browsers x 1 profile = 66 plays of stage");
+    assert!(nightly[1].contains("presets, video 15 times, watch 4 times, login, room 10 times"), "{}", nightly[1]);
+    assert_eq!(nightly.len(), 4, "all is fed: {nightly:?}");
+}
+
+#[test]
+fn objectives_that_nothing_in_a_plan_feeds_are_noted() {
+    let of = |objectives: &str| {
+        let plan = PLAN.replace("objectives = [\"video.init\"]\n", objectives);
+        noted(&[("plan.toml", plan.as_str())], &["plan.toml"])
+    };
+    for fed in ["video.*", "hydra.*", "*", "video.init_firefox"] {
+        assert_eq!(of(&format!("objectives = [\"{fed}\"]\n")), "", "{fed}");
+    }
+    let queue = of("objectives = [\"video.*\", \"queue.*\"]\n");
+    assert!(queue.starts_with("note: nothing that this plan plays feeds queue.apply, "), "{queue}");
+    assert!(queue.contains("plan.toml:5:27") && queue.contains("fed by journeys that expect \"applied\": room"), "{queue}");
+    let login = of("objectives = [\"users.login\"]\n");
+    assert!(login.contains("feeds users.login") && login.contains("declares [auth] login: login"), "{login}");
+    for none in ["", "objectives = []\n"] {
+        assert!(of(none).starts_with("note: no objective: only what the steps expect is judged"), "{none}");
+    }
+    assert!(of("objectives = []\n").contains("plan.toml:5:14"));
+    // What breaks the network says itself what must hold.
+    assert_eq!(of("profiles = [\"payload-413\"]\n"), "");
+    let chromium = PLAN.replace("firefox", "chromium").replace("video.init", "video.init_firefox");
+    let chromium = noted(&[("plan.toml", chromium.as_str())], &["plan.toml"]);
+    assert!(chromium.contains("feeds video.init_firefox") && chromium.contains(" in firefox"), "{chromium}");
+}
+
+#[test]
+fn no_message_names_a_type_of_the_program() {
+    let kinds = [
+        "ci/smoke.toml",
+        "ci/nightly.toml",
+        "ci/slo.toml",
+        "ci/release.toml",
+        "ci/attestations.toml",
+        "ci/verify-want.toml",
+        "journeys/player.toml",
+        "journeys/apps/stage.toml",
+        "proxies/payload-413.toml",
+        "proxies/roam.toml",
+        "tests/files/ok/quarantine.toml",
+    ];
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut names = Vec::new();
+    for (kind, file) in kinds.iter().enumerate() {
+        let text = std::fs::read_to_string(root().join(file)).expect("the file is there");
+        let lines: Vec<&str> = text.lines().collect();
+        for (n, line) in lines.iter().enumerate() {
+            let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.starts_with(['#', ' '])) else { continue };
+            for (m, wrong) in ["\"x\"", "-3", "true", "[]", "[3]", "{}", "{ a = 1 }"].into_iter().enumerate() {
+                let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+                lines[n] = format!("{key} = {wrong}");
+                let name = format!("{kind}-{n}-{m}.toml");
+                std::fs::write(dir.path().join(&name), lines.join("\n")).expect("written");
+                names.push(name);
+            }
+        }
+    }
+    assert!(names.len() > 1000, "only {} files", names.len());
+    let done = check(dir.path(), &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let said = String::from_utf8(done.stderr).expect("UTF-8");
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(said.matches("error: ").count() > 300, "{said}");
+    for leak in ["struct", "enum", "variant", "visitor", "untagged", "a map", "sequence", "i64", "u64", "u32", "wanted string"] {
+        let told = said.lines().filter(|line| line.starts_with("error: ") && line.contains(leak)).collect::<Vec<_>>();
+        assert!(told.is_empty(), "{leak}: {told:#?}");
+    }
+}
+
+#[test]
 fn the_nineteen_objectives_are_told_with_what_proves_them_and_what_feeds_them() {
     let said = String::from_utf8(check(root(), &["ci/slo.toml"]).stdout).expect("UTF-8");
     let told = |name: &str| {

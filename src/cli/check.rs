@@ -6,13 +6,12 @@ use soundcheck::app::App;
 use soundcheck::error::{Error, Result};
 use soundcheck::gate::{Attestations, KINDS as GATED, Release, attested};
 use soundcheck::journey::Journey;
-use soundcheck::measure::Fed;
-use soundcheck::plan::{Overrides, Plan};
+use soundcheck::plan::{Overrides, Plan, fed_by};
 use soundcheck::profile::Profile;
 use soundcheck::quarantine::{Entry, Known, Quarantine, today};
 use soundcheck::secret::Secrets;
 use soundcheck::slo::{Objective, Objectives};
-use soundcheck::source::{Problem, Source, names};
+use soundcheck::source::{Problem, Source};
 use soundcheck::table::{Row, did_you_mean};
 use soundcheck::verify::Catalogue;
 use std::fmt::Write as _;
@@ -129,7 +128,8 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
         "plan" => {
             let plan = Plan::read(path, &Overrides::default(), secrets)?;
             let borne = plan.quarantine.on(today()).entries;
-            let does = borne.iter().map(|entry| format!("quarantine: {}", entry.words())).collect();
+            let borne = borne.iter().map(|entry| format!("quarantine: {}", entry.words()));
+            let does = plan.words().into_iter().chain(borne).collect();
             Ok(Checked { does, notes: plan.notes, ..of(kind, plan.question) })
         }
         "quarantine" => {
@@ -139,7 +139,7 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
         }
         "objectives" => {
             let objectives = Objectives::read(&source)?;
-            let journeys = journeys();
+            let journeys = Journey::shipped();
             let does = objectives.all().iter().flat_map(|o| words(o, &journeys)).collect();
             Ok(Checked { does, notes: objectives.notes, ..of(kind, objectives.question) })
         }
@@ -202,38 +202,8 @@ fn profile(source: &Source) -> Result<Checked> {
     Ok(Checked { kind: "profile", does: profile.words(), notes: notes.collect(), question: profile.question })
 }
 
-/// The shipped journeys, and what each expects.
-fn journeys() -> Vec<Journey> {
-    let shipped = names("journeys");
-    let open = |name: &String| Source::open(Path::new(name), "journeys");
-    shipped.iter().filter_map(|name| Journey::read(&open(name).ok()?).ok()).collect()
-}
-
 /// An objective in words, with what feeds it.
 fn words(objective: &Objective, journeys: &[Journey]) -> [String; 3] {
     let [what, proof] = objective.words();
-    let fed = match objective.measure().map_or(Fed::Always, |m| m.fed) {
-        Fed::Always => "fed by every journey".to_owned(),
-        Fed::ByDeclaring([], declared) => format!("fed by every journey, of an app whose file declares {declared}"),
-        Fed::ByDeclaring(words, declared) => {
-            let says = |j: &&Journey| j.steps.iter().any(|s| words.contains(&s.word.as_str()));
-            let names: Vec<&str> = journeys.iter().filter(says).map(|j| j.name.as_str()).collect();
-            let words = words.join("\" or \"");
-            format!(
-                "fed by journeys that say \"{words}\", of an app whose file declares {declared}: {}",
-                names.join(", ")
-            )
-        }
-        Fed::ByExpecting(expected, times) => {
-            let expects = |j: &&Journey| {
-                let steps = j.steps.iter().filter(|s| s.expect.is_some_and(|e| expected.contains(&e)));
-                steps.map(|s| s.times).sum::<u32>() >= times
-            };
-            let names: Vec<&str> = journeys.iter().filter(expects).map(|j| j.name.as_str()).collect();
-            let times = if times > 1 { format!(" {times} times") } else { String::new() };
-            let expected = expected.join("\" or \"");
-            format!("fed by journeys that expect \"{expected}\"{times}: {}", names.join(", "))
-        }
-    };
-    [what, format!("  {proof}"), format!("  {fed}")]
+    [what, format!("  {proof}"), format!("  {}", fed_by(objective, journeys))]
 }
