@@ -2,12 +2,13 @@
 //! scripts, and says where ids are read, how to start the app, how to be let in, and what its messages mean.
 
 mod needs;
+mod session;
 mod traffic;
 
-use crate::error::{Error, Operator, Result};
+use crate::error::Result;
 use crate::oracle::{Declared, Picture, Policy, Reconnect};
 use crate::proxy::{Host, To};
-use crate::secret::Secrets;
+use crate::secret::{Secrets, in_the_file, is_told_by};
 use crate::source::{Problem, Source};
 use crate::step::{Action, VERBS};
 use crate::table::{Row, did_you_mean, find};
@@ -62,6 +63,8 @@ pub struct App {
     /// Hosts whose HTTPS the proxy looks into, where a play has one (see [`crate::proxy::tls`]): `name`, `*.name` or an
     /// address. Connections to others are tunnelled, and no fault matches a request in them.
     pub intercept: Vec<String>,
+    /// What may be wrong with the file, and may not.
+    pub notes: Vec<String>,
 }
 
 /// Where the ids of events are read from in the page.
@@ -119,8 +122,7 @@ struct File {
     about: Option<String>,
     base: Spanned<String>,
     environment: Option<String>,
-    #[serde(default)]
-    launch: Vec<String>,
+    launch: Option<Spanned<Vec<String>>>,
     ready: Option<Spanned<String>>,
     ready_within: Option<Time>,
     #[serde(default)]
@@ -160,10 +162,11 @@ struct File {
 type ActionFile = Spanned<BTreeMap<Spanned<String>, Spanned<Value>>>;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table: { picture = ... }")]
 struct PresetFile {
     picture: Option<Spanned<String>>,
-    programs: Option<Vec<String>>,
+    #[serde(default)]
+    programs: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -194,7 +197,7 @@ impl App {
     /// Reads and checks an app file, looking secrets up in the environment.
     pub fn read(source: &Source, secrets: &Secrets) -> Result<Self> {
         let file: File = source.parse()?;
-        let mut check = Check { source, secrets, problems: Vec::new() };
+        let mut check = Check { source, secrets, problems: Vec::new(), notes: Vec::new() };
         let base = file.base.get_ref().trim_end_matches('/').to_owned();
         let why = match url::Url::parse(&base.replace("{port}", "80")) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => None,
@@ -204,6 +207,7 @@ impl App {
         if let Some(why) = why {
             check.problem(&file.base, why, "write http://host:port or https://host");
         }
+        let launch = check.launch(file.launch, &file.base);
         if let Some(ready) = file.ready.as_ref().filter(|r| !r.get_ref().starts_with('/')) {
             check.problem(ready, "`ready` is no path", "write the path that answers 2xx, such as \"/healthz\"");
         }
@@ -239,12 +243,15 @@ impl App {
         });
         let telemetry = check.telemetry(file.telemetry);
         let access = Access {
-            headers: file.headers.iter().map(|(k, v)| (k.clone(), check.secret(v))).collect(),
-            cookies: file.cookies.iter().map(|(k, v)| (k.clone(), check.secret(v))).collect(),
-            basic: file.basic.as_ref().map(|b| (check.secret(&b.user), check.secret(&b.password))),
+            headers: file.headers.iter().map(|(k, v)| (k.clone(), check.sent(k, v))).collect(),
+            cookies: file.cookies.iter().map(|(k, v)| (k.clone(), check.sent(k, v))).collect(),
+            basic: file.basic.as_ref().map(|b| (check.secret(&b.user), check.sent("password", &b.password))),
             session: file.session.as_ref().and_then(|s| check.session(s)),
             insecure_certificates: file.insecure_certificates,
         };
+        // A header may have any name.
+        let slips = file.headers.values().filter_map(|value| source.below::<File>(value.span().start));
+        check.notes.extend(slips.map(|slip| source.note(&slip)));
         for host in &file.intercept {
             if let Err(e) = host.get_ref().parse::<Host>() {
                 check.problem(host, e.what(), e.fix().unwrap_or_default());
@@ -256,7 +263,7 @@ impl App {
         for (_, value) in access.headers.iter().chain(&access.cookies).chain(&access.basic) {
             secrets.add(value);
         }
-        for value in access.session.iter().flat_map(session_values) {
+        for value in access.session.iter().flat_map(session::values) {
             secrets.add(value);
         }
         if !check.problems.is_empty() {
@@ -267,7 +274,7 @@ impl App {
             environment: file.environment.unwrap_or_else(|| name.clone()),
             name,
             base,
-            launch: file.launch,
+            launch,
             ready: file.ready.map(Spanned::into_inner),
             ready_within: file.ready_within.map_or(Duration::from_secs(60), |t| t.0),
             hosts,
@@ -283,6 +290,7 @@ impl App {
             telemetry,
             access,
             intercept: file.intercept.into_iter().map(Spanned::into_inner).collect(),
+            notes: check.notes,
         })
     }
 }
@@ -292,6 +300,7 @@ struct Check<'a> {
     source: &'a Source,
     secrets: &'a Secrets,
     problems: Vec<Problem>,
+    notes: Vec<String>,
 }
 
 impl Check<'_> {
@@ -320,7 +329,8 @@ impl Check<'_> {
         let port = to.get_ref().rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
         if port.is_none() {
             let what = format!("`{}` is neither host:port nor a folder", to.get_ref());
-            self.problem(to, what, "write host:port, or a folder relative to this file");
+            let neither = || Problem::at(to.span(), what, "write host:port, or a folder relative to this file");
+            self.problems.push(self.source.below::<File>(to.span().start).unwrap_or_else(neither));
         }
         port.map(|_| To::Host(to.get_ref().clone()))
     }
@@ -332,17 +342,45 @@ impl Check<'_> {
         })
     }
 
-    fn session(&mut self, path: &Spanned<String>) -> Option<serde_json::Value> {
-        let named = self.secret(path);
-        let file = self.source.path.parent().unwrap_or(std::path::Path::new("")).join(named);
-        let read = std::fs::read_to_string(&file)
-            .operator("reading the saved session")
-            .and_then(|text| serde_json::from_str(&text).map_err(|e| Error::author(e.to_string())));
-        read.map_err(|e| {
-            let help = "give a JSON file with `cookies` and `origins`, as Playwright's storageState writes it";
-            self.problem(path, format!("{}: {}", file.display(), e.what()), help);
-        })
-        .ok()
+    /// What is sent under a name; where that tells of a secret, the file must name a variable.
+    fn sent(&mut self, name: &str, text: &Spanned<String>) -> String {
+        if let Some((what, help)) = in_the_file(text.get_ref()).filter(|_| is_told_by(name)) {
+            self.problem(text, what, help);
+        }
+        self.secret(text)
+    }
+
+    /// The program that starts the app; it must hear of the port that `base` has chosen for it.
+    fn launch(&mut self, launch: Option<Spanned<Vec<String>>>, base: &Spanned<String>) -> Vec<String> {
+        let is_free = |text: &String| text.contains("{port}");
+        let Some(launch) = launch else {
+            if is_free(base.get_ref()) {
+                let help = "add `launch`, with {port} among its arguments, or write the port that the app listens on";
+                self.problem(base, "{port} is a free port, and no `launch` starts an app there", help);
+            }
+            return Vec::new();
+        };
+        let [program, args @ ..] = launch.get_ref().as_slice() else {
+            let help = "write the program and its arguments, or remove the line: the app is only visited then";
+            self.problem(&launch, "`launch` starts nothing", help);
+            return Vec::new();
+        };
+        if program.trim().is_empty() {
+            self.problem(&launch, "`launch` names no program", "write the program first, and then its arguments");
+        }
+        match (is_free(base.get_ref()), args.iter().any(is_free)) {
+            (true, false) => {
+                let help = "write {port} among the arguments of `launch`, or the app's own port in `base`";
+                self.problem(base, "{port} is a free port, and `launch` does not tell the app which", help);
+            }
+            (false, true) => {
+                let help = "write {port} in `base` too, if that is where the app is visited";
+                let problem = Problem::at(launch.span(), "`launch` has a free port that `base` does not visit", help);
+                self.notes.push(self.source.note(&problem));
+            }
+            _ => {}
+        }
+        launch.into_inner()
     }
 
     fn preset(&mut self, file: PresetFile) -> Declared {
@@ -354,7 +392,12 @@ impl Check<'_> {
             }
             known.copied()
         });
-        Declared { picture, programs: file.programs.unwrap_or_default() }
+        let is_hash = |text: &str| text.len() == 8 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        for program in file.programs.iter().filter(|program| !is_hash(program.get_ref())) {
+            let help = "write its 8 digits, 0 to 9 and a to f, as `programs` of a run's first_visualizer_frame events";
+            self.problem(program, format!("`{}` is no program's hash", program.get_ref()), help);
+        }
+        Declared { picture, programs: file.programs.into_iter().map(Spanned::into_inner).collect() }
     }
 
     fn telemetry(&mut self, file: TelemetryFile) -> Telemetry {
@@ -458,15 +501,6 @@ impl Check<'_> {
         }
         Some(action)
     }
-}
-
-/// The values of a saved session: cookies and local storage.
-fn session_values(saved: &serde_json::Value) -> Vec<&str> {
-    fn list<'v>(holder: &'v serde_json::Value, key: &str) -> &'v [serde_json::Value] {
-        holder[key].as_array().map(Vec::as_slice).unwrap_or_default()
-    }
-    let stored = list(saved, "origins").iter().flat_map(|origin| list(origin, "localStorage"));
-    list(saved, "cookies").iter().chain(stored).filter_map(|item| item["value"].as_str()).collect()
 }
 
 fn kind(value: &Value) -> &'static str {

@@ -1,12 +1,14 @@
 //! Floor 3. A journey: what the viewer does, in the app-independent words of [`WORDS`].
 
 use crate::error::Result;
+use crate::measure::Fed;
 use crate::oracle::EXPECTATIONS;
-use crate::source::{Problem, Source};
+use crate::source::{Problem, Source, names};
 use crate::table::{Row, did_you_mean, find};
 use crate::unit::Time;
 use serde::Deserialize;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
 
@@ -81,6 +83,8 @@ pub struct Step {
     pub times: u32,
     /// Name of a row in [`EXPECTATIONS`]: what must come of it.
     pub expect: Option<&'static str>,
+    /// Where the file says that, for problems found later (an app that cannot show it).
+    pub expect_span: Range<usize>,
     /// The time the expectation should take; slower is a slow success, and counts in the percentile.
     pub within: Option<Duration>,
     /// After this long it has failed, what it does included; `None`: the expectation's own, and [`ACTIONS`].
@@ -90,6 +94,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// What events and faults call it the nth time that it is done, from 1.
+    pub fn name(&self, nth: u32) -> String {
+        if self.times > 1 { format!("{} {nth}", self.word) } else { self.word.clone() }
+    }
+
     /// When its expectation has failed, unless the file says it.
     fn own_give_up(&self) -> Option<Duration> {
         self.expect.and_then(|name| EXPECTATIONS.iter().find(|e| e.name() == name)).map(|e| e.give_up)
@@ -140,6 +149,24 @@ impl Journey {
         Ok(Self { name, question: file.question, steps, budget: file.budget.map(|t| t.0) })
     }
 
+    /// Those that ship.
+    pub fn shipped() -> Vec<Self> {
+        let read = |name: &String| Self::read(&Source::open(Path::new(name), "journeys").ok()?).ok();
+        names("journeys").iter().filter_map(read).collect()
+    }
+
+    /// Whether it does what feeds a measure. What the app must declare for that is another matter.
+    pub fn feeds(&self, fed: Fed) -> bool {
+        match fed {
+            Fed::Always | Fed::ByDeclaring([], _) => true,
+            Fed::ByDeclaring(words, _) => self.steps.iter().any(|step| words.contains(&step.word.as_str())),
+            Fed::ByExpecting(expected, times) => {
+                let steps = self.steps.iter().filter(|step| step.expect.is_some_and(|e| expected.contains(&e)));
+                steps.map(|step| step.times).sum::<u32>() >= times
+            }
+        }
+    }
+
     /// How long a play of it may take, from the browser's being up: a play that still goes on then is ended, and its step has
     /// failed. Unless the file says it: every step's time to fail and to stay, as often as it is done.
     pub fn budget(&self) -> Duration {
@@ -164,6 +191,7 @@ impl StepFile {
             }
             n.clamp(1, MOST_TIMES) as u32
         });
+        let expect_span = self.expect.as_ref().map_or(self.word.span(), Spanned::span);
         let unknown = self.expect.as_ref().is_some_and(|e| find(EXPECTATIONS, e.get_ref()).is_none());
         let expect = self.expect.and_then(|e| {
             let row = find(EXPECTATIONS, e.get_ref());
@@ -199,6 +227,7 @@ impl StepFile {
             word: self.word.into_inner(),
             times,
             expect: expect.map(Row::name),
+            expect_span,
             within,
             give_up,
             stay: self.stay.map(|t| t.0),

@@ -1,6 +1,7 @@
 //! Floor 3. A plan: which journeys to play in which browsers under which profiles, how often, and what must hold.
 
 mod repeat;
+mod words;
 
 use crate::app::App;
 use crate::browser::Kind;
@@ -17,6 +18,7 @@ pub use repeat::Repeat;
 use serde::Deserialize;
 use std::path::Path;
 use toml::Spanned;
+pub use words::fed_by;
 
 /// How sure a plan wants to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
@@ -63,6 +65,8 @@ pub struct Plan {
     pub quarantine: Quarantine,
     /// What the microphone hears.
     pub sound: Sound,
+    /// What may be wrong with it and with what it names, and may not.
+    pub notes: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -75,8 +79,7 @@ struct File {
     #[serde(default = "clean")]
     profiles: Vec<Spanned<String>>,
     slo: Option<Spanned<String>>,
-    #[serde(default)]
-    objectives: Vec<Spanned<String>>,
+    objectives: Option<Spanned<Vec<Spanned<String>>>>,
     judge: Judge,
     repeat: Option<Spanned<repeat::File>>,
     quarantine: Option<Spanned<String>>,
@@ -114,11 +117,7 @@ impl Plan {
         let file: File = source.parse().map_err(|e| no_plan(path, Some(&source)).unwrap_or(e))?;
         let mut problems = Vec::new();
         let mut open = |name: &Spanned<String>, folder: &str, key: &str| {
-            source.beside(name.get_ref(), folder).map_err(|_| {
-                let help = did_you_mean(name.get_ref(), names(folder).iter().map(String::as_str));
-                let what = format!("{key} `{}`: no such file, and none of that name ships", name.get_ref());
-                problems.push(Problem::at(name.span(), what, help));
-            })
+            source.named(name, folder, key).map_err(|problem| problems.push(problem))
         };
         let said_app = overrides.app.as_ref().map_or(file.app.clone(), |a| Spanned::new(file.app.span(), a.clone()));
         let app = match &overrides.app {
@@ -153,7 +152,8 @@ impl Plan {
         }
 
         let all = Objectives::read(&slo)?;
-        let objectives = all.choose(&source, &file.objectives)?;
+        let patterns = file.objectives.as_ref().map_or(&[][..], |own| own.get_ref().as_slice());
+        let objectives = all.choose(&source, patterns)?;
         let mut app = App::read(&app, secrets)?;
         if let Some(base) = &overrides.base {
             app.base = base.trim_end_matches('/').to_owned();
@@ -165,16 +165,18 @@ impl Plan {
         }
         // The plan's own too, where the command line plays others: a profile may name them all the same.
         let own: Vec<&str> = read.iter().map(|j| j.name.as_str()).chain(planned).collect();
+        let mut notes = [all.notes, std::mem::take(&mut app.notes)].concat();
         let mut under = Vec::new();
         for profile in profiles.into_iter().flatten() {
-            let mut read = known_journeys(&profile, &source, &own)?;
-            read.seed = overrides.seed.unwrap_or(read.seed);
-            under.push(read);
+            let mut played = known_journeys(&profile, &source, &own)?;
+            notes.extend(played.unknown_steps(&read).iter().map(|problem| profile.note(problem)));
+            played.seed = overrides.seed.unwrap_or(played.seed);
+            under.push(played);
         }
         let profiles: Vec<&str> = under.iter().map(|p| p.name.as_str()).collect();
         let known = Known { journeys: &own, profiles: &profiles, app: Some(&app.name) };
         let quarantine = Quarantine::read(&quarantine, &known)?;
-        Ok(Self {
+        let mut plan = Self {
             name: source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             question: file.question,
             app,
@@ -189,7 +191,12 @@ impl Plan {
             repeat: overrides.repeat.map_or(repeat, Repeat::every),
             quarantine,
             sound: file.sound,
-        })
+            notes,
+        };
+        let unfed = plan.unfed(patterns).into_iter().chain(plan.unjudged(file.objectives.as_ref().map(Spanned::span)));
+        let unfed: Vec<String> = unfed.map(|problem| source.note(&problem)).collect();
+        plan.notes.extend(unfed);
+        Ok(plan)
     }
 }
 
@@ -250,7 +257,7 @@ pub(crate) fn known_words(source: &Source, app: &App) -> Result<Journey> {
         .collect();
     for step in &journey.steps {
         if let Some((why, help)) = step.expect.and_then(|expectation| app.cannot(expectation)) {
-            problems.push(Problem::at(step.span.clone(), format!("app `{}` {why}", app.name), help));
+            problems.push(Problem::at(step.expect_span.clone(), format!("app `{}` {why}", app.name), help));
         }
     }
     if problems.is_empty() { Ok(journey) } else { Err(source.error(&problems)) }

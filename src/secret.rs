@@ -138,6 +138,17 @@ impl Secrets {
     }
 }
 
+/// Whether a value of this name is a secret.
+pub fn is_told_by(name: &str) -> bool {
+    shapes::is_telling(name)
+}
+
+/// What is wrong with how a file writes a secret, and what to do about it; `None`: it names a variable.
+pub fn in_the_file(text: &str) -> Option<(&'static str, &'static str)> {
+    let wrong = ("a secret stands in this file", "take it out, and name a variable: \"env:NAME\"");
+    (!text.starts_with("env:")).then_some(wrong)
+}
+
 fn names_session(name: &str) -> bool {
     name.to_ascii_lowercase().replace(['-', '_'], "") == "sessionid"
 }

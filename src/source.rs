@@ -1,11 +1,19 @@
 //! Floor 0. A text file somebody wrote, and the problems found in it: file, line, caret, remedy.
 
+mod slip;
+
 use crate::error::{Error, Result};
 use crate::table::did_you_mean;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::de::DeserializeOwned;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
+use toml::Spanned;
+use toml::de::DeTable;
+
+/// Parses a text as a file was parsed, to see what is wanted where that went wrong.
+pub type Reads<'r> = &'r dyn Fn(&str) -> Result<(), toml::de::Error>;
 
 /// The files that ship inside the program, so that an installed binary serves any repository.
 #[derive(rust_embed::RustEmbed)]
@@ -67,12 +75,18 @@ impl Source {
     /// Reads `path`; where no such file is, the shipped file of that name in `folder` ("journeys", "ci" ...). What ends with
     /// `.toml` is a file of one's own, but for a shipped one's whole path: a missing file is no other one.
     pub fn open(path: &Path, folder: &str) -> Result<Self> {
+        Self::open_in(path, &[folder])
+    }
+
+    /// The same with shipped files of several folders: the first that has one of that name.
+    pub fn open_in(path: &Path, folders: &[&str]) -> Result<Self> {
+        let shipped = || folders.iter().find_map(|folder| Self::shipped(path, folder));
         match std::fs::read(path) {
             Ok(bytes) => Self::text(path, bytes),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Self::shipped(path, folder).ok_or_else(|| {
-                let names = names(folder).join(", ");
-                Error::author(format!("{}: no such file", path.display()))
-                    .remedy(format!("write a path, or the name of a shipped one: {names}"))
+            Err(e) if e.kind() == ErrorKind::NotFound => shipped().ok_or_else(|| no_such_file(path, folders)),
+            // A folder hides no file that ships.
+            Err(e) if e.kind() == ErrorKind::IsADirectory => shipped().ok_or_else(|| {
+                Error::author(format!("{}: it is a folder", path.display())).remedy("name a file in it")
             }),
             Err(e) => {
                 Err(Error::author(format!("{}: {e}", path.display()))
@@ -96,6 +110,18 @@ impl Source {
         // What a shipped file names beside itself ships with it.
         let shipped = if self.path.is_file() { None } else { Self::shipped(&with_ending(&local), folder) };
         shipped.map_or_else(|| Self::open(wanted, folder), Ok)
+    }
+
+    /// Opens what this file names under `key`, or tells what is wrong with the name.
+    pub fn named(&self, name: &Spanned<String>, folder: &str, key: &str) -> Result<Self, Problem> {
+        let said = name.get_ref();
+        self.beside(said, folder).map_err(|_| {
+            if self.path.parent().unwrap_or(Path::new("")).join(said).is_dir() {
+                return Problem::at(name.span(), format!("{key} `{said}`: it is a folder"), "name a file in it");
+            }
+            let help = did_you_mean(said, names(folder).iter().map(String::as_str));
+            Problem::at(name.span(), format!("{key} `{said}`: no such file, and none of that name ships"), help)
+        })
     }
 
     fn text(path: &Path, bytes: Vec<u8>) -> Result<Self> {
@@ -125,21 +151,76 @@ impl Source {
 
     /// Parses the text as TOML of a known shape.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        toml::from_str(&self.text).map_err(|e| {
-            if self.text.trim().is_empty() {
-                let help =
-                    "begin with the question it answers: question = \"...\"; `soundcheck list` names files that ship";
-                return self.error(&[Problem::whole("the file is empty", help)]);
-            }
-            self.error(&[self.problem(&e)])
-        })
+        toml::from_str(&self.text).map_err(|e| self.error(&[self.problem(&e, &reads::<T>)]))
     }
 
     /// What the parser found wrong.
-    pub fn problem(&self, e: &toml::de::Error) -> Problem {
+    pub fn problem(&self, e: &toml::de::Error, reads: Reads) -> Problem {
+        if self.text.trim().is_empty() {
+            let help =
+                "begin with the question it answers: question = \"...\"; `soundcheck list` names files that ship";
+            return Problem::whole("the file is empty", help);
+        }
+        if let Some(slip) = slip::found(&self.text, e, reads) {
+            return slip;
+        }
         // "missing field" has the span of the whole table: the first line of it is where people look.
         let span = e.span().map(|s| s.start..s.end.min(self.line_end(s.start)));
-        Problem { span, what: in_plain_words(e.message()), help: remedy_for(e.message()) }
+        if let Some(names) = self.names_wanted(e, reads) {
+            return Problem { span, what: format!("expected {names}"), help: "write one of them, in quotes".to_owned() };
+        }
+        let help = self.remedy(e, reads).unwrap_or_else(|| remedy_for(e.message()));
+        Problem { span, what: in_plain_words(e.message()), help }
+    }
+
+    /// The key on the line at `at` as a slip, where it is one of the whole file `T` and stands below a table.
+    pub fn below<T: DeserializeOwned>(&self, at: usize) -> Option<Problem> {
+        slip::below(&self.text, at, &reads::<T>)
+    }
+
+    /// The keys at the top of the file, as far as it can be read: they tell what kind of file it is.
+    pub fn keys(&self) -> toml::Table {
+        toml::from_str(&self.text).unwrap_or_else(|_| slip::keys(&self.text))
+    }
+
+    /// The same with the place of each, as they stand.
+    pub fn spanned_keys(&self) -> Result<Vec<Spanned<String>>> {
+        let table = DeTable::parse(&self.text).map_err(|e| self.error(&[self.problem(&e, &reads::<toml::Table>)]))?;
+        let mut keys: Vec<Spanned<String>> =
+            table.get_ref().keys().map(|key| Spanned::new(key.span(), key.get_ref().to_string())).collect();
+        keys.sort_by_key(|key| key.span().start);
+        Ok(keys)
+    }
+
+    /// The names that may stand where something else than a text stands: the parser tells them of a wrong one.
+    fn names_wanted(&self, e: &toml::de::Error, reads: Reads) -> Option<String> {
+        let span = e.span().filter(|_| e.message().starts_with(NO_NAME))?;
+        let other = reads(&format!("{}\"?\"{}", &self.text[..span.start], &self.text[span.end..])).err()?;
+        other.message().strip_prefix("unknown variant `?`, expected ").map(str::to_owned)
+    }
+
+    /// What to do about an error, where the text around it tells more than its message.
+    fn remedy(&self, e: &toml::de::Error, reads: Reads) -> Option<String> {
+        let message = e.message();
+        if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            let listed = reads(&format!("[[{field}]]")).err()?;
+            let inner = listed.message().starts_with("missing field") && listed.message() != message;
+            return inner.then(|| format!("add a table `[[{field}]]`; the shipped files show how"));
+        }
+        let wanted = message.rsplit_once("expected ")?.1;
+        if !["struct ", "a map", "a table"].iter().any(|table| wanted.starts_with(table)) {
+            return None;
+        }
+        let span = e.span()?;
+        let value = &self.text[span.clone()];
+        let form = wanted.strip_prefix("a table: ").unwrap_or("{ ... }");
+        // What stands there may well be what the form has room for.
+        let form = if value.starts_with('"') { form.replace("= ...", &format!("= {value}")) } else { form.to_owned() };
+        let before = &self.text[self.text[..span.start].rfind('\n').map_or(0, |end| end + 1)..span.start];
+        match before.trim_end().strip_suffix('=') {
+            Some(key) if !key.contains(['{', '[']) => Some(format!("write `{} = {form}`", key.trim())),
+            _ => Some(format!("write a table: {form}")),
+        }
     }
 
     fn line_end(&self, from: usize) -> usize {
@@ -188,15 +269,71 @@ fn tidy(path: &Path) -> PathBuf {
     tidy
 }
 
+/// What to write instead of a name that no file has: a near one that ships, or any.
+fn no_such_file(path: &Path, folders: &[&str]) -> Error {
+    let name = path.display().to_string();
+    let shipped: Vec<Vec<String>> = folders.iter().map(|folder| names(folder)).collect();
+    let near = did_you_mean(&name, shipped.iter().flatten().map(String::as_str));
+    let near = if near.ends_with('?') { format!("{near} Or ") } else { String::new() };
+    let told = folders.iter().zip(&shipped).map(|(folder, names)| match *folder {
+        "proxies" => "the profiles of `soundcheck list profiles`".to_owned(),
+        _ => names.join(", "),
+    });
+    let told = told.collect::<Vec<_>>().join("; ");
+    Error::author(format!("{name}: no such file"))
+        .remedy(format!("{near}write a path, or the name of a shipped one: {told}"))
+}
+
+/// Whether a text is a `T`.
+fn reads<T: DeserializeOwned>(text: &str) -> Result<(), toml::de::Error> {
+    toml::from_str::<T>(text).map(drop)
+}
+
+/// How the parser begins where a name is wanted, and no text stands there.
+const NO_NAME: &str = "wanted ";
+
+/// What the parser calls after Rust's types, whose names follow.
+const TYPES: [(&str, &str); 7] = [
+    ("struct variant", "a table"),
+    ("tuple variant", "a list"),
+    ("unit variant", "a name in quotes"),
+    ("tuple struct", "a list"),
+    ("unit struct", "nothing"),
+    ("struct", "a table"),
+    ("enum", "a name in quotes"),
+];
+
 /// The parser's words for Rust's types, as the people who write TOML call them.
 pub fn in_plain_words(message: &str) -> String {
+    if message.starts_with("data did not match any variant") {
+        return "nothing of this kind may stand here".to_owned();
+    }
+    if message.starts_with(NO_NAME) {
+        return "expected a name in quotes".to_owned();
+    }
+    let of_type = |wanted: &str| {
+        TYPES.iter().find_map(|(kind, plain)| {
+            let name = wanted.strip_prefix(kind).filter(|name| name.is_empty() || name.starts_with(' '))?;
+            let after = name.trim_start().trim_start_matches(|c: char| c.is_alphanumeric() || matches!(c, '_' | ':'));
+            Some(format!("{plain}{after}"))
+        })
+    };
+    if let Some((before, wanted)) = message.rsplit_once("expected ")
+        && let Some(plain) = of_type(wanted)
+    {
+        return in_plain_words(&format!("{before}expected {plain}"));
+    }
     let words = [
+        ("invalid type: newtype variant", "invalid type: table"),
         ("expected i64", "expected a whole number"),
         ("expected u64", "expected a whole number from 0"),
+        ("expected u32", "expected a whole number from 0"),
         ("expected u16", "expected a whole number from 0 to 65535"),
         ("expected f64", "expected a number"),
         ("expected a sequence", "expected a list"),
+        ("expected a map", "expected a table"),
         ("invalid type: map", "invalid type: table"),
+        ("invalid type: sequence", "invalid type: list"),
         ("unknown variant", "unknown name"),
     ];
     words.iter().fold(message.to_owned(), |text, (rust, plain)| text.replace(rust, plain))
@@ -226,7 +363,9 @@ fn remedy_for(message: &str) -> String {
         }
         (m, _) if m.contains(": write ") => "mend it so; the rest of the file was not read".to_owned(),
         _ if expects("a string") => "write it in quotes; a time with its unit, such as \"2s\"".to_owned(),
-        _ if expects("i64") => "write a whole number, without quotes".to_owned(),
+        _ if ["i64", "u64", "u32", "u16"].iter().any(|number| expects(number)) => {
+            "write a whole number, without quotes".to_owned()
+        }
         _ if expects("a boolean") => "write true or false, without quotes".to_owned(),
         _ if expects("a sequence") => "put it in brackets: [ ... ]".to_owned(),
         _ => "mend this line; the rest of the file was not read".to_owned(),
@@ -246,4 +385,26 @@ pub fn names(folder: &str) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_of_a_type_is_told() {
+        for (message, plain) in [
+            ("invalid type: string \"x\", expected struct PresetFile", "invalid type: string \"x\", expected a table"),
+            ("invalid length 0, expected struct X::Y with 2 elements", "invalid length 0, expected a table with 2 elements"),
+            ("invalid type: map, expected tuple struct Two", "invalid type: table, expected a list"),
+            ("invalid type: newtype variant, expected unit variant", "invalid type: table, expected a name in quotes"),
+            ("data did not match any variant of untagged enum Journeys", "nothing of this kind may stand here"),
+            ("wanted exactly 1 element, found 0 elements", "expected a name in quotes"),
+            ("invalid type: string \"struct A\", expected a map", "invalid type: string \"struct A\", expected a table"),
+            ("unknown variant `a`, expected `struct` or `enum`", "unknown name `a`, expected `struct` or `enum`"),
+            ("bad structure, expected structure", "bad structure, expected structure"),
+        ] {
+            assert_eq!(in_plain_words(message), plain);
+        }
+    }
 }

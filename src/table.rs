@@ -17,7 +17,8 @@ pub fn find<'t, R: Row>(table: &'t [R], name: &str) -> Option<&'t R> {
 /// The help for a name that no row has: the nearest one if it is near, otherwise all of them.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let nearest = known.iter().map(|k| (strsim::jaro_winkler(name, k), *k)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let near = |k: &str| strsim::jaro_winkler(&name.to_lowercase(), &k.to_lowercase());
+    let nearest = known.iter().map(|k| (near(k), *k)).max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {
         Some((score, k)) if score > 0.82 => format!("did you mean `{k}`?"),
         Some(_) => format!("known: {}", known.join(", ")),
@@ -32,6 +33,7 @@ mod tests {
     #[test]
     fn a_near_name_is_offered_and_a_far_one_lists_all() {
         assert_eq!(did_you_mean("clik", ["open", "click"]), "did you mean `click`?");
+        assert_eq!(did_you_mean("CLICK", ["open", "click"]), "did you mean `click`?");
         assert_eq!(did_you_mean("zzz", ["open", "click"]), "known: open, click");
     }
 }

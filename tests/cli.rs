@@ -65,7 +65,8 @@ fn check_answers_in_json() {
     assert_eq!(good["ok"], true);
     assert_eq!((&good["files"][0]["kind"], &good["files"][1]["kind"]), (&"plan".into(), &"journey".into()));
     assert_eq!(good["files"][0]["question"], "May this change merge?");
-    assert_eq!(good["files"][0]["does"], Value::Array(Vec::new()));
+    assert_eq!(good["files"][0]["does"][0], "3 journeys x 2 browsers x 1 profile x 1 = 6 plays of stage");
+    assert_eq!(good["files"][1]["does"], Value::Array(Vec::new()));
     let profile = json(&soundcheck(&["check", "--json", "proxies/starve.toml"]));
     assert_eq!(profile["files"][0]["kind"], "profile");
     assert_eq!(profile["files"][0]["does"][0], "bandwidth down = \"965 kbit/s\"; the whole link");
@@ -82,6 +83,34 @@ fn an_unknown_plan_is_refused_with_the_names_there_are() {
     let said = complaint(&soundcheck(&["run", "smok"]));
     assert!(said.contains("smok: no such file"), "{said}");
     assert!(said.contains("nightly, proof, proof-watch, "), "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_refused_with_the_near_name_of_any_kind() {
+    for (said, near) in [("smok", "smoke"), ("Smoke", "smoke"), ("vidio", "video"), ("stge", "stage"), ("cleen", "clean")] {
+        let complaint = complaint(&soundcheck(&["check", said]));
+        assert!(complaint.contains(&format!("{said}: no such file")), "{complaint}");
+        assert!(complaint.contains(&format!("remedy: did you mean `{near}`? Or write a path")), "{complaint}");
+    }
+    let far = complaint(&soundcheck(&["check", "zzz"]));
+    for known in ["remedy: write a path", "nightly, ", "preset-churn, ", "stage-plain, ", "soundcheck list profiles"] {
+        assert!(far.contains(known), "{known}: {far}");
+    }
+}
+
+#[test]
+fn a_folder_is_told_to_be_one_and_hides_no_file_that_ships() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for name in ["smoke", "own"] {
+        std::fs::create_dir(dir.path().join(name)).expect("made");
+    }
+    let check = |name: &str| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_soundcheck"));
+        program.args(["check", name]).current_dir(dir.path()).output().expect("soundcheck starts")
+    };
+    assert_eq!(check("smoke").status.code(), Some(0));
+    let said = complaint(&check("own"));
+    assert!(said.contains("own: it is a folder") && said.contains("remedy: name a file in it"), "{said}");
 }
 
 #[test]
@@ -127,7 +156,7 @@ fn arguments_out_of_bounds_are_refused() {
 /// A plan for an app that launches `touch started`: proof that something was started.
 fn plan(dir: &Path, password: &str) -> String {
     let app = format!(
-        "base = \"http://127.0.0.1:1\"\nlaunch = [\"/usr/bin/touch\", \"{}\"]\n[word]\n\"open the player\" = [{{ open = \"/\" }}]\n\
+        "base = \"http://127.0.0.1:1\"\ncanvas = \"#c\"\nlaunch = [\"/usr/bin/touch\", \"{}\"]\n[word]\n\"open the player\" = [{{ open = \"/\" }}]\n\
          \"start the audio\" = [{{ type = \"#p\", text = \"{password}\" }}]\n",
         dir.join("started").display()
     );

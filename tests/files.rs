@@ -129,6 +129,97 @@ fn a_checked_profile_is_told_in_words() {
 }
 
 #[test]
+fn a_checked_plan_tells_what_it_plays_and_what_that_feeds() {
+    let told = |plan: &str| {
+        let said = String::from_utf8(check(root(), &[plan]).stdout).expect("UTF-8");
+        said.lines().skip(1).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let smoke = told("ci/smoke.toml");
+    assert_eq!(
+        smoke[..3],
+        [
+            "3 journeys x 2 browsers x 1 profile x 1 = 6 plays of stage",
+            "journeys: player, presets, video",
+            "browsers: chromium, firefox; profiles: clean",
+        ]
+    );
+    assert!(smoke[3].starts_with("objectives: hydra.preset_load, ") && smoke[3].ends_with("; judged to refute"));
+    // A hundred switches are of another plan.
+    assert_eq!(smoke[4..], ["of these it feeds not: hydra.memory_growth"]);
+    let nightly = told("ci/nightly.toml");
+    assert_eq!(nightly[0], "7 journeys, 33 times in all, x 2 browsers x 1 profile = 66 plays of stage");
+    assert!(nightly[1].contains("presets, video 15 times, watch 4 times, login, room 10 times"), "{}", nightly[1]);
+    assert_eq!(nightly.len(), 4, "all is fed: {nightly:?}");
+}
+
+#[test]
+fn objectives_that_nothing_in_a_plan_feeds_are_noted() {
+    let of = |objectives: &str| {
+        let plan = PLAN.replace("objectives = [\"video.init\"]\n", objectives);
+        noted(&[("plan.toml", plan.as_str())], &["plan.toml"])
+    };
+    for fed in ["video.*", "hydra.*", "*", "video.init_firefox"] {
+        assert_eq!(of(&format!("objectives = [\"{fed}\"]\n")), "", "{fed}");
+    }
+    let queue = of("objectives = [\"video.*\", \"queue.*\"]\n");
+    assert!(queue.starts_with("note: nothing that this plan plays feeds queue.apply, "), "{queue}");
+    assert!(queue.contains("plan.toml:5:27") && queue.contains("fed by journeys that expect \"applied\": room"), "{queue}");
+    let login = of("objectives = [\"users.login\"]\n");
+    assert!(login.contains("feeds users.login") && login.contains("declares [auth] login: login"), "{login}");
+    for none in ["", "objectives = []\n"] {
+        assert!(of(none).starts_with("note: no objective: only what the steps expect is judged"), "{none}");
+    }
+    assert!(of("objectives = []\n").contains("plan.toml:5:14"));
+    // What breaks the network says itself what must hold.
+    assert_eq!(of("profiles = [\"payload-413\"]\n"), "");
+    let chromium = PLAN.replace("firefox", "chromium").replace("video.init", "video.init_firefox");
+    let chromium = noted(&[("plan.toml", chromium.as_str())], &["plan.toml"]);
+    assert!(chromium.contains("feeds video.init_firefox") && chromium.contains(" in firefox"), "{chromium}");
+}
+
+#[test]
+fn no_message_names_a_type_of_the_program() {
+    let kinds = [
+        "ci/smoke.toml",
+        "ci/nightly.toml",
+        "ci/slo.toml",
+        "ci/release.toml",
+        "ci/attestations.toml",
+        "ci/verify-want.toml",
+        "journeys/player.toml",
+        "journeys/apps/stage.toml",
+        "proxies/payload-413.toml",
+        "proxies/roam.toml",
+        "tests/files/ok/quarantine.toml",
+    ];
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut names = Vec::new();
+    for (kind, file) in kinds.iter().enumerate() {
+        let text = std::fs::read_to_string(root().join(file)).expect("the file is there");
+        let lines: Vec<&str> = text.lines().collect();
+        for (n, line) in lines.iter().enumerate() {
+            let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.starts_with(['#', ' '])) else { continue };
+            for (m, wrong) in ["\"x\"", "-3", "true", "[]", "[3]", "{}", "{ a = 1 }"].into_iter().enumerate() {
+                let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+                lines[n] = format!("{key} = {wrong}");
+                let name = format!("{kind}-{n}-{m}.toml");
+                std::fs::write(dir.path().join(&name), lines.join("\n")).expect("written");
+                names.push(name);
+            }
+        }
+    }
+    assert!(names.len() > 1000, "only {} files", names.len());
+    let done = check(dir.path(), &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let said = String::from_utf8(done.stderr).expect("UTF-8");
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(said.matches("error: ").count() > 300, "{said}");
+    for leak in ["struct", "enum", "variant", "visitor", "untagged", "a map", "sequence", "i64", "u64", "u32", "wanted string"] {
+        let told = said.lines().filter(|line| line.starts_with("error: ") && line.contains(leak)).collect::<Vec<_>>();
+        assert!(told.is_empty(), "{leak}: {told:#?}");
+    }
+}
+
+#[test]
 fn the_nineteen_objectives_are_told_with_what_proves_them_and_what_feeds_them() {
     let said = String::from_utf8(check(root(), &["ci/slo.toml"]).stdout).expect("UTF-8");
     let told = |name: &str| {
@@ -226,6 +317,97 @@ fn what_may_be_right_elsewhere_is_noted_and_no_error() {
     assert!(out.contains("so it is for `soundcheck proxy` only"), "{out}");
     assert!(notes.starts_with("note: no journey `vidoe` beside this profile") && notes.contains("^^^^^^^"), "{notes}");
     assert!(notes.contains("did you mean `video`? Or let a plan name it by its path"), "{notes}");
+}
+
+/// What `check` notes of files that are good, and says on the side.
+fn noted(files: &[(&str, &str)], checked: &[&str]) -> String {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).expect("written");
+    }
+    let done = check(dir.path(), checked);
+    let said = String::from_utf8(done.stderr).expect("UTF-8");
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    said
+}
+
+const PLAN: &str = "question = \"?\"\napp = \"stage\"\njourneys = [\"video\", \"presets\"]\nbrowsers = [\"firefox\"]\n\
+                    objectives = [\"video.init\"]\njudge = \"refute\"\n";
+
+#[test]
+fn a_fault_in_a_step_that_no_journey_of_the_plan_has_is_noted() {
+    let plan = format!("{PLAN}profiles = [\"late\"]\n");
+    let of = |step: &str| {
+        let late = format!(
+            "question = \"?\"\n[[fault]]\ndo = \"ttfb\"\ntime = \"2s\"\nmatch = {{ step = \"{step}\" }}\n\
+             [[expect]]\noutcome = \"plays\"\n"
+        );
+        noted(&[("plan.toml", plan.as_str()), ("late.toml", late.as_str())], &["plan.toml"])
+    };
+    for good in ["start the video", "start*", "next preset 10", "next preset *"] {
+        assert_eq!(of(good), "", "{good}");
+    }
+    let said = of("start teh video");
+    assert!(said.starts_with("note: no journey of the plan has the step `start teh video`"), "{said}");
+    assert!(said.contains("late.toml:5:") && said.contains("did you mean `start the video`?"), "{said}");
+    // Ten switches are called by their numbers.
+    assert!(of("next preset").contains("did you mean `next preset *`?"));
+}
+
+#[test]
+fn a_population_under_a_profile_that_nobody_has_is_noted_by_its_plan_too() {
+    let slo = |profile: &str| {
+        format!(
+            "question = \"?\"\n[[objective]]\nid = \"P1\"\nname = \"video.init\"\nmeasure = \"video init\"\n\
+             target = \"ratio >= 97 %\"\npopulation = {{ profile = \"{profile}\" }}\n"
+        )
+    };
+    let of = |profile: &str| {
+        let (slo, own) = (slo(profile), "question = \"?\"\nfault = []\n");
+        let files = [("plan.toml", PLAN), ("slo.toml", slo.as_str()), ("own.toml", own)];
+        noted(&files, &["slo.toml", "plan.toml"])
+    };
+    for good in ["clean", "chrome/*", "own", "*"] {
+        assert_eq!(of(good), "", "{good}");
+    }
+    let said = of("claen");
+    assert!(said.starts_with("note: no profile `claen` ships, or lies beside this file"), "{said}");
+    assert!(said.contains("did you mean `clean`?") && said.matches("note: ").count() == 1, "{said}");
+}
+
+#[test]
+fn an_attestation_that_cannot_be_met_as_it_stands_is_noted() {
+    let of = |lines: &str| {
+        let text = format!("question = \"?\"\n[[attestation]]\nline = \"rollback tested\"\n{lines}");
+        noted(&[("attestations.toml", text.as_str()), ("drill.md", "It works.")], &["attestations.toml"])
+    };
+    let all = "name = \"Ann\"\ndate = 2026-11-20\nevidence = \"drill.md\"\nversion = \"1\"\nexpires = 2026-12-20\n";
+    assert_eq!(of(all), "");
+    assert_eq!(of(&all.replace("drill.md", "https://wiki.example/drill")), "");
+    assert_eq!(of(&all.replace("drill.md", "PENDING").replace("2026-12-20", "\"PENDING\"")), "");
+    let without = of(&all.replace("expires = 2026-12-20\n", ""));
+    assert!(without.starts_with("note: without expires it is never met"), "{without}");
+    let lost = of(&all.replace("drill.md", "dril.md"));
+    assert!(lost.starts_with("note: evidence `dril.md` is no link, and no such file"), "{lost}");
+}
+
+#[test]
+fn what_an_app_file_hardly_means_is_noted_by_its_plan_too() {
+    let plan = PLAN.replace("\"stage\"", "\"app.toml\"").replace("\"presets\"", "\"player\"");
+    let of = |head: &str, tail: &str| {
+        let app = format!(
+            "base = \"http://127.0.0.1:8080\"\n{head}[word]\n\"open the player\" = [{{ open = \"/\" }}]\n\
+             \"start the audio\" = [{{ click = \"#a\" }}]\n\"start the video\" = [{{ click = \"#v\" }}]\n\
+             [read]\nroom = \"#r\"\nuser = \"#u\"\npreset = \"#p\"\n{tail}"
+        );
+        noted(&[("plan.toml", plan.as_str()), ("app.toml", app.as_str())], &["app.toml", "plan.toml"])
+    };
+    assert_eq!(of("canvas = \"#c\"\nlaunch = [\"app\"]\n", "[headers]\nx-canary = \"#c\"\n"), "");
+    let below = of("canvas = \"#c\"\n", "[headers]\nready = \"/healthz\"\n");
+    assert!(below.starts_with("note: `ready` stands below `[headers]`") && below.contains("ready = \"/"), "{below}");
+    assert!(below.matches("note: ").count() == 1 && below.contains("move it above the first table"), "{below}");
+    let port = of("canvas = \"#c\"\nlaunch = [\"app\", \"{port}\"]\n", "");
+    assert!(port.starts_with("note: `launch` has a free port that `base` does not visit"), "{port}");
 }
 
 #[test]

@@ -4,11 +4,28 @@ use super::App;
 use crate::traffic::What;
 
 impl App {
+    /// Whether the file declares what a measure is fed by, as [`crate::measure::Fed`] names it.
+    pub fn declares(&self, what: &str) -> bool {
+        match what {
+            "media_proxy" => self.media_proxy.is_some(),
+            "[library]" => self.traffic.asks(What::Library),
+            "[auth] login" => self.traffic.asks(What::Login),
+            "[auth] refresh" => self.traffic.asks(What::Refresh),
+            "[room] join" => self.traffic.asks(What::Join),
+            _ => false,
+        }
+    }
+
     /// Why a step's expectation can never hold here, and what to add: it is about what this file does not declare.
     pub fn cannot(&self, expectation: &str) -> Option<(&'static str, &'static str)> {
         let socket = self.traffic.socket.as_ref();
         let signs_in = self.read.user.is_some();
         let (declared, why, help) = match expectation {
+            "new picture" | "picture follows the sound" => (
+                self.canvas.is_some(),
+                "does not say where its picture is",
+                "add `canvas` above the first table of the app file, such as canvas = \"#visualizer\"",
+            ),
             "it reconnects" => (
                 self.reconnect.is_some(),
                 "does not say how it reconnects",

@@ -4,15 +4,15 @@ use super::{Done, print};
 use serde_json::json;
 use soundcheck::app::App;
 use soundcheck::error::{Error, Result};
-use soundcheck::gate::{Attestations, Release, attested};
+use soundcheck::gate::{Attestations, KINDS as GATED, Release, attested};
 use soundcheck::journey::Journey;
-use soundcheck::measure::Fed;
-use soundcheck::plan::{Overrides, Plan};
+use soundcheck::plan::{Overrides, Plan, fed_by};
 use soundcheck::profile::Profile;
 use soundcheck::quarantine::{Entry, Known, Quarantine, today};
 use soundcheck::secret::Secrets;
 use soundcheck::slo::{Objective, Objectives};
-use soundcheck::source::{Problem, Source, names};
+use soundcheck::source::{Problem, Source};
+use soundcheck::table::{Row, did_you_mean};
 use soundcheck::verify::Catalogue;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -38,10 +38,12 @@ pub fn main(args: &Args) -> Done {
             .iter()
             .map(|(file, done)| match done {
                 Ok(Checked { kind, question, does, notes }) => json!({
-                    "file": file, "kind": kind, "question": question, "does": does, "notes": notes, "problem": null,
+                    "file": file, "kind": kind, "question": question, "does": does,
+                    "notes": notes.iter().map(|note| secrets.hide(note)).collect::<Vec<_>>(), "problem": null,
                 }),
                 Err(e) => json!({
-                    "file": file, "kind": null, "question": null, "does": [], "notes": [], "problem": e.to_string(),
+                    "file": file, "kind": null, "question": null, "does": [], "notes": [],
+                    "problem": secrets.hide(&e.to_string()),
                 }),
             })
             .collect();
@@ -58,7 +60,12 @@ pub fn main(args: &Args) -> Done {
                 for line in does {
                     let _ = writeln!(out, "{:15}{line}", "");
                 }
-                said.extend(notes);
+                // What several files name is noted once.
+                for note in notes.into_iter().map(|note| secrets.hide(&note)) {
+                    if !said.contains(&note) {
+                        said.push(note);
+                    }
+                }
             }
             // A file that two others name is wrong once.
             Err(e) if problems.contains(&e.to_string()) => {}
@@ -82,63 +89,111 @@ struct Checked {
     notes: Vec<String>,
 }
 
+/// The folders of what ships.
+const FOLDERS: [&str; 4] = ["ci", "journeys", "journeys/apps", "proxies"];
+
+/// The kinds of files, and the keys that tell them. What a release is gated by has names of its own.
+const KINDS: [(&str, &[&str]); 8] = [
+    ("catalogue", &["case"]),
+    ("attested", &["attestation"]),
+    ("plan", &["journeys", "judge"]),
+    ("quarantine", &["quarantine"]),
+    ("objectives", &["objective", "alert"]),
+    ("journey", &["step"]),
+    ("app", &["base", "word"]),
+    ("profile", &["fault", "expect"]),
+];
+
+/// What a file may hold of which nothing tells the kind.
+const ANY_KIND: [&str; 3] = ["question", "source", "seed"];
+
 /// A file's kind is told by the keys it has, not by where it lies.
 fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
     let of = |kind, question| Checked { kind, question, does: Vec::new(), notes: Vec::new() };
-    let folders = ["ci", "journeys", "journeys/apps", "proxies"];
-    let shipped = folders.iter().find_map(|folder| Source::open(path, folder).ok());
-    let source = shipped.map_or_else(|| Source::open(path, "ci"), Ok)?;
-    let keys: toml::Table = source.parse()?;
-    if keys.contains_key("case") {
-        return Catalogue::read(path, secrets).map(|c| of("catalogue", c.question));
-    }
-    if Release::is(&keys) {
+    let source = Source::open_in(path, &FOLDERS)?;
+    let keys = source.keys();
+    let told = KINDS.iter().find(|(_, by)| by.iter().any(|key| keys.contains_key(*key))).map(|(kind, _)| *kind);
+    if Release::is(&keys) && told != Some("catalogue") {
         let release = Release::read(&source)?;
-        return Ok(Checked { does: release.words(), ..of("gate", release.question) });
+        let does = release.words();
+        return Ok(Checked { does, notes: release.attestations.notes, ..of("gate", release.question) });
     }
-    if keys.contains_key("attestation") {
-        let all = Attestations::read(&source, &attested())?;
-        return Ok(Checked { does: all.words(), ..of("attested", all.question) });
+    let Some(kind) = told else { return Err(untold(&source)) };
+    match kind {
+        "catalogue" => Catalogue::read(path, secrets).map(|c| of(kind, c.question)),
+        "attested" => {
+            let all = Attestations::read(&source, &attested())?;
+            Ok(Checked { does: all.words(), notes: all.notes, ..of(kind, all.question) })
+        }
+        "plan" => {
+            let plan = Plan::read(path, &Overrides::default(), secrets)?;
+            let borne = plan.quarantine.on(today()).entries;
+            let borne = borne.iter().map(|entry| format!("quarantine: {}", entry.words()));
+            let does = plan.words().into_iter().chain(borne).collect();
+            Ok(Checked { does, notes: plan.notes, ..of(kind, plan.question) })
+        }
+        "quarantine" => {
+            let quarantine = Quarantine::read(&source, &Known::default())?.on(today());
+            let does = quarantine.entries.iter().map(Entry::words).collect();
+            Ok(Checked { does, ..of(kind, quarantine.question) })
+        }
+        "objectives" => {
+            let objectives = Objectives::read(&source)?;
+            let journeys = Journey::shipped();
+            let does = objectives.all().iter().flat_map(|o| words(o, &journeys)).collect();
+            Ok(Checked { does, notes: objectives.notes, ..of(kind, objectives.question) })
+        }
+        "journey" => Journey::read(&source).map(|j| of(kind, j.question)),
+        "app" => {
+            let app = App::read(&source, secrets)?;
+            let notes = app.notes.iter().cloned().chain(unread(&app, &source)).collect();
+            Ok(Checked { notes, ..of(kind, app.base) })
+        }
+        _ => profile(&source),
     }
-    if keys.contains_key("journeys") || keys.contains_key("judge") {
-        let plan = Plan::read(path, &Overrides::default(), secrets)?;
-        let borne = plan.quarantine.on(today()).entries;
-        let does = borne.iter().map(|entry| format!("quarantine: {}", entry.words())).collect();
-        return Ok(Checked { does, ..of("plan", plan.question) });
+}
+
+/// What is wrong with a file of which no key tells the kind: it is taken for a profile.
+fn untold(source: &Source) -> Error {
+    if let (true, Err(empty)) = (source.text.trim().is_empty(), Profile::read(source)) {
+        return empty;
     }
-    if keys.contains_key("quarantine") {
-        let quarantine = Quarantine::read(&source, &Known::default())?.on(today());
-        let does = quarantine.entries.iter().map(Entry::words).collect();
-        return Ok(Checked { does, ..of("quarantine", quarantine.question) });
+    let keys = match source.parse::<toml::Table>().and_then(|_| source.spanned_keys()) {
+        Ok(keys) => keys,
+        Err(e) => return e,
+    };
+    let known = || KINDS.iter().flat_map(|(_, by)| *by).copied().chain(GATED.iter().map(Row::name));
+    let of_none = keys.iter().filter(|key| !ANY_KIND.contains(&key.get_ref().as_str()));
+    let mut problems: Vec<Problem> = of_none
+        .map(|key| {
+            let said = key.get_ref().as_str();
+            let near = did_you_mean(said, known().filter(|known| *known != said));
+            let help = if near.ends_with('?') { near } else { TOLD_BY.to_owned() };
+            let what = format!("no key `{said}` in a profile, which this is taken for: nothing tells another kind");
+            Problem::at(key.span(), what, help)
+        })
+        .collect();
+    if problems.is_empty() {
+        problems.push(Problem::whole("nothing tells what kind of file this is", TOLD_BY));
     }
-    if keys.contains_key("objective") {
-        let objectives = Objectives::read(&source)?;
-        let journeys = journeys();
-        let does = objectives.all().iter().flat_map(|o| told(o, &journeys)).collect();
-        return Ok(Checked { does, ..of("objectives", objectives.question) });
-    }
-    if keys.contains_key("step") {
-        return Journey::read(&source).map(|j| of("journey", j.question));
-    }
-    if keys.contains_key("base") || keys.contains_key("word") {
-        let app = App::read(&source, secrets)?;
-        let notes =
-            match app.read.lacks().as_slice() {
-                [] => Vec::new(),
-                lacks => {
-                    let lacks = lacks.join(", ");
-                    let what = format!("[read] says nothing of {lacks}: null in every event");
-                    vec![source.note(&Problem::whole(
-                        what,
-                        "write where the page shows it: css, css@attribute, or js:expression",
-                    ))]
-                }
-            };
-        return Ok(Checked { notes, ..of("app", app.base) });
-    }
-    let profile = Profile::read(&source)?;
+    source.error(&problems)
+}
+
+const TOLD_BY: &str = "a journey has [[step]], a plan `journeys`, an app `base` and [word], objectives [[objective]], \
+                       a catalogue [[case]], a profile [[fault]], or fault = []";
+
+/// What an app file does not say of the ids in events.
+fn unread(app: &App, source: &Source) -> Option<String> {
+    let lacks = app.read.lacks();
+    let what = format!("[read] says nothing of {}: null in every event", lacks.join(", "));
+    let help = "write where the page shows it: css, css@attribute, or js:expression";
+    (!lacks.is_empty()).then(|| source.note(&Problem::whole(what, help)))
+}
+
+fn profile(source: &Source) -> Result<Checked> {
+    let profile = Profile::read(source)?;
     // No error: a plan may name a journey by a path from anywhere, and calls it by its stem.
-    let unknown = profile.unknown_journeys(&[], &source, "beside this profile").into_iter();
+    let unknown = profile.unknown_journeys(&[], source, "beside this profile").into_iter();
     let notes = unknown.map(|mut problem| {
         let stop = if problem.help.ends_with('?') { "" } else { "." };
         problem.help += &format!("{stop} Or let a plan name it by its path");
@@ -147,38 +202,8 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
     Ok(Checked { kind: "profile", does: profile.words(), notes: notes.collect(), question: profile.question })
 }
 
-/// The shipped journeys, and what each expects.
-fn journeys() -> Vec<Journey> {
-    let shipped = names("journeys");
-    let open = |name: &String| Source::open(Path::new(name), "journeys");
-    shipped.iter().filter_map(|name| Journey::read(&open(name).ok()?).ok()).collect()
-}
-
 /// An objective in words, with what feeds it.
-fn told(objective: &Objective, journeys: &[Journey]) -> [String; 3] {
+fn words(objective: &Objective, journeys: &[Journey]) -> [String; 3] {
     let [what, proof] = objective.words();
-    let fed = match objective.measure().map_or(Fed::Always, |m| m.fed) {
-        Fed::Always => "fed by every journey".to_owned(),
-        Fed::ByDeclaring([], declared) => format!("fed by every journey, of an app whose file declares {declared}"),
-        Fed::ByDeclaring(words, declared) => {
-            let says = |j: &&Journey| j.steps.iter().any(|s| words.contains(&s.word.as_str()));
-            let names: Vec<&str> = journeys.iter().filter(says).map(|j| j.name.as_str()).collect();
-            let words = words.join("\" or \"");
-            format!(
-                "fed by journeys that say \"{words}\", of an app whose file declares {declared}: {}",
-                names.join(", ")
-            )
-        }
-        Fed::ByExpecting(expected, times) => {
-            let expects = |j: &&Journey| {
-                let steps = j.steps.iter().filter(|s| s.expect.is_some_and(|e| expected.contains(&e)));
-                steps.map(|s| s.times).sum::<u32>() >= times
-            };
-            let names: Vec<&str> = journeys.iter().filter(expects).map(|j| j.name.as_str()).collect();
-            let times = if times > 1 { format!(" {times} times") } else { String::new() };
-            let expected = expected.join("\" or \"");
-            format!("fed by journeys that expect \"{expected}\"{times}: {}", names.join(", "))
-        }
-    };
-    [what, format!("  {proof}"), format!("  {fed}")]
+    [what, format!("  {proof}"), format!("  {}", fed_by(objective, journeys))]
 }

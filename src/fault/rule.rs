@@ -134,6 +134,29 @@ impl When {
     }
 }
 
+/// The methods that requests have: those of HTTP, and of WebDAV.
+pub const METHODS: [&str; 19] = [
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "CONNECT",
+    "TRACE",
+    "QUERY",
+    "SEARCH",
+    "REPORT",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+];
+
 /// Whether `text` is what `pattern` says; `*` stands for any run of characters, also an empty one.
 pub fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');

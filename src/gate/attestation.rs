@@ -57,7 +57,7 @@ struct Entry {
     line: Spanned<String>,
     name: Option<String>,
     date: Option<Spanned<toml::Value>>,
-    evidence: Option<String>,
+    evidence: Option<Spanned<String>>,
     version: Option<String>,
     expires: Option<Spanned<toml::Value>>,
     decision: Option<Spanned<Decision>>,
@@ -80,6 +80,8 @@ pub struct Attestation {
 pub struct Attestations {
     /// What the file answers.
     pub question: String,
+    /// What may be wrong with it, and may not.
+    pub notes: Vec<String>,
     path: Option<PathBuf>,
     all: Vec<Attestation>,
 }
@@ -90,7 +92,9 @@ impl Attestations {
         let file: File = source.parse()?;
         let mut problems = Vec::new();
         let mut all: Vec<Attestation> = Vec::new();
+        let mut notes = Vec::new();
         for entry in file.attestation {
+            notes.extend(entry.never_met(&source.path).iter().map(|problem| source.note(problem)));
             let span = entry.line.span();
             let one = entry.check(known, &mut problems);
             let twice = |before: &&Attestation| before.line == one.line && before.version == one.version;
@@ -104,7 +108,7 @@ impl Attestations {
         if !problems.is_empty() {
             return Err(source.error(&problems));
         }
-        Ok(Self { question: file.question, path: Some(source.path.clone()), all })
+        Ok(Self { question: file.question, notes, path: Some(source.path.clone()), all })
     }
 
     /// Each in words.
@@ -207,6 +211,35 @@ fn is_sign_off(line: &str) -> bool {
 }
 
 impl Entry {
+    /// Why it is never met as it stands, though nothing in it says that it is pending.
+    fn never_met(&self, own: &Path) -> Vec<Problem> {
+        let missing: Vec<&str> = [
+            ("name", self.name.is_none()),
+            ("date", self.date.is_none()),
+            ("evidence", self.evidence.is_none()),
+            ("version", self.version.is_none()),
+            ("expires", self.expires.is_none()),
+            ("decision", is_sign_off(self.line.get_ref()) && self.decision.is_none()),
+        ]
+        .into_iter()
+        .filter_map(|(key, none)| none.then_some(key))
+        .collect();
+        let mut problems = Vec::new();
+        if !missing.is_empty() {
+            let what = format!("without {} it is never met", missing.join(", "));
+            problems.push(Problem::at(self.line.span(), what, "add it; what is not known yet is \"PENDING\""));
+        }
+        let folder = own.parent().unwrap_or(Path::new(""));
+        if let Some(evidence) = &self.evidence
+            && let Some(text) = said(Some(evidence.get_ref().clone()))
+            && !is_link(&text, folder, Some(own))
+        {
+            let help = "write the address where it is read, or the path of a file from this one";
+            problems.push(Problem::at(evidence.span(), no_link(&text), help));
+        }
+        problems
+    }
+
     fn check(self, known: &[String], problems: &mut Vec<Problem>) -> Attestation {
         let line = self.line.get_ref();
         if !known.contains(line) {
@@ -244,7 +277,7 @@ impl Entry {
         }
         Attestation {
             name: said(self.name),
-            evidence: said(self.evidence),
+            evidence: said(self.evidence.map(Spanned::into_inner)),
             version: said(self.version),
             decision: self.decision.map_or(Decision::Pending, Spanned::into_inner),
             line: self.line.into_inner(),
@@ -273,6 +306,10 @@ fn is_link(evidence: &str, folder: &Path, own: Option<&Path>) -> bool {
     let written = |file: &PathBuf| file.metadata().is_ok_and(|about| about.is_file() && about.len() > 0);
     let file = folder.join(evidence).canonicalize().ok().filter(written);
     web || file.is_some() && file != own.and_then(|own| own.canonicalize().ok())
+}
+
+fn no_link(evidence: &str) -> String {
+    format!("evidence `{evidence}` is no link, and no such file with something in it is there")
 }
 
 impl Attestation {
@@ -319,8 +356,7 @@ impl Attestation {
                 .lacks(format!("expired: it held through {expires}"), "see that it is still so, and attest it anew");
         }
         if !is_link(evidence, folder, own) {
-            let why = format!("its evidence `{evidence}` is no link, and no such file with something in it is there");
-            return line.lacks(why, "link what shows it");
+            return line.lacks(format!("its {}", no_link(evidence)), "link what shows it");
         }
         if self.decision == Decision::Hold {
             return line.says(Verdict::Breached, format!("HOLD by {name} on {date}"));

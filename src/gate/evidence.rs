@@ -4,7 +4,7 @@ mod json;
 
 use super::context::Context;
 use super::http::MOST;
-use crate::secret::Secrets;
+use crate::secret::{Secrets, in_the_file};
 use crate::source::Problem;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -46,8 +46,8 @@ pub fn check(from: &Spanned<String>, token: Option<&Spanned<String>>, problems: 
         }
     }
     let Some(token) = token else { return };
-    if !token.get_ref().starts_with("env:") {
-        wrong(token, "a secret stands in this file".to_owned(), "take it out, and name a variable: \"env:NAME\"");
+    if let Some((what, help)) = in_the_file(token.get_ref()) {
+        wrong(token, what.to_owned(), help);
     }
     // Where a variable holds the host, it is known when it is read.
     let host = text.split('/').nth(2).unwrap_or_default();

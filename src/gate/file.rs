@@ -66,8 +66,7 @@ impl Release {
 
     /// Reads and checks a file and what it names. Nothing is asked of the network, and no variable is read.
     pub fn read(source: &Source) -> Result<Self> {
-        let _: toml::Table = source.parse()?;
-        let wrong = |e: &toml::de::Error| source.error(&[source.problem(e)]);
+        let wrong = |e: &toml::de::Error| source.error(&[source.problem(e, &reads)]);
         let mut tables = DeTable::parse(&source.text).map_err(|e| wrong(&e))?;
         let known = || KEYS.into_iter().chain(KINDS.iter().map(Row::name));
         let unknown = tables.get_ref().keys().filter(|key| !known().any(|name| name == key.get_ref().as_ref()));
@@ -87,7 +86,7 @@ impl Release {
         for kind in KINDS {
             match (kind.read)(tables.get_mut().remove(kind.name())) {
                 Ok(demand) => demands.push(demand),
-                Err(e) => problems.push(source.problem(&e)),
+                Err(e) => problems.push(source.problem(&e, &reads)),
             }
         }
         let head = Head::deserialize(Deserializer::from(tables)).map_err(|e| wrong(&e))?;
@@ -112,17 +111,7 @@ impl Release {
         });
         let slo = match &head.slo {
             None => source.beside("slo", "ci").map(Some)?,
-            Some(name) => source
-                .beside(name.get_ref(), "ci")
-                .map_err(|_| {
-                    let what = format!("slo `{}`: no such file", name.get_ref());
-                    problems.push(Problem::at(
-                        name.span(),
-                        what,
-                        "write a path relative to this file, or leave it out",
-                    ));
-                })
-                .ok(),
+            Some(name) => source.named(name, "ci", "slo").map_err(|problem| problems.push(problem)).ok(),
         };
         let (Some(slo), []) = (slo, problems.as_slice()) else { return Err(source.error(&problems)) };
         let objectives = Objectives::read(&slo)?;
@@ -156,6 +145,15 @@ impl Release {
         }
         words
     }
+}
+
+/// Whether a text has a release's shape.
+fn reads(text: &str) -> Result<(), toml::de::Error> {
+    let mut tables = DeTable::parse(text)?;
+    for kind in KINDS {
+        (kind.read)(tables.get_mut().remove(kind.name()))?;
+    }
+    Head::deserialize(Deserializer::from(tables)).map(drop)
 }
 
 /// Every line that a person may attest.

@@ -143,7 +143,7 @@ pub(super) struct ExpectFile {
 
 /// A journey, or several.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a journey in quotes, or a list of them")]
 enum Journeys {
     One(String),
     Each(Vec<String>),

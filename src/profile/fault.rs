@@ -80,6 +80,11 @@ impl FaultFile {
         self.id.as_ref().or(self.kind.as_ref()).map_or(0..0, Spanned::span)
     }
 
+    /// The step that it is for, if it names one.
+    pub(super) fn step(&self) -> Option<&Spanned<String>> {
+        self.when.as_ref()?.step()
+    }
+
     /// The rule it makes, and the rule in words.
     pub(super) fn rule(&self, source: &Source, problems: &mut Vec<Problem>) -> Option<(Rule, String)> {
         let before = problems.len();
@@ -116,11 +121,11 @@ impl FaultFile {
             };
             own.insert(key.get_ref().clone(), value);
         }
-        (kind.make)(own).map_err(|e| problems.push(self.own_problem(kind, &e))).ok()
+        (kind.make)(own).map_err(|e| problems.push(self.own_problem(kind, source, &e))).ok()
     }
 
     /// The problem its row found in its own keys, put where it is. A row sees no places, only names.
-    fn own_problem(&self, kind: &Kind, e: &toml::de::Error) -> Problem {
+    fn own_problem(&self, kind: &Kind, source: &Source, e: &toml::de::Error) -> Problem {
         let (name, message) = (kind.name(), e.message());
         let example = match kind.example {
             "" => format!("`{name}` has no keys of its own"),
@@ -134,7 +139,8 @@ impl FaultFile {
             let near = did_you_mean(named, quoted.chain(SHARED));
             let help = if near.ends_with('?') { near } else { example };
             let span = own(named).map_or(self.span(), |(key, _)| key.span());
-            return Problem::at(span, format!("`{name}` has no key `{named}`"), help);
+            let slip = source.below::<super::File>(span.start);
+            return slip.unwrap_or_else(|| Problem::at(span, format!("`{name}` has no key `{named}`"), help));
         }
         let span = self.kind.as_ref().map_or(0..0, Spanned::span);
         if message.starts_with("missing field") {

@@ -1,8 +1,9 @@
 //! The `match` of a fault: which exchanges it is for.
 
 use crate::fault::Resource;
-use crate::fault::rule::{Nth, Part, When};
+use crate::fault::rule::{METHODS, Nth, Part, When};
 use crate::source::Problem;
+use crate::table::did_you_mean;
 use crate::unit::Time;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
@@ -11,7 +12,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table: { path = ... }")]
 pub(super) struct MatchFile {
     host: Option<Spanned<String>>,
     path: Option<Spanned<String>>,
@@ -79,6 +80,11 @@ impl MatchFile {
         all.into_iter().filter_map(|(key, span)| Some((key, span?)))
     }
 
+    /// The step it names.
+    pub(super) fn step(&self) -> Option<&Spanned<String>> {
+        self.step.as_ref()
+    }
+
     /// What it says, checked.
     pub(super) fn when(&self, problems: &mut Vec<Problem>) -> When {
         let mut wrong = |at: &Option<Spanned<String>>, why: fn(&str) -> Option<(&'static str, &'static str)>| {
@@ -107,13 +113,11 @@ impl MatchFile {
             }
             _ => None,
         });
-        wrong(&self.method, |method| match method {
-            _ if method.is_empty() || method.chars().any(|c| !c.is_ascii_uppercase()) => {
-                Some(("is no method", "write it in capitals, such as \"GET\""))
-            }
-            _ => None,
-        });
         wrong(&self.step, |step| step.trim().is_empty().then_some(("is no step", EMPTY)));
+        if let Some(method) = self.method.as_ref().filter(|own| !METHODS.contains(&own.get_ref().as_str())) {
+            let what = format!("`{}` is no HTTP method", method.get_ref());
+            problems.push(Problem::at(method.span(), what, did_you_mean(method.get_ref(), METHODS)));
+        }
         let time = |at: &Option<Spanned<Time>>| at.as_ref().map(|t| t.get_ref().0);
         if let (Some(after), Some(until)) = (time(&self.after), &self.until)
             && until.get_ref().0 <= after

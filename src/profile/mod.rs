@@ -10,9 +10,12 @@ pub use expect::{Expect, Facts, Outcome};
 use crate::browser::Kind;
 use crate::error::Result;
 use crate::fault::rule::{Rule, glob};
+use crate::journey::Journey;
 use crate::source::{Problem, Source, names};
 use crate::table::did_you_mean;
 use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
@@ -35,6 +38,8 @@ pub struct Profile {
     pub expect: Vec<Expect>,
     /// Each fault in words, in the same order.
     pub says: Vec<String>,
+    /// The steps that its faults name, and where, for problems found later (a step that no journey of a plan has).
+    steps: Vec<(String, Range<usize>)>,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +89,8 @@ impl Profile {
         if !problems.is_empty() {
             return Err(source.error(&problems));
         }
-        Ok(Self { name, question: file.question, source: file.source, seed, rules, expect, says })
+        let steps = file.fault.iter().filter_map(|f| f.step()).map(|s| (s.get_ref().clone(), s.span())).collect();
+        Ok(Self { name, question: file.question, source: file.source, seed, rules, expect, says, steps })
     }
 
     /// Faults that another kind of file plants. The app must play on: that is how it is seen whether they are noticed.
@@ -99,7 +105,7 @@ impl Profile {
         // What recovers does so within 6 s where the fault itself is over; the rest need not be waited for.
         let plays = Expect { recovers: Some(Duration::from_secs(6)), ..Expect::plays() };
         let expect = if rules.is_empty() { Vec::new() } else { vec![plays] };
-        Self { name, question, source: None, seed: SEED, rules, expect, says }
+        Self { name, question, source: None, seed: SEED, rules, expect, says, steps: Vec::new() }
     }
 
     /// As a run plays it: it must say what holds, and what nobody arms is not planned.
@@ -141,6 +147,22 @@ impl Profile {
             .map(|(journey, span)| {
                 let help = did_you_mean(journey, known.iter().copied());
                 Problem::at(span.clone(), format!("no journey `{journey}` {place}, or among the shipped"), help)
+            })
+            .collect()
+    }
+
+    /// Steps that its faults name and none of these journeys has: such a fault never comes about.
+    pub fn unknown_steps(&self, journeys: &[Journey]) -> Vec<Problem> {
+        let all = || journeys.iter().flat_map(|journey| &journey.steps);
+        let is_one = |named: &str| all().any(|step| (1..=step.times).any(|nth| glob(named, &step.name(nth))));
+        // What is done several times is called by its number each time.
+        let known = all().map(|step| if step.times > 1 { format!("{} *", step.word) } else { step.word.clone() });
+        let known: BTreeSet<String> = known.collect();
+        let unknown = self.steps.iter().filter(|(named, _)| !is_one(named));
+        unknown
+            .map(|(named, span)| {
+                let help = did_you_mean(named, known.iter().map(String::as_str));
+                Problem::at(span.clone(), format!("no journey of the plan has the step `{named}`"), help)
             })
             .collect()
     }

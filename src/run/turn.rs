@@ -49,6 +49,7 @@ mod tests {
             let plan = Plan::read(&path, &overrides, &Secrets::default()).expect("it ships");
             let turns = turns(&plan);
             assert_eq!(turns.len(), 156 * browsers.len());
+            assert!(plan.words()[0].ends_with(&format!(" = {} plays of stage", turns.len())), "{:?}", plan.words());
             for kind in browsers {
                 let of = |journey: &str| -> Vec<u32> {
                     let own = turns.iter().filter(|turn| turn.kind == kind && turn.journey.name == journey);

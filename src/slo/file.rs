@@ -4,8 +4,9 @@ use super::alert::{ALERTS, Alert};
 use super::{Objective, Population, Target, WINDOW};
 use crate::browser::Kind;
 use crate::error::{Error, Result};
+use crate::fault::rule::glob;
 use crate::measure::MEASURES;
-use crate::source::{Problem, Source};
+use crate::source::{Problem, Source, names};
 use crate::table::{Row, did_you_mean, find};
 use crate::unit::Days;
 use jiff::tz::TimeZone;
@@ -34,8 +35,7 @@ struct ObjectiveFile {
     goal: bool,
     window: Option<Days>,
     day_min: Option<Spanned<u64>>,
-    #[serde(default)]
-    population: Population,
+    population: Option<Spanned<Population>>,
 }
 
 /// The objectives of a file.
@@ -47,6 +47,8 @@ pub struct Objectives {
     pub time_zone: TimeZone,
     /// When a budget burns too fast.
     pub alerts: Vec<Alert>,
+    /// What may be wrong with it, and may not.
+    pub notes: Vec<String>,
     all: Vec<Objective>,
 }
 
@@ -56,10 +58,16 @@ impl Objectives {
         let file: File = source.parse()?;
         let mut problems = Vec::new();
         let mut all: Vec<Objective> = Vec::new();
+        let mut notes = Vec::new();
         for o in file.objective {
+            notes.extend(o.unknown_profile(source).map(|problem| source.note(&problem)));
             if let Some(objective) = o.check(&all, &mut problems) {
                 all.push(objective);
             }
+        }
+        if all.is_empty() && problems.is_empty() {
+            let help = "add an [[objective]] with `id`, `name`, `measure` and `target`; `ci/slo.toml` shows how";
+            problems.push(Problem::whole("objectives without an objective", help));
         }
         let longest = all.iter().map(|o| o.window.duration()).min().unwrap_or(WINDOW.duration());
         for alert in &file.alert {
@@ -78,16 +86,12 @@ impl Objectives {
         let own: Vec<Alert> = file.alert.into_iter().map(Spanned::into_inner).collect();
         let alerts = if own.is_empty() { ALERTS.to_vec() } else { own };
         let time_zone = zone.unwrap_or(TimeZone::UTC);
-        Ok(Self { question: file.question, time_zone, alerts, all })
+        Ok(Self { question: file.question, time_zone, alerts, notes, all })
     }
 
     /// The objectives a plan names: `hydra.preset_load`, `video.*`, `*`. Problems are reported in the plan's file.
     pub fn choose(&self, plan: &Source, patterns: &[Spanned<String>]) -> Result<Vec<Objective>> {
-        let matches = |pattern: &str, o: &Objective| match pattern.strip_suffix('*') {
-            Some(start) => o.name.starts_with(start),
-            None => pattern == o.name,
-        };
-        let unmatched = patterns.iter().filter(|p| !self.all.iter().any(|o| matches(p.get_ref(), o)));
+        let unmatched = patterns.iter().filter(|p| !self.all.iter().any(|o| o.is_named(p.get_ref())));
         let unmatched: Vec<Problem> = unmatched
             .map(|p| {
                 let help = did_you_mean(p.get_ref(), self.all.iter().map(|o| o.name.as_str()));
@@ -97,7 +101,7 @@ impl Objectives {
         if !unmatched.is_empty() {
             return Err(plan.error(&unmatched));
         }
-        Ok(self.all.iter().filter(|o| patterns.iter().any(|p| matches(p.get_ref(), o))).cloned().collect())
+        Ok(self.all.iter().filter(|o| patterns.iter().any(|p| o.is_named(p.get_ref()))).cloned().collect())
     }
 
     /// All of them.
@@ -114,6 +118,21 @@ pub fn zone(name: &str) -> Result<TimeZone> {
 }
 
 impl ObjectiveFile {
+    /// A profile of its population that neither ships nor lies beside the file: no play may ever be under it.
+    fn unknown_profile(&self, source: &Source) -> Option<Problem> {
+        let population = self.population.as_ref()?;
+        let profile = population.get_ref().profile.as_ref()?;
+        let shipped = names("proxies");
+        if shipped.iter().any(|name| glob(profile, name)) || source.beside(profile, "proxies").is_ok() {
+            return None;
+        }
+        let near = did_you_mean(profile, shipped.iter().map(String::as_str));
+        let near = if near.ends_with('?') { near + " " } else { String::new() };
+        let what = format!("no profile `{profile}` ships, or lies beside this file");
+        let help = format!("{near}Only plays under a profile of that name are samples: a plan may name one by its path");
+        Some(Problem::at(population.span(), what, help))
+    }
+
     fn check(self, before: &[Objective], problems: &mut Vec<Problem>) -> Option<Objective> {
         let name = self.name.get_ref();
         let row = find(MEASURES, self.measure.get_ref());
@@ -152,7 +171,7 @@ impl ObjectiveFile {
             goal: self.goal,
             window: self.window.unwrap_or(WINDOW),
             day_min: self.day_min.map_or(1, Spanned::into_inner),
-            population: self.population,
+            population: self.population.map(Spanned::into_inner).unwrap_or_default(),
         })
     }
 }

@@ -107,6 +107,14 @@ impl Objective {
         })
     }
 
+    /// Whether a plan's pattern means it: `hydra.preset_load`, `hydra.*`, `*`.
+    pub fn is_named(&self, pattern: &str) -> bool {
+        match pattern.strip_suffix('*') {
+            Some(start) => self.name.starts_with(start),
+            None => pattern == self.name,
+        }
+    }
+
     /// What its name begins with: `hydra` of `hydra.preset_load`.
     pub fn pillar(&self) -> &str {
         self.name.split('.').next().unwrap_or_default()

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 /// Which plays are samples. `*` stands for any run of characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table: { profile = ... }")]
 pub struct Population {
     /// The app; `None`: the one that is asked about.
     pub app: Option<String>,

@@ -1,6 +1,7 @@
 //! Requests that an app file gives a meaning.
 
-use crate::fault::rule::glob;
+use crate::fault::rule::{METHODS, glob};
+use crate::table::did_you_mean;
 
 /// What a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,9 @@ impl Asked {
         let odd = |m: &String| m.is_empty() || !m.bytes().all(|b| b.is_ascii_uppercase());
         if method.as_ref().is_some_and(odd) || !path.starts_with('/') || path.contains(['?', '#', ' ']) {
             return Err(format!("`{text}` is no request"));
+        }
+        if let Some(method) = method.as_deref().filter(|method| !METHODS.contains(method)) {
+            return Err(format!("`{method}` is no HTTP method: {}", did_you_mean(method, METHODS)));
         }
         Ok(Self { what, method, path: path.to_owned() })
     }
@@ -86,7 +90,7 @@ mod tests {
         assert!(asked(What::Join, "GET /join/*").is("GET", "/join/a"));
         assert!(asked(What::Library, "/library").is("GET", "/library"));
         assert!(!asked(What::Library, "/library").is("OPTIONS", "/library"));
-        for odd in ["api", "post /api", "POST", "/a b", "/a?b=1", " /a"] {
+        for odd in ["api", "post /api", "POST", "/a b", "/a?b=1", " /a", "PSOT /a"] {
             assert!(Asked::new(What::Login, odd).is_err(), "{odd}");
         }
     }

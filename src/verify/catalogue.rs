@@ -10,7 +10,7 @@ use crate::plan::known_words;
 use crate::profile::{Faults, Profile};
 use crate::secret::Secrets;
 use crate::slo::{Objective, Objectives};
-use crate::source::{Problem, Source, names};
+use crate::source::{Problem, Source};
 use crate::table::did_you_mean;
 use crate::unit::Time;
 use serde::Deserialize;
@@ -128,7 +128,7 @@ fn one() -> u32 {
 
 /// A class for both browsers, or one for each.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a class in quotes, or { chromium = ..., firefox = ... }")]
 enum Class {
     Both(String),
     Each { chromium: String, firefox: String },
@@ -145,12 +145,8 @@ impl Catalogue {
         let source = Source::open(path, "ci")?;
         let file: File = source.parse()?;
         let mut problems = Vec::new();
-        let mut open = |name: &Spanned<String>, folder: &str, what: &str| {
-            source.beside(name.get_ref(), folder).map_err(|_| {
-                let help = did_you_mean(name.get_ref(), names(folder).iter().map(String::as_str));
-                let what = format!("{what} `{}`: no such file, and none of that name ships", name.get_ref());
-                problems.push(Problem::at(name.span(), what, help));
-            })
+        let mut open = |name: &Spanned<String>, folder: &str, key: &str| {
+            source.named(name, folder, key).map_err(|problem| problems.push(problem))
         };
         // Those that cases are played on by themselves come after the ones that all are played on.
         let mut said: Vec<&Spanned<String>> = Vec::new();
@@ -169,6 +165,10 @@ impl Catalogue {
         let journeys: Vec<_> = file.case.iter().map(|c| open(&c.journey, "journeys", "journey")).collect();
         if file.apps.is_empty() {
             problems.push(Problem::whole("no app to play on", "apps = [\"stage\"]"));
+        }
+        if file.case.is_empty() {
+            let help = "add a [[case]] with `id`, `journey` and `rings`; `ci/verify.toml` shows how";
+            problems.push(Problem::whole("a catalogue without a case", help));
         }
         if !problems.is_empty() {
             return Err(source.error(&problems));

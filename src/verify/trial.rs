@@ -153,6 +153,7 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
         repeat: Repeat::every(1),
         quarantine: Default::default(),
         sound: Default::default(),
+        notes: Vec::new(),
     };
     let folder = setting.out.join(trial.key().replace(' ', "-"));
     // What an earlier proof left when it was stopped within this trial.

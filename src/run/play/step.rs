@@ -39,7 +39,7 @@ impl OnStage<'_> {
     }
 
     async fn step(&mut self, step: &Step, n: u32) -> Result<(), Stop> {
-        let name = if step.times > 1 { format!("{} {n}", step.word) } else { step.word.clone() };
+        let name = step.name(n);
         let expectation = step.expect.and_then(|name| find(EXPECTATIONS, name));
         self.watch.step(&name, expectation.is_some_and(|e| e.must_fail));
         self.shared.progress.step_starts(&name);
