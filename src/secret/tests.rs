@@ -1,0 +1,77 @@
+use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+#[test]
+fn a_secret_is_hidden_in_every_encoding() {
+    let secrets = Secrets::default();
+    secrets.add("p@ss w\"rd");
+    for shown in
+        ["p@ss w\"rd", "p%40ss+w%22rd", "p%40ss%20w%22rd", "cEBzcyB3InJk", "704073732077227264", r#"p@ss w\"rd"#]
+    {
+        let hidden = secrets.hide(&format!("x {shown} y"));
+        assert!(hidden.contains(HIDDEN) && !hidden.contains("ss"), "{shown} -> {hidden}");
+    }
+}
+
+proptest::proptest! {
+    /// Basic credentials are one: the value is in the middle of what is encoded.
+    #[test]
+    fn a_secret_is_hidden_wherever_it_begins_in_base64(before in "[a-z:]{0,7}", after in "[a-z:]{0,7}") {
+        let secrets = Secrets::default();
+        secrets.add("Zebra-1?quilt>");
+        let text = format!("{before}Zebra-1?quilt>{after}");
+        for encoded in [STANDARD_NO_PAD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
+            let hidden = secrets.hide(&encoded);
+            proptest::prop_assert!(hidden.contains(HIDDEN), "{encoded} -> {hidden}");
+            proptest::prop_assert!(secrets.may_be_in(encoded.as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn what_the_wire_shows_is_remembered_if_it_is_no_plain_word() {
+    let secrets = Secrets::default();
+    secrets.learn_cookie("a=quiet-forest-17; Path=/; HttpOnly");
+    secrets.learn_cookie("theme=very-dark-theme; Path=/");
+    secrets.learn_cookie("my_session=calm-river-99");
+    secrets.learn_authorization("Custom loud-thunder-5");
+    let hidden = secrets.hide("quiet-forest-17 very-dark-theme CALM-RIVER-99 loud-thunder-5");
+    assert_eq!(hidden, format!("{HIDDEN} very-dark-theme {HIDDEN} {HIDDEN}"));
+}
+
+#[test]
+fn a_value_under_a_telling_name_is_hidden_in_what_an_app_says() {
+    let mut said = serde_json::json!({ "app": { "authToken": "plain", "session_id": "s-1", "n": 1 } });
+    Secrets::default().hide_in(&mut said);
+    assert_eq!(said, serde_json::json!({ "app": { "authToken": HIDDEN, "session_id": "s-1", "n": 1 } }));
+}
+
+#[test]
+fn what_looks_like_a_secret_is_hidden_and_the_rest_is_not() {
+    let s = Secrets::default();
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcDEF123";
+    assert_eq!(s.hide(&format!("got {jwt}!")), format!("got {HIDDEN}!"));
+    assert_eq!(s.hide("sent Bearer abcdef, ok"), format!("sent Bearer {HIDDEN}, ok"));
+    assert_eq!(s.hide("mail ann@example.org now"), format!("mail {HIDDEN} now"));
+    assert!(!s.hide("at http://me:hunter2@h/x").contains("hunter2"));
+    assert!(!s.hide("at http://h/x?a=1&token=abc9").contains("abc9"));
+    let plain = "Error at http://h/p.js?v=1:3:9 (@media) a@b";
+    assert_eq!(s.hide(plain), plain);
+}
+
+proptest::proptest! {
+    /// Browsers quote URLs with whatever their language does.
+    #[test]
+    fn any_text_may_come(text in "[‘’“”«»é a-z@:/?=&.]{0,40}", url in "https?://[a-zé]{0,5}[‘’?=&@:a-z]{0,10}") {
+        let hidden = Secrets::default().hide(&format!("{text}{url}{text}"));
+        let quoted = Secrets::default().hide(&format!("‘http://h/?token=abc9’ {text}"));
+        proptest::prop_assert!(!hidden.is_empty() && !quoted.contains("abc9"));
+    }
+}
+
+#[test]
+fn a_missing_variable_is_the_authors_move() {
+    let error = Secrets::default().resolve("env:SOUNDCHECK_SURELY_UNSET").expect_err("unset");
+    assert_eq!(error.whose(), crate::error::Whose::Author);
+}
