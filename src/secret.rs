@@ -1,20 +1,20 @@
 //! Floor 0. Secrets: files name them only as `env:NAME`, and what they stand for never reaches an event or a report. Nor does
-//! what looks like a secret, whoever's it is; what the wire shows to be one is remembered for the rest of the run.
+//! what looks like a secret, whoever's it is. Of what the wire shows to be one the newest values are remembered.
 
 mod forms;
+mod learnt;
 mod shapes;
 
 use crate::error::{Error, Result};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use learnt::Learnt;
 use serde_json::Value;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock, RwLock};
 
 const HIDDEN: &str = "[redacted]";
 /// Shorter secrets are not searched for: `a` would black out every text.
 const SHORTEST: usize = 4;
-/// What the wire shows is remembered from this length on, and so many of it: an app may set a cookie with every answer.
-const LEARNT_SHORTEST: usize = 8;
-const LEARNT: usize = 256;
 
 static PROCESS: LazyLock<Secrets> = LazyLock::new(Secrets::default);
 
@@ -25,9 +25,21 @@ pub struct Secrets(Arc<RwLock<Known>>);
 #[derive(Debug, Default)]
 struct Known {
     values: Vec<String>,
-    learnt: usize,
-    /// In every encoding, whatever the case of its letters.
+    /// Of all forms of these values, whatever the case of their letters.
     finder: Option<AhoCorasick>,
+    learnt: Learnt,
+}
+
+impl Known {
+    fn is_in(&self, text: &[u8]) -> bool {
+        self.finder.as_ref().is_some_and(|f| f.is_match(text)) || self.learnt.find(text, 0).is_some()
+    }
+
+    /// Where there is one in a text. A value may be a part of another.
+    fn places(&self, text: &str) -> Vec<Range<usize>> {
+        let own = self.finder.iter().flat_map(|finder| finder.find_iter(text)).map(|found| found.range());
+        own.chain(self.learnt.find_all(text.as_bytes())).collect()
+    }
 }
 
 impl Secrets {
@@ -67,53 +79,48 @@ impl Secrets {
         }
     }
 
-    /// Remembers what the wire shows to be secret: the value of a cookie for the server alone, credentials that a request has.
-    pub fn learn(&self, value: &str) {
-        let room = self.0.read().is_ok_and(|k| k.learnt < LEARNT && !k.values.iter().any(|v| v == value));
-        if value.len() >= LEARNT_SHORTEST && room {
-            self.add(value);
-            if let Ok(mut known) = self.0.write() {
-                known.learnt += 1;
-            }
+    /// Remembers what the wire shows to be secret, among the newest values that this host has under this name.
+    fn learn(&self, host: &str, name: &str, value: &str) {
+        let known = self.0.read().map_or(true, |known| known.learnt.has(value.as_bytes()));
+        if value.len() < learnt::SHORTEST || known {
+            return;
+        }
+        // Before anybody has to wait.
+        let forms = forms::of(value);
+        if let Ok(mut known) = self.0.write() {
+            known.learnt.add(format!("{host} {name}"), &forms);
         }
     }
 
-    /// Remembers the value that a `Set-Cookie` sets, unless it may be a plain word: one that scripts may read, under a name
-    /// that tells nothing.
-    pub fn learn_cookie(&self, set_cookie: &str) {
+    /// Remembers the value that a host's `Set-Cookie` sets, unless it may be a plain word: one that scripts may read, under a
+    /// name that tells nothing. Of a cookie that is set anew with every answer the newest values are known, and the others
+    /// forgotten.
+    pub fn learn_cookie(&self, host: &str, set_cookie: &str) {
         let (pair, attributes) = set_cookie.split_once(';').unwrap_or((set_cookie, ""));
         let Some((name, value)) = pair.split_once('=') else { return };
-        let value = value.trim().trim_matches('"');
+        let (name, value) = (name.trim(), value.trim().trim_matches('"'));
         let for_server = attributes.split(';').any(|a| a.trim().eq_ignore_ascii_case("httponly"));
-        if for_server || shapes::is_telling(name.trim()) || name.to_ascii_lowercase().contains("sess") {
-            self.learn(value);
+        if for_server || shapes::is_telling(name) || name.to_ascii_lowercase().contains("sess") {
+            self.learn(host, name, value);
         }
     }
 
-    /// Remembers the credentials of an `Authorization`.
-    pub fn learn_authorization(&self, value: &str) {
-        self.learn(value.split_once(' ').map_or(value, |(_, credentials)| credentials).trim());
+    /// Remembers the credentials of an `Authorization` that a host is shown: the newest, as of a cookie.
+    pub fn learn_authorization(&self, host: &str, value: &str) {
+        let credentials = value.split_once(' ').map_or(value, |(_, credentials)| credentials).trim();
+        self.learn(host, "authorization", credentials);
     }
 
     /// The text without secrets: the known ones, and what looks like one.
     pub fn hide(&self, text: &str) -> String {
-        let known = self.0.read().ok().and_then(|known| {
-            let finder = known.finder.as_ref().filter(|f| f.is_match(text))?;
-            let mut out = String::with_capacity(text.len());
-            finder.replace_all_with(text, &mut out, |_, _, out| {
-                out.push_str(HIDDEN);
-                true
-            });
-            Some(out)
-        });
-        let out = known.unwrap_or_else(|| text.to_owned());
+        let known = self.0.read().map(|known| known.places(text)).unwrap_or_default();
+        let out = if known.is_empty() { text.to_owned() } else { without(text, known) };
         if shapes::may_be_in(out.as_bytes()) { shapes::hide(&out) } else { out }
     }
 
     /// Whether there may be something to hide in a text. It says no only where [`Secrets::hide`] would find nothing.
     pub fn may_be_in(&self, text: &[u8]) -> bool {
-        let known = self.0.read().map_or(true, |known| known.finder.as_ref().is_some_and(|f| f.is_match(text)));
-        known || shapes::may_be_in(text)
+        self.0.read().map_or(true, |known| known.is_in(text)) || shapes::may_be_in(text)
     }
 
     /// Hides secrets in every string of a value, and every string under a name that tells of one.
@@ -135,6 +142,20 @@ impl Secrets {
 
 fn names_session(name: &str) -> bool {
     name.to_ascii_lowercase().replace(['-', '_'], "") == "sessionid"
+}
+
+/// A text without these parts of it, which may overlap.
+fn without(text: &str, mut parts: Vec<Range<usize>>) -> String {
+    parts.sort_unstable_by_key(|part| part.start);
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    for part in parts {
+        if part.start >= done {
+            out.push_str(&text[done..part.start]);
+            out.push_str(HIDDEN);
+        }
+        done = done.max(part.end);
+    }
+    out + &text[done..]
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ impl Told {
     pub(super) fn new(shared: &Arc<Shared>, asked: Asked, whose: Whose) -> Self {
         let number = shared.requests.fetch_add(1, Relaxed) + 1;
         if let (Some(log), Some(value)) = (&shared.log, asked.head.get("authorization")) {
-            log.secrets().learn_authorization(value);
+            log.secrets().learn_authorization(&asked.to.name, value);
         }
         let started = Instant::now();
         let ids = shared.now.share();
@@ -170,7 +170,8 @@ impl Told {
     /// The response's head was sent to the client, as it is here.
     pub(super) fn answered(&mut self, head: Head) {
         if let Some(log) = &self.shared.log {
-            head.all("set-cookie").for_each(|cookie| log.secrets().learn_cookie(&cookie));
+            let host = &self.asked.to.name;
+            head.all("set-cookie").for_each(|cookie| log.secrets().learn_cookie(host, &cookie));
         }
         let answered = Answered {
             status: head.status().map_or(0, |(status, _)| status),

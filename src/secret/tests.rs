@@ -32,12 +32,53 @@ proptest::proptest! {
 #[test]
 fn what_the_wire_shows_is_remembered_if_it_is_no_plain_word() {
     let secrets = Secrets::default();
-    secrets.learn_cookie("a=quiet-forest-17; Path=/; HttpOnly");
-    secrets.learn_cookie("theme=very-dark-theme; Path=/");
-    secrets.learn_cookie("my_session=calm-river-99");
-    secrets.learn_authorization("Custom loud-thunder-5");
+    secrets.learn_cookie("h", "a=quiet-forest-17; Path=/; HttpOnly");
+    secrets.learn_cookie("h", "theme=very-dark-theme; Path=/");
+    secrets.learn_cookie("h", "my_session=calm-river-99");
+    secrets.learn_authorization("h", "Custom loud-thunder-5");
     let hidden = secrets.hide("quiet-forest-17 very-dark-theme CALM-RIVER-99 loud-thunder-5");
     assert_eq!(hidden, format!("{HIDDEN} very-dark-theme {HIDDEN} {HIDDEN}"));
+}
+
+#[test]
+fn a_session_that_is_new_with_every_answer_is_known_however_many_there_were() {
+    let secrets = Secrets::default();
+    secrets.learn_cookie("app.example", "login=set-only-once-1; HttpOnly");
+    secrets.learn_authorization("api.example", "Bearer shown-only-once-2");
+    for n in 0..2000 {
+        secrets.learn_cookie("app.example", &format!("my_session=calm-river-{n}; HttpOnly"));
+        secrets.learn_cookie("app.example", &format!("my_session=calm-river-{n}; HttpOnly"));
+    }
+    for known in ["set-only-once-1", "shown-only-once-2", "calm-river-1999", "CALM-river-1990"] {
+        assert!(secrets.may_be_in(known.as_bytes()), "{known}");
+        assert_eq!(secrets.hide(&format!("is {known}.")), format!("is {HIDDEN}."));
+    }
+    // The same name on another host is another.
+    secrets.learn_cookie("other.example", "my_session=calm-river-other; HttpOnly");
+    let newest = |n: &usize| secrets.may_be_in(format!("calm-river-{n}").as_bytes());
+    assert_eq!((0..2000).filter(newest).count(), learnt::OF_A_NAME);
+}
+
+#[test]
+fn what_was_learnt_is_hidden_in_every_encoding() {
+    let secrets = Secrets::default();
+    secrets.learn_cookie("h", "sid=a<b>&c'd/e f; HttpOnly");
+    for shown in ["a%3Cb%3E%26c'd%2Fe%20f", r"a\u003cb\u003e\u0026c'd\/e f", "A&lt;B&gt;&amp;C&#x27;D/E F"] {
+        assert_eq!(secrets.hide(&format!("x {shown} y")), format!("x {HIDDEN} y"));
+    }
+    let within = STANDARD_NO_PAD.encode("x:a<b>&c'd/e f:y");
+    assert!(secrets.hide(&within).contains(HIDDEN), "{within}");
+}
+
+#[test]
+fn of_secrets_that_are_parts_of_each_other_nothing_is_left() {
+    let secrets = Secrets::default();
+    secrets.add("hunter22");
+    secrets.learn_cookie("h", "sid=quiet-hunter22-forest; HttpOnly");
+    secrets.add("river/calm-stone");
+    secrets.learn_cookie("h", "other=calm-stone-99; HttpOnly");
+    let hidden = secrets.hide("1 quiet-hunter22-forest 2 river/calm-stone-99 3 hunter22hunter22");
+    assert_eq!(hidden, format!("1 {HIDDEN} 2 {HIDDEN} 3 {HIDDEN}{HIDDEN}"));
 }
 
 #[test]
