@@ -8,7 +8,7 @@ mod shapes;
 use crate::error::{Error, Result};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use learnt::Learnt;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::ops::Range;
 use std::sync::{Arc, LazyLock, RwLock};
 
@@ -123,25 +123,65 @@ impl Secrets {
         self.0.read().map_or(true, |known| known.is_in(text)) || shapes::may_be_in(text)
     }
 
-    /// Hides secrets in every string of a value, and every string under a name that tells of one.
+    /// Hides secrets in all that we say: in every text, and all that stands under a name that tells of one. The names are
+    /// ours: only what looks like a secret whoever's it is stands in none of them.
     pub fn hide_in(&self, value: &mut Value) {
+        self.hide_below(value, &|name| shapes::may_be_in(name.as_bytes()).then(|| shapes::hide(name)));
+    }
+
+    /// The same of what somebody else says, who may have any secret for a name.
+    pub fn hide_said(&self, value: &mut Value) {
+        self.hide_below(value, &|name| self.may_be_in(name.as_bytes()).then(|| self.hide(name)));
+    }
+
+    /// `renamed`: what a name becomes, if it may become another.
+    fn hide_below(&self, value: &mut Value, renamed: &dyn Fn(&str) -> Option<String>) {
         match value {
             Value::String(text) => *text = self.hide(text),
-            Value::Array(items) => items.iter_mut().for_each(|v| self.hide_in(v)),
-            Value::Object(map) => map.iter_mut().for_each(|(name, v)| match v {
-                // Telemetry names its session, which opens nothing.
-                Value::String(text) if text.len() >= SHORTEST && shapes::is_telling(name) && !names_session(name) => {
-                    HIDDEN.clone_into(text);
+            Value::Array(items) => items.iter_mut().for_each(|v| self.hide_below(v, renamed)),
+            Value::Object(map) => {
+                for (name, v) in map.iter_mut() {
+                    match tells(name, v) {
+                        true => *v = HIDDEN.into(),
+                        false => self.hide_below(v, renamed),
+                    }
                 }
-                _ => self.hide_in(v),
-            }),
-            _ => {}
+                if map.keys().any(|name| renamed(name).is_some_and(|new| new != *name)) {
+                    *map = rename(std::mem::take(map), renamed);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 }
 
-fn names_session(name: &str) -> bool {
-    name.to_ascii_lowercase().replace(['-', '_'], "") == "sessionid"
+/// Whether it is a secret for the name that it stands under.
+fn tells(name: &str, value: &Value) -> bool {
+    let long = || match value {
+        Value::String(text) => text.len() >= SHORTEST,
+        Value::Number(number) => number.to_string().len() >= SHORTEST,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        Value::Null | Value::Bool(_) => false,
+    };
+    // `tokens` are counted, unless they are listed.
+    let listed = || value.is_array() && shapes::is_telling(name.trim_end_matches('s'));
+    // Telemetry names its session, which opens nothing.
+    let session = || name.to_ascii_lowercase().replace(['-', '_'], "") == "sessionid";
+    (shapes::is_telling(name) || listed()) && long() && !session()
+}
+
+/// An object under other names; what two of them become is told apart.
+fn rename(map: Map<String, Value>, renamed: &dyn Fn(&str) -> Option<String>) -> Map<String, Value> {
+    let mut out = Map::with_capacity(map.len());
+    for (name, value) in map {
+        let mut name = renamed(&name).unwrap_or(name);
+        if out.contains_key(&name) {
+            name = format!("{name} {}", out.len() + 1);
+        }
+        out.insert(name, value);
+    }
+    out
 }
 
 /// A text without these parts of it, which may overlap.

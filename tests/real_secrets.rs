@@ -22,7 +22,7 @@ const SAVED: &str = "puma-saved-7";
 const KNOWN: [&str; 7] = [HEADER, COOKIE, BASIC, TYPED, LITERAL, STORED, SAVED];
 
 /// What only the page and its server know.
-const TOLD: [&str; 25] = [
+const TOLD: [&str; 26] = [
     "heron-password-8",
     "stork-bearer-9",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjcmFuZSJ9.Y3JhbmUtand0LTEw",
@@ -48,6 +48,7 @@ const TOLD: [&str; 25] = [
     "osprey-header-30",
     "harrier.thirtyone@example.org",
     "condor-thrown-32",
+    "493027934",
 ];
 
 /// Tells all of it, in every way that a page has. The shown fields are painted so that a picture of them is known.
@@ -85,7 +86,8 @@ document.querySelector("button").onclick = async () => {
   say("pushing with ghp_0123456789abcdefKestrel28xyz");
   say({ toString: () => "obj", token: "merlin-hash-29" });
   console.log("[TEL] " + JSON.stringify({ event: "auth_login_failure", token: "quail-telemetry-17",
-    detail: "mail dove.eighteen@example.org", nested: { refresh_token: "snipe-refresh-19" } }));
+    detail: "mail dove.eighteen@example.org", nested: { refresh_token: "snipe-refresh-19" },
+    otp: 493027934, password: ["heron-password-8"], "crow.eleven@example.org": 1, [stored]: 1 }));
   await ask("/api/items?api_key=finch-apikey-13");
   await ask("/api/items?q=" + given);
   await ask("/away");

@@ -255,7 +255,10 @@ impl Log {
 
     /// Writes an event that happened at `t_ms`; never blocks.
     pub fn write(&self, event: &str, source: Origin, t_ms: f64, ids: &Ids, mut fields: Value) -> Event {
-        self.0.secrets.hide_in(&mut fields);
+        match source {
+            Origin::App => self.0.secrets.hide_said(&mut fields),
+            Origin::Monitor | Origin::Browser | Origin::Proxy => self.0.secrets.hide_in(&mut fields),
+        }
         let wall = self.0.wall.as_microsecond() + (t_ms * 1000.0) as i64;
         let timestamp = jiff::Timestamp::from_microsecond(wall).unwrap_or(self.0.wall);
         let event = Event {

@@ -56,6 +56,17 @@ fn what_is_told_reads_as_what_is_written() {
 }
 
 #[test]
+fn an_app_has_no_secret_for_a_name_and_we_keep_ours() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let secrets = Secrets::default();
+    secrets.add("text");
+    let log = Log::open(&dir.path().join("events.jsonl"), "r1", &secrets).expect("opens");
+    let write = |source| log.write("x", source, 0.0, &Ids::default(), json!({ "context": { "text": 1 } })).fields;
+    assert_eq!(Value::Object(write(Origin::Browser)), json!({ "context": { "text": 1 } }));
+    assert_eq!(Value::Object(write(Origin::App)), json!({ "con[redacted]": { "[redacted]": 1 } }));
+}
+
+#[test]
 fn every_truncation_leaves_whole_events_only() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("events.jsonl");

@@ -1,6 +1,7 @@
 use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use serde_json::json;
 
 #[test]
 fn a_secret_is_hidden_in_every_encoding() {
@@ -83,9 +84,53 @@ fn of_secrets_that_are_parts_of_each_other_nothing_is_left() {
 
 #[test]
 fn a_value_under_a_telling_name_is_hidden_in_what_an_app_says() {
-    let mut said = serde_json::json!({ "app": { "authToken": "plain", "session_id": "s-1", "n": 1 } });
-    Secrets::default().hide_in(&mut said);
-    assert_eq!(said, serde_json::json!({ "app": { "authToken": HIDDEN, "session_id": "s-1", "n": 1 } }));
+    let secrets = Secrets::default();
+    let said = json!({ "app": { "authToken": "plain", "session_id": "s-1", "n": 1 } });
+    let mut hidden = said.clone();
+    secrets.hide_in(&mut hidden);
+    assert_eq!(hidden, json!({ "app": { "authToken": HIDDEN, "session_id": "s-1", "n": 1 } }));
+    for (said, wanted) in [
+        (
+            json!({ "otp": 493027, "password": ["hunter22"], "ann@example.org": 1 }),
+            json!({ "otp": HIDDEN, "password": HIDDEN, HIDDEN: 1 }),
+        ),
+        (json!([{ "auth": { "user": "ann", "key": 7 } }]), json!([{ "auth": HIDDEN }])),
+        (
+            json!({ "accessTokens": ["a", "b"], "cookies": [{ "a": 1 }] }),
+            json!({ "accessTokens": HIDDEN, "cookies": HIDDEN }),
+        ),
+        (
+            json!({ "a@b.example": 1, "c@d.example": [2], "e": 3 }),
+            json!({ HIDDEN: 1, format!("{HIDDEN} 2"): [2], "e": 3 }),
+        ),
+    ] {
+        for hide in [Secrets::hide_in, Secrets::hide_said] {
+            let mut hidden = said.clone();
+            hide(&secrets, &mut hidden);
+            assert_eq!(hidden, wanted);
+        }
+    }
+    let harmless = json!({
+        "token": true, "otp": 12, "password": null, "cookies": [], "auth": {}, "tokens": 150000, "session_id": 493027,
+        "signature_valid": false, "steps": ["step one"], "pass": [],
+    });
+    let mut kept = harmless.clone();
+    secrets.hide_said(&mut kept);
+    assert_eq!(kept, harmless);
+}
+
+/// A login of the app's may be called as a field of ours is.
+#[test]
+fn a_known_secret_is_no_name_that_somebody_else_gives_and_leaves_ours_alone() {
+    let secrets = Secrets::default();
+    secrets.add("status");
+    let said = json!({ "status": 200, "in": [{ "its_status_too": "my status" }] });
+    let (mut ours, mut theirs) = (said.clone(), said);
+    secrets.hide_in(&mut ours);
+    secrets.hide_said(&mut theirs);
+    assert_eq!(ours, json!({ "status": 200, "in": [{ "its_status_too": format!("my {HIDDEN}") }] }));
+    let renamed = format!("its_{HIDDEN}_too");
+    assert_eq!(theirs, json!({ HIDDEN: 200, "in": [{ renamed: format!("my {HIDDEN}") }] }));
 }
 
 #[test]
