@@ -22,7 +22,7 @@ const SAVED: &str = "puma-saved-7";
 const KNOWN: [&str; 7] = [HEADER, COOKIE, BASIC, TYPED, LITERAL, STORED, SAVED];
 
 /// What only the page and its server know.
-const TOLD: [&str; 26] = [
+const TOLD: [&str; 27] = [
     "heron-password-8",
     "stork-bearer-9",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjcmFuZSJ9.Y3JhbmUtand0LTEw",
@@ -48,6 +48,7 @@ const TOLD: [&str; 26] = [
     "osprey-header-30",
     "harrier.thirtyone@example.org",
     "condor-thrown-32",
+    "tern.thirtythree@example.org",
     "493027934",
 ];
 
@@ -90,6 +91,7 @@ document.querySelector("button").onclick = async () => {
     otp: 493027934, password: ["heron-password-8"], "crow.eleven@example.org": 1, [stored]: 1 }));
   await ask("/api/items?api_key=finch-apikey-13");
   await ask("/api/items?q=" + given);
+  await ask("/api/rooms/tern.thirtythree%40example.org/join", { method: "POST" });
   await ask("/away");
   new Image().src = "/none.png?signature=plover-signature-21";
   const video = document.createElement("video");
@@ -123,6 +125,8 @@ consent = "badger-cookie-2"
 [basic]
 user = "ann"
 password = "env:PASSWORD"
+[room]
+join = "/api/rooms/*/join"
 "##;
 
 const JOURNEY: &str = r#"
