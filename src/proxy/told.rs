@@ -7,7 +7,7 @@ use super::kind;
 use super::live::{Part, Seen};
 use super::plan::Planned;
 use super::said::Said;
-use crate::event::{Fields, Ids, Json, Origin, Parts, Thousandths, random_hex, url_hash};
+use crate::event::{Fields, Ids, Origin, Parts, Texts, Thousandths, Word, random_hex, url_hash};
 use crate::fault::head::{Body, Head};
 use crate::fault::{Action, Cut, Point, Resource};
 use crate::media::container::Container;
@@ -324,8 +324,8 @@ impl Told {
             .put("ms", time(after))
             .put("connect_ms", self.connect.map(time))
             .put("reused", self.reused)
-            .put("faults", Json(&self.faults))
-            .put("leg", Json(self.shared.leg));
+            .put("faults", Texts(&self.faults))
+            .put("leg", Word(self.shared.leg));
         let query = (asked.path < asked.target.len()).then(|| url_hash(&asked.target[asked.path + 1..]));
         to.put_some("query_hash", query.as_deref())
             .put_some("request_span_id", self.span.as_deref())
@@ -341,7 +341,7 @@ impl Told {
         let field = |name| self.response.as_ref().and_then(|r| r.head.get(name));
         // Without the query.
         let location = field("location").and_then(|to| bare(&asked.bare_url(), to));
-        to.put("resource", Json(asked.resource))
+        to.put("resource", Word(asked.resource))
             // Who asked, where the request says so: one that came in CORS mode from elsewhere does.
             .put_some("origin", asked.head.get("origin"))
             // A 200 is a right answer to a later range, if the file is another by now.
