@@ -22,7 +22,7 @@ const SAVED: &str = "puma-saved-7";
 const KNOWN: [&str; 7] = [HEADER, COOKIE, BASIC, TYPED, LITERAL, STORED, SAVED];
 
 /// What only the page and its server know.
-const TOLD: [&str; 25] = [
+const TOLD: [&str; 27] = [
     "heron-password-8",
     "stork-bearer-9",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjcmFuZSJ9.Y3JhbmUtand0LTEw",
@@ -48,6 +48,8 @@ const TOLD: [&str; 25] = [
     "osprey-header-30",
     "harrier.thirtyone@example.org",
     "condor-thrown-32",
+    "tern.thirtythree@example.org",
+    "493027934",
 ];
 
 /// Tells all of it, in every way that a page has. The shown fields are painted so that a picture of them is known.
@@ -67,6 +69,11 @@ document.querySelector("button").onclick = async () => {
   say("also", also, also.toUpperCase(), JSON.stringify({ note: "it is " + typed }));
   say("stored", stored, btoa("x" + stored + "yz"), btoa("xy" + stored));
   say("markup", "GIVEN_HEADER".replace("<", "&lt;").replace(">", "&gt;"), "GIVEN_HEADER");
+  const given = "GIVEN_BASIC";
+  say("written", encodeURIComponent(given), new URL("/x?" + given, location).href, new URL("/" + given, location).pathname);
+  say(JSON.stringify({ note: given }).replace("&", "\\u0026"), JSON.stringify(given).replace("&", "\\u0026").replace("'", "\\u0027"));
+  say(given.replace("&", "&amp;").replace("'", "&#x27;"), given.replace("&", "&#x26;").replace("'", "&#x27;"));
+  say(given.replace("&", "&amp;"), JSON.stringify({ typed }).replaceAll('\\"', "\\u0022"), typed.replace('"', "&#x22;"));
   say("login failed: password=heron-password-8");
   say("sent Authorization: Bearer stork-bearer-9");
   say("expired: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjcmFuZSJ9.Y3JhbmUtand0LTEw");
@@ -80,8 +87,11 @@ document.querySelector("button").onclick = async () => {
   say("pushing with ghp_0123456789abcdefKestrel28xyz");
   say({ toString: () => "obj", token: "merlin-hash-29" });
   console.log("[TEL] " + JSON.stringify({ event: "auth_login_failure", token: "quail-telemetry-17",
-    detail: "mail dove.eighteen@example.org", nested: { refresh_token: "snipe-refresh-19" } }));
+    detail: "mail dove.eighteen@example.org", nested: { refresh_token: "snipe-refresh-19" },
+    otp: 493027934, password: ["heron-password-8"], "crow.eleven@example.org": 1, [stored]: 1 }));
   await ask("/api/items?api_key=finch-apikey-13");
+  await ask("/api/items?q=" + given);
+  await ask("/api/rooms/tern.thirtythree%40example.org/join", { method: "POST" });
   await ask("/away");
   new Image().src = "/none.png?signature=plover-signature-21";
   const video = document.createElement("video");
@@ -115,6 +125,8 @@ consent = "badger-cookie-2"
 [basic]
 user = "ann"
 password = "env:PASSWORD"
+[room]
+join = "/api/rooms/*/join"
 "##;
 
 const JOURNEY: &str = r#"
@@ -136,7 +148,7 @@ fn serve() -> u16 {
                     BufReader::new(&socket).lines().map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
                 let target = head.first().and_then(|l| l.split(' ').nth(1)).unwrap_or_default().to_owned();
                 let let_in = head.iter().any(|l| l.to_ascii_lowercase().starts_with("authorization: basic"));
-                let page = PAGE.replace("GIVEN_HEADER", HEADER);
+                let page = PAGE.replace("GIVEN_HEADER", HEADER).replace("GIVEN_BASIC", BASIC);
                 let (status, more, body) = match target.split('?').next().unwrap_or_default() {
                     _ if !let_in => ("401 Unauthorized", "WWW-Authenticate: Basic realm=\"members\"\r\n", "no"),
                     "/" => (
@@ -164,16 +176,41 @@ fn serve() -> u16 {
 /// A secret as it may be found: as it is, and encoded. Case is no matter.
 fn forms(secret: &str) -> Vec<String> {
     let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    // `encodeURIComponent`, RFC 3986, and a browser's query and path.
+    let percent = ["-_.!~*'()", "-._~", "!$%&()*+,-./:;=?@[\\]^_`{|}~", "!$%&'()*+,-./:;=@[\\]_|~"].map(|left| {
+        let one = |octet: u8| match octet.is_ascii_alphanumeric() || left.as_bytes().contains(&octet) {
+            true => char::from(octet).to_string(),
+            false => format!("%{octet:02x}"),
+        };
+        secret.bytes().map(one).collect::<String>()
+    });
+    let json = serde_json::Value::from(secret).to_string().trim_matches('"').to_owned();
+    let markup = json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    let quoted = markup.replace('\'', "\\u0027");
+    let ascii = |c: char| match c.is_ascii() {
+        true => c.to_string(),
+        false => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+    };
     let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let number = |text: &str, mark: char| text.replace(mark, &format!("&#x{:x};", u32::from(mark)));
     let mut forms = vec![
         secret.to_owned(),
         form.replace('+', "%20"),
         form,
-        serde_json::Value::from(secret).to_string().trim_matches('"').to_owned(),
+        json.replace('/', "\\/"),
+        json.chars().map(ascii).collect(),
+        json,
+        markup,
+        quoted.replace("\\\"", "\\u0022"),
+        quoted,
         html.replace('"', "&quot;").replace('\'', "&#39;"),
         html.replace('"', "&#34;").replace('\'', "&#x27;"),
+        html.replace('"', "&#x22;").replace('\'', "&#x27;"),
+        html,
+        ['&', '<', '>', '"', '\''].iter().fold(secret.to_owned(), |text, mark| number(&text, *mark)),
         secret.bytes().map(|b| format!("{b:02x}")).collect(),
     ];
+    forms.extend(percent);
     for before in ["", "x", "xy"] {
         let text = format!("{before}{secret}");
         let (from, to) = ((before.len() * 8).div_ceil(6), text.len() * 8 / 6);

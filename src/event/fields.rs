@@ -7,7 +7,11 @@ use crate::unit::thousandths;
 use serde::Serialize;
 
 /// The fields written so far: a comma before each.
-pub struct Fields<'a>(pub(super) &'a mut Vec<u8>);
+pub struct Fields<'a> {
+    pub(super) text: &'a mut Vec<u8>,
+    /// The texts among their values, as they are: what to look for secrets in.
+    pub(super) said: &'a mut Vec<u8>,
+}
 
 /// A number of milliseconds, or of anything else, to the thousandth.
 #[derive(Clone, Copy, Debug)]
@@ -17,26 +21,34 @@ pub struct Thousandths(pub f64);
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<'a, const N: usize>(pub [&'a str; N]);
 
-/// Anything else, as `serde_json` writes it.
+/// Texts in a list.
 #[derive(Clone, Copy, Debug)]
-pub struct Json<T>(pub T);
+pub struct Texts<'a>(pub &'a [String]);
+
+/// A word of ours, as `serde_json` writes it: a variant without anything in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Word<T>(pub T);
 
 /// What a field can be.
 pub trait Field {
     /// Adds it as JSON.
     fn add_to(&self, text: &mut Vec<u8>);
+
+    /// Adds the texts in it, with a space behind each; of a number nothing.
+    fn say(&self, said: &mut Vec<u8>);
 }
 
 impl Fields<'_> {
-    /// One more field. Its name must need no escape.
+    /// One more field. Its name must need no escape, and tell of no secret: names are not looked through.
     // Where the name is known at the call it is copied in two or three instructions.
     #[inline(always)]
     pub fn put(&mut self, name: &'static str, value: impl Field) -> &mut Self {
-        self.0.reserve(name.len() + 4);
-        self.0.extend_from_slice(b",\"");
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.extend_from_slice(b"\":");
-        value.add_to(self.0);
+        self.text.reserve(name.len() + 4);
+        self.text.extend_from_slice(b",\"");
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(b"\":");
+        value.add_to(self.text);
+        value.say(self.said);
         self
     }
 
@@ -60,6 +72,10 @@ impl Field for &str {
     fn add_to(&self, text: &mut Vec<u8>) {
         Parts([self]).add_to(text);
     }
+
+    fn say(&self, said: &mut Vec<u8>) {
+        Parts([self]).say(said);
+    }
 }
 
 impl<const N: usize> Field for Parts<'_, N> {
@@ -71,18 +87,27 @@ impl<const N: usize> Field for Parts<'_, N> {
         self.0.iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
         text.push(b'"');
     }
+
+    fn say(&self, said: &mut Vec<u8>) {
+        self.0.iter().for_each(|part| said.extend_from_slice(part.as_bytes()));
+        said.push(b' ');
+    }
 }
 
 impl Field for u64 {
     fn add_to(&self, text: &mut Vec<u8>) {
         add_json(text, self);
     }
+
+    fn say(&self, _said: &mut Vec<u8>) {}
 }
 
 impl Field for u16 {
     fn add_to(&self, text: &mut Vec<u8>) {
         add_json(text, self);
     }
+
+    fn say(&self, _said: &mut Vec<u8>) {}
 }
 
 impl Field for bool {
@@ -90,6 +115,8 @@ impl Field for bool {
     fn add_to(&self, text: &mut Vec<u8>) {
         text.extend_from_slice(if *self { b"true" } else { b"false" });
     }
+
+    fn say(&self, _said: &mut Vec<u8>) {}
 }
 
 impl Field for Thousandths {
@@ -106,11 +133,27 @@ impl Field for Thousandths {
         text.push(b'.');
         text.extend_from_slice(&digits[..=most]);
     }
+
+    fn say(&self, _said: &mut Vec<u8>) {}
 }
 
-impl<T: Serialize> Field for Json<T> {
+impl Field for Texts<'_> {
     fn add_to(&self, text: &mut Vec<u8>) {
         add_json(text, &self.0);
+    }
+
+    fn say(&self, said: &mut Vec<u8>) {
+        self.0.iter().for_each(|text| text.as_str().say(said));
+    }
+}
+
+impl<T: Serialize> Field for Word<T> {
+    fn add_to(&self, text: &mut Vec<u8>) {
+        add_json(text, &self.0);
+    }
+
+    fn say(&self, said: &mut Vec<u8>) {
+        self.add_to(said);
     }
 }
 
@@ -120,6 +163,13 @@ impl<F: Field> Field for Option<F> {
         match self {
             Some(value) => value.add_to(text),
             None => text.extend_from_slice(b"null"),
+        }
+    }
+
+    #[inline]
+    fn say(&self, said: &mut Vec<u8>) {
+        if let Some(value) = self {
+            value.say(said);
         }
     }
 }
@@ -169,16 +219,31 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_null_or_left_out() {
-        let mut written = Vec::new();
+        let (mut written, mut said) = (Vec::new(), Vec::new());
         let faults = ["a".to_owned(), "\"".to_owned()];
-        Fields(&mut written)
+        Fields { text: &mut written, said: &mut said }
             .put("one", None::<&str>)
             .put_some("two", None::<u64>)
             .put_true("three", false)
             .put_true("four", true)
-            .put("five", Json(&faults))
+            .put("five", Texts(&faults))
             .put("six", false);
         let wanted = r#","one":null,"four":true,"five":["a","\""],"six":false"#;
         assert_eq!(String::from_utf8_lossy(&written), wanted);
+    }
+
+    #[test]
+    fn texts_are_said_once_more_as_they_are_and_names_and_numbers_are_not() {
+        let (mut written, mut said) = (Vec::new(), Vec::new());
+        Fields { text: &mut written, said: &mut said }
+            .put("key", "\"one\\")
+            .put("code", 4711_u64)
+            .put("sid", Thousandths(47.11))
+            .put_true("password", true)
+            .put_some("auth", Some(Parts(["two", "three"])))
+            .put("token", None::<u16>)
+            .put("otp", Texts(&["four".to_owned(), "\n".to_owned()]))
+            .put("cookie", Word(crate::event::Origin::Proxy));
+        assert_eq!(String::from_utf8_lossy(&said), "\"one\\ twothree four \n \"proxy\"");
     }
 }

@@ -194,7 +194,7 @@ impl Log {
     }
 
     /// Writes an event of this moment, as [`Log::write`] does, with these ids and this `media_url_hash`: for one of a
-    /// great many, in a fraction of the time. `fields` adds its own.
+    /// great many, in a fraction of the time. `fields` adds its own, of which only the texts are looked through for secrets.
     pub fn tell(
         &self,
         event: &str,
@@ -206,12 +206,13 @@ impl Log {
     ) {
         let t_ms = thousandths(ms(at.saturating_duration_since(self.0.start)));
         thread_local! {
-            static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+            static SCRATCH: RefCell<[Vec<u8>; 3]> = const { RefCell::new([Vec::new(), Vec::new(), Vec::new()]) };
         }
-        SCRATCH.with_borrow_mut(|(text, line)| {
+        SCRATCH.with_borrow_mut(|[text, said, line]| {
             text.clear();
-            fields(&mut Fields(text));
-            if self.0.secrets.may_be_in(text) {
+            said.clear();
+            fields(&mut Fields { text, said });
+            if self.0.secrets.may_be_in(said) {
                 // Looked at piece by piece.
                 let ids = Ids { media_url_hash: hash.map(str::to_owned), ..Ids::clone(ids) };
                 self.write(event, source, t_ms, &ids, object(text));
@@ -244,8 +245,10 @@ impl Log {
         add(line, same.second(micros.div_euclid(1_000_000)));
         line.push(b'.');
         line.extend([100, 10, 1].map(|place| b'0' + (millis / place % 10) as u8));
-        add(line, r#"Z""#);
-        Fields(line).put("t_ms", Thousandths(t_ms)).put("seq", seq);
+        add(line, r#"Z","t_ms":"#);
+        Thousandths(t_ms).add_to(line);
+        add(line, r#","seq":"#);
+        seq.add_to(line);
         line.push(b',');
         let (before, after) = same.ids(ids, &self.0.run_id);
         add(line, before);
@@ -255,7 +258,10 @@ impl Log {
 
     /// Writes an event that happened at `t_ms`; never blocks.
     pub fn write(&self, event: &str, source: Origin, t_ms: f64, ids: &Ids, mut fields: Value) -> Event {
-        self.0.secrets.hide_in(&mut fields);
+        match source {
+            Origin::App => self.0.secrets.hide_said(&mut fields),
+            Origin::Monitor | Origin::Browser | Origin::Proxy => self.0.secrets.hide_in(&mut fields),
+        }
         let wall = self.0.wall.as_microsecond() + (t_ms * 1000.0) as i64;
         let timestamp = jiff::Timestamp::from_microsecond(wall).unwrap_or(self.0.wall);
         let event = Event {

@@ -8,7 +8,7 @@
 mod fields;
 mod log;
 
-pub use fields::{Field, Fields, Json, Parts, Thousandths};
+pub use fields::{Field, Fields, Parts, Texts, Thousandths, Word};
 pub use log::{Log, Tap};
 
 use crate::error::{Error, Operator, Result};

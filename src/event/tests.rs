@@ -29,15 +29,30 @@ fn what_is_told_reads_as_what_is_written() {
     let path = dir.path().join("events.jsonl");
     let secrets = Secrets::default();
     secrets.add("hunter2");
+    secrets.add("wombat<\"'>\\");
+    secrets.learn_cookie("h", "a=quiet-forest-17; HttpOnly");
     let log = Log::open(&path, "r1", &secrets).expect("opens");
     let one = Arc::new(Ids { browser: Some("firefox".into()), step: Some("a \"b\"".into()), ..Ids::default() });
     let two = Arc::new(Ids { run_id: "other".into(), ..Ids::default() });
-    let fields = |text: &str| json!({"text": text, "n": 1.5, "none": null});
-    let texts = ["plain", "é\n\"", "has hunter2 in it", "http://h/x?token=abc9", "Bearer abcdef", "a@b.example"];
+    let fields =
+        |text: &str| json!({ "text": text, "n": 1.5, "none": null, "parts": format!("/{text}"), "list": [text] });
+    let texts = [
+        "plain",
+        "é\n\"",
+        "has hunter2 in it",
+        "http://h/x?token=abc9",
+        "Bearer abcdef",
+        "a@b.example",
+        "has QUIET-forest-17 in it",
+        "wombat<\"'>\\",
+        "wombat\\u003c\\u0022\\u0027\\u003e\\\\",
+        "wombat&lt;\"&#x27;&gt;\\",
+    ];
     for text in texts {
         for (ids, hash) in [(&one, None), (&two, Some("0123456789abcdef")), (&two, None)] {
             log.tell("x", Origin::Proxy, Instant::now(), ids, hash, |to| {
                 to.put("text", text).put("n", Thousandths(1.5)).put("none", None::<u64>);
+                to.put("parts", Parts(["/", text])).put("list", Texts(&[text.to_owned()]));
             });
             let ids = Ids { media_url_hash: hash.map(str::to_owned), ..Ids::clone(ids) };
             log.write("x", Origin::Proxy, log.now_ms(), &ids, fields(text));
@@ -52,7 +67,19 @@ fn what_is_told_reads_as_what_is_written() {
         assert!(pair[0].t_ms <= pair[1].t_ms && pair[0].timestamp <= pair[1].timestamp);
         assert_eq!(pair[0].timestamp.len(), pair[1].timestamp.len(), "{} {}", pair[0].timestamp, pair[1].timestamp);
     }
-    assert!(!std::fs::read_to_string(&path).expect("reads").contains("hunter2"));
+    let text = std::fs::read_to_string(&path).expect("reads").to_lowercase();
+    assert!(!["hunter2", "wombat", "quiet-forest"].iter().any(|secret| text.contains(secret)));
+}
+
+#[test]
+fn an_app_has_no_secret_for_a_name_and_we_keep_ours() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let secrets = Secrets::default();
+    secrets.add("text");
+    let log = Log::open(&dir.path().join("events.jsonl"), "r1", &secrets).expect("opens");
+    let write = |source| log.write("x", source, 0.0, &Ids::default(), json!({ "context": { "text": 1 } })).fields;
+    assert_eq!(Value::Object(write(Origin::Browser)), json!({ "context": { "text": 1 } }));
+    assert_eq!(Value::Object(write(Origin::App)), json!({ "con[redacted]": { "[redacted]": 1 } }));
 }
 
 #[test]

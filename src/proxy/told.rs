@@ -7,7 +7,7 @@ use super::kind;
 use super::live::{Part, Seen};
 use super::plan::Planned;
 use super::said::Said;
-use crate::event::{Fields, Ids, Json, Origin, Parts, Thousandths, random_hex, url_hash};
+use crate::event::{Fields, Ids, Origin, Parts, Texts, Thousandths, Word, random_hex, url_hash};
 use crate::fault::head::{Body, Head};
 use crate::fault::{Action, Cut, Point, Resource};
 use crate::media::container::Container;
@@ -72,7 +72,7 @@ impl Told {
     pub(super) fn new(shared: &Arc<Shared>, asked: Asked, whose: Whose) -> Self {
         let number = shared.requests.fetch_add(1, Relaxed) + 1;
         if let (Some(log), Some(value)) = (&shared.log, asked.head.get("authorization")) {
-            log.secrets().learn_authorization(value);
+            log.secrets().learn_authorization(&asked.to.name, value);
         }
         let started = Instant::now();
         let ids = shared.now.share();
@@ -170,7 +170,8 @@ impl Told {
     /// The response's head was sent to the client, as it is here.
     pub(super) fn answered(&mut self, head: Head) {
         if let Some(log) = &self.shared.log {
-            head.all("set-cookie").for_each(|cookie| log.secrets().learn_cookie(&cookie));
+            let host = &self.asked.to.name;
+            head.all("set-cookie").for_each(|cookie| log.secrets().learn_cookie(host, &cookie));
         }
         let answered = Answered {
             status: head.status().map_or(0, |(status, _)| status),
@@ -323,8 +324,8 @@ impl Told {
             .put("ms", time(after))
             .put("connect_ms", self.connect.map(time))
             .put("reused", self.reused)
-            .put("faults", Json(&self.faults))
-            .put("leg", Json(self.shared.leg));
+            .put("faults", Texts(&self.faults))
+            .put("leg", Word(self.shared.leg));
         let query = (asked.path < asked.target.len()).then(|| url_hash(&asked.target[asked.path + 1..]));
         to.put_some("query_hash", query.as_deref())
             .put_some("request_span_id", self.span.as_deref())
@@ -340,7 +341,7 @@ impl Told {
         let field = |name| self.response.as_ref().and_then(|r| r.head.get(name));
         // Without the query.
         let location = field("location").and_then(|to| bare(&asked.bare_url(), to));
-        to.put("resource", Json(asked.resource))
+        to.put("resource", Word(asked.resource))
             // Who asked, where the request says so: one that came in CORS mode from elsewhere does.
             .put_some("origin", asked.head.get("origin"))
             // A 200 is a right answer to a later range, if the file is another by now.

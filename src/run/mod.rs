@@ -31,7 +31,7 @@ use base64::Engine as _;
 use host::Host;
 use jiff::civil::Date;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use turn::{Turn, turns};
 
@@ -203,7 +203,8 @@ fn about(plan: &Plan, settings: &Settings, today: Date) -> Value {
         "judge": plan.judge,
         "browsers": plan.browsers.iter().map(|k| k.name()).collect::<Vec<_>>(),
         "profiles": plan.profiles.iter().map(|p| &p.name).collect::<Vec<_>>(),
-        "seeds": plan.profiles.iter().map(|p| (p.name.as_str(), p.seed)).collect::<BTreeMap<_, _>>(),
+        // No profile's name is a field's: one that tells of a token would have its seed hidden.
+        "seeds": plan.profiles.iter().map(|p| json!({ "profile": p.name, "seed": p.seed })).collect::<Vec<_>>(),
         "journeys": plan.journeys.iter().map(|j| &j.name).collect::<Vec<_>>(),
         "repeat": plan.repeat,
         "sound": plan.sound,

@@ -104,8 +104,28 @@ pub fn hide(env: Lookup, secrets: &Secrets) {
     let all = own.iter().map(String::as_str).chain(["OTEL_EXPORTER_OTLP_HEADERS"]);
     for headers in all.filter_map(env) {
         let pairs = headers.split(',').filter_map(|header| header.split_once('='));
-        pairs.filter(|(name, _)| is_key(name)).for_each(|(_, value)| secrets.add(value.trim()));
+        for (name, value) in pairs.filter(|(name, _)| is_key(name)) {
+            let value = value.trim();
+            let sent = decoded(value).unwrap_or_else(|| value.to_owned());
+            secrets.add(value);
+            secrets.add(&sent);
+            // A receiver complains of the credentials alone.
+            let of_scheme = sent.split_once(' ').filter(|_| name.to_ascii_lowercase().contains("authorization"));
+            of_scheme.into_iter().for_each(|(_, credentials)| secrets.add(credentials.trim()));
+        }
     }
+}
+
+/// A header's value as it is sent: the variable has it percent-encoded.
+fn decoded(value: &str) -> Option<String> {
+    let mut parts = value.split('%');
+    let mut octets = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        octets.push(u8::from_str_radix(digits, 16).ok()?);
+        octets.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(octets).ok()
 }
 
 /// More than the specification's 2048: a page of a video player alone asks for hundreds of things at once.
@@ -176,6 +196,24 @@ mod tests {
         let set = [("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=acme,authorization=Basic%20abcdef12")];
         hide(&|name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()), &secrets);
         assert_eq!(secrets.hide("401 for Basic%20abcdef12 of acme"), "401 for [redacted] of acme");
+        assert_eq!(secrets.hide("401 for Basic abcdef12 of acme: abcdef12"), "401 for [redacted] of acme: [redacted]");
+    }
+
+    #[test]
+    fn a_header_is_a_secret_as_the_variable_has_it_and_as_it_is_sent() {
+        let secrets = Secrets::default();
+        let set =
+            [("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "x-api-key=w%C3%B6mbat%2F7%20ok,x-token=100%25%,x-tenant=acme%2Fone")];
+        hide(&|name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()), &secrets);
+        for (told, shown) in [
+            ("no key w%C3%B6mbat%2F7%20ok", "no key [redacted]"),
+            ("no key wömbat/7 ok", "no key [redacted]"),
+            ("100%25% or 100%", "[redacted] or 100%"),
+            ("acme/one", "acme/one"),
+            ("ok", "ok"),
+        ] {
+            assert_eq!(secrets.hide(told), shown);
+        }
     }
 
     #[test]

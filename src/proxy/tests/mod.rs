@@ -8,6 +8,7 @@ mod reach;
 mod said;
 mod served;
 mod smuggling;
+mod told;
 
 use super::{Armed, Config, Proxy, Reach, Route};
 use crate::event::{Event, Log, Now};

@@ -5,6 +5,7 @@ use crate::browser::notice::Notice;
 use crate::browser::probe::PageIds;
 use crate::event::{Ids, Origin};
 use crate::oracle::Seen;
+use crate::secret::Secrets;
 use crate::traffic::Told;
 use serde_json::json;
 
@@ -24,8 +25,7 @@ impl Watch {
             if let Some(ids) = told.ids.take() {
                 self.say(ids);
             }
-            let room = told.room.take().or_else(|| self.ids.room_id.clone());
-            let ids = Ids { room_id: room, ..self.ids.clone() };
+            let ids = there(&self.ids, told.room.take(), self.log.secrets());
             self.log.write(told.event, Origin::Browser, told.t, &ids, told.fields.clone());
             self.queue.push_back((told.t, Seen::Told(told)));
         }
@@ -49,5 +49,32 @@ impl Watch {
             self.queue.push_back((t, Seen::Told(told)));
         }
         self.fell_back = fallback;
+    }
+}
+
+/// The ids of something that was said about a room, if its request names one: who made the room may have named it by an address.
+fn there(ids: &Ids, room: Option<String>, secrets: &Secrets) -> Ids {
+    let room_id = room.map(|room| secrets.hide(&room)).or_else(|| ids.room_id.clone());
+    Ids { room_id, ..ids.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_that_a_request_names_is_told_without_secrets() {
+        let secrets = Secrets::default();
+        secrets.add("otter&basic'3");
+        let ids = Ids { room_id: Some("lobby".to_owned()), user_id: Some("u".to_owned()), ..Ids::default() };
+        for (named, told) in [
+            (None, "lobby"),
+            (Some("attic"), "attic"),
+            (Some("ann%40example.org"), "[redacted]"),
+            (Some("of-otter%26basic'3"), "of-[redacted]"),
+        ] {
+            let there = there(&ids, named.map(str::to_owned), &secrets);
+            assert_eq!((there.room_id.as_deref(), there.user_id.as_deref()), (Some(told), Some("u")));
+        }
     }
 }
