@@ -163,7 +163,7 @@ fn objectives_that_nothing_in_a_plan_feeds_are_noted() {
     }
     let queue = of("objectives = [\"video.*\", \"queue.*\"]\n");
     assert!(queue.starts_with("note: nothing that this plan plays feeds queue.apply, "), "{queue}");
-    assert!(queue.contains("plan.toml:5:27") && queue.contains("fed by journeys that expect \"applied\": room"), "{queue}");
+    assert!(queue.contains("plan.toml:5:26") && queue.contains("fed by journeys that expect \"applied\": room"), "{queue}");
     let login = of("objectives = [\"users.login\"]\n");
     assert!(login.contains("feeds users.login") && login.contains("declares [auth] login: login"), "{login}");
     for none in ["", "objectives = []\n"] {
