@@ -167,7 +167,11 @@ impl Source {
         // "missing field" has the span of the whole table: the first line of it is where people look.
         let span = e.span().map(|s| s.start..s.end.min(self.line_end(s.start)));
         if let Some(names) = self.names_wanted(e, reads) {
-            return Problem { span, what: format!("expected {names}"), help: "write one of them, in quotes".to_owned() };
+            return Problem {
+                span,
+                what: format!("expected {names}"),
+                help: "write one of them, in quotes".to_owned(),
+            };
         }
         let help = self.remedy(e, reads).unwrap_or_else(|| remedy_for(e.message()));
         Problem { span, what: in_plain_words(e.message()), help }
@@ -395,12 +399,18 @@ mod tests {
     fn no_name_of_a_type_is_told() {
         for (message, plain) in [
             ("invalid type: string \"x\", expected struct PresetFile", "invalid type: string \"x\", expected a table"),
-            ("invalid length 0, expected struct X::Y with 2 elements", "invalid length 0, expected a table with 2 elements"),
+            (
+                "invalid length 0, expected struct X::Y with 2 elements",
+                "invalid length 0, expected a table with 2 elements",
+            ),
             ("invalid type: map, expected tuple struct Two", "invalid type: table, expected a list"),
             ("invalid type: newtype variant, expected unit variant", "invalid type: table, expected a name in quotes"),
             ("data did not match any variant of untagged enum Journeys", "nothing of this kind may stand here"),
             ("wanted exactly 1 element, found 0 elements", "expected a name in quotes"),
-            ("invalid type: string \"struct A\", expected a map", "invalid type: string \"struct A\", expected a table"),
+            (
+                "invalid type: string \"struct A\", expected a map",
+                "invalid type: string \"struct A\", expected a table",
+            ),
             ("unknown variant `a`, expected `struct` or `enum`", "unknown name `a`, expected `struct` or `enum`"),
             ("bad structure, expected structure", "bad structure, expected structure"),
         ] {

@@ -87,7 +87,9 @@ fn an_unknown_plan_is_refused_with_the_names_there_are() {
 
 #[test]
 fn a_file_that_is_not_there_is_refused_with_the_near_name_of_any_kind() {
-    for (said, near) in [("smok", "smoke"), ("Smoke", "smoke"), ("vidio", "video"), ("stge", "stage"), ("cleen", "clean")] {
+    for (said, near) in
+        [("smok", "smoke"), ("Smoke", "smoke"), ("vidio", "video"), ("stge", "stage"), ("cleen", "clean")]
+    {
         let complaint = complaint(&soundcheck(&["check", said]));
         assert!(complaint.contains(&format!("{said}: no such file")), "{complaint}");
         assert!(complaint.contains(&format!("remedy: did you mean `{near}`? Or write a path")), "{complaint}");

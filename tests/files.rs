@@ -163,7 +163,10 @@ fn objectives_that_nothing_in_a_plan_feeds_are_noted() {
     }
     let queue = of("objectives = [\"video.*\", \"queue.*\"]\n");
     assert!(queue.starts_with("note: nothing that this plan plays feeds queue.apply, "), "{queue}");
-    assert!(queue.contains("plan.toml:5:26") && queue.contains("fed by journeys that expect \"applied\": room"), "{queue}");
+    assert!(
+        queue.contains("plan.toml:5:26") && queue.contains("fed by journeys that expect \"applied\": room"),
+        "{queue}"
+    );
     let login = of("objectives = [\"users.login\"]\n");
     assert!(login.contains("feeds users.login") && login.contains("declares [auth] login: login"), "{login}");
     for none in ["", "objectives = []\n"] {
@@ -198,7 +201,9 @@ fn no_message_names_a_type_of_the_program() {
         let text = std::fs::read_to_string(root().join(file)).expect("the file is there");
         let lines: Vec<&str> = text.lines().collect();
         for (n, line) in lines.iter().enumerate() {
-            let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.starts_with(['#', ' '])) else { continue };
+            let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.starts_with(['#', ' '])) else {
+                continue;
+            };
             for (m, wrong) in ["\"x\"", "-3", "true", "[]", "[3]", "{}", "{ a = 1 }"].into_iter().enumerate() {
                 let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
                 lines[n] = format!("{key} = {wrong}");
@@ -213,7 +218,9 @@ fn no_message_names_a_type_of_the_program() {
     let said = String::from_utf8(done.stderr).expect("UTF-8");
     assert_eq!(done.status.code(), Some(2), "{said}");
     assert!(said.matches("error: ").count() > 300, "{said}");
-    for leak in ["struct", "enum", "variant", "visitor", "untagged", "a map", "sequence", "i64", "u64", "u32", "wanted string"] {
+    for leak in
+        ["struct", "enum", "variant", "visitor", "untagged", "a map", "sequence", "i64", "u64", "u32", "wanted string"]
+    {
         let told = said.lines().filter(|line| line.starts_with("error: ") && line.contains(leak)).collect::<Vec<_>>();
         assert!(told.is_empty(), "{leak}: {told:#?}");
     }

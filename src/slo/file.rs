@@ -129,7 +129,8 @@ impl ObjectiveFile {
         let near = did_you_mean(profile, shipped.iter().map(String::as_str));
         let near = if near.ends_with('?') { near + " " } else { String::new() };
         let what = format!("no profile `{profile}` ships, or lies beside this file");
-        let help = format!("{near}Only plays under a profile of that name are samples: a plan may name one by its path");
+        let help =
+            format!("{near}Only plays under a profile of that name are samples: a plan may name one by its path");
         Some(Problem::at(population.span(), what, help))
     }
 
