@@ -58,7 +58,10 @@ pub(super) fn below(text: &str, at: usize, reads: Reads) -> Option<Problem> {
     if text.lines().take_while(|line| header(line).is_none()).any(|line| key(line) == Some(own)) {
         return None; // it stands above too
     }
-    let rest = &text[line.start..];
+    // Its value ends before the next table does: what that lacks is no word about this key.
+    let after = text[line.end..].split_inclusive('\n');
+    let ours: usize = after.take_while(|line| header(line).is_none()).map(str::len).sum();
+    let rest = &text[line.start..line.end + ours];
     let mut ends = rest.match_indices('\n').map(|(end, _)| end).chain([rest.len()]).take(LONGEST);
     let is_good_alone = ends.any(|end| match reads(&rest[..end]) {
         Ok(()) => true,
@@ -178,6 +181,8 @@ mod tests {
             "base = \"h\"\n[word]\n\"a\" = \"b\"\n",
             "base = \"h\"\ncanvas = \"#c\"\n[read]\ncanvas = \"#c\"\n",
             "base = 3\n[read]\nroom = \"r\"\n",
+            // The table after it lacks something.
+            "base = \"h\"\n[[step]]\nroom = \"r\"\nmusk = 1\n[[step]]\nmask = 1\n",
             "base = \"h\"\n[read]\nroom = \"r\n",
         ] {
             assert!(!said(text).contains("stands below"), "{text}{}", said(text));
