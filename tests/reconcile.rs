@@ -55,6 +55,19 @@ impl Play {
         self.by("console", event, (t_ms, t_ms), fields)
     }
 
+    /// A batch was sent as request `number` at `t_ms`, and ended so; with these events, each at its own time.
+    fn batch(mut self, number: u64, t_ms: f64, end: Value, events: &[(&str, f64)]) -> Self {
+        let mut sent =
+            json!({ "request": number, "events": events.len(), "octets": 100 * events.len(), "ended": "whole" });
+        sent.as_object_mut().expect("an object").extend(end.as_object().cloned().unwrap_or_default());
+        self.add("app_telemetry_sent", Origin::Proxy, t_ms, sent);
+        for (event, own) in events {
+            let app = json!({ "v": 1, "session_id": "page", "timestamp": wall(*own) });
+            self.add(event, Origin::App, t_ms, json!({ "app": app, "via": "beacon", "request": number }));
+        }
+        self
+    }
+
     fn record(&self) -> Record {
         let events = || Ok(Box::new(self.0.clone().into_iter().map(Ok)) as Box<dyn Iterator<Item = _>>);
         Record::fold(events, None).expect("a record")
@@ -342,4 +355,195 @@ fn the_verdict_and_the_report_tell_the_findings() {
         write("reconciliation.md")
     );
     assert!(write("report.html").contains("socket_reconnect"));
+}
+
+/// Nobody is there to take a batch.
+fn down() -> Value {
+    json!({ "status": null, "ended": "upstream_cut", "error": "127.0.0.1:4799: Connection refused" })
+}
+
+#[test]
+fn what_was_refused_and_came_again_is_neither_lost_nor_a_duplicate() {
+    let busy = || json!({ "status": 503 });
+    let taken = || json!({ "status": 200 });
+    let two = [("socket_connect", 1000.0), ("socket_resync", 1100.0)];
+    let seen = || Play::new().seen("socket_connect", 1000.0, json!({})).seen("socket_resync", 1100.0, json!({}));
+    let again = seen().batch(1, 2000.0, busy(), &two).batch(2, 4000.0, taken(), &two);
+    assert_eq!((again.findings(), again.reconciled().told, again.reconciled().matched), (vec![], 2, 2));
+    assert_eq!(again.record().plays[0].app_events["socket_connect"], 1);
+    // In two parts, one of which was refused once more.
+    let parts = seen().batch(1, 2000.0, down(), &two).batch(2, 4000.0, taken(), &two[..1]);
+    let parts = parts.batch(3, 5000.0, busy(), &two[1..]).batch(4, 6000.0, taken(), &two[1..]);
+    assert_eq!((parts.findings(), parts.reconciled().told), (vec![], 2));
+    // What was taken and comes again is a duplicate, also after a retry.
+    let twice = again.batch(3, 6000.0, taken(), &two[..1]);
+    assert_eq!(twice.findings(), one(Kind::Duplicate, "socket_connect"));
+    // Nobody knows what became of a batch whose page was left.
+    let left = json!({ "status": null, "ended": "client_gone" });
+    let left = seen().batch(1, 2000.0, left, &two).batch(2, 4000.0, taken(), &two);
+    assert_eq!(left.findings(), []);
+}
+
+#[test]
+fn a_batch_that_never_came_again_is_lost_also_where_nobody_answered() {
+    let two = [("socket_connect", 1000.0), ("socket_resync", 1100.0)];
+    let seen = || Play::new().seen("socket_connect", 1000.0, json!({})).seen("socket_resync", 1100.0, json!({}));
+    let dead = seen().batch(1, 2000.0, down(), &two);
+    assert_eq!((dead.findings(), dead.reconciled().told), (one(Kind::Lost, "(batch)"), 2));
+    let says = "nobody answered a batch of 2 events: 127.0.0.1:4799: Connection refused";
+    assert_eq!(dead.reconciled().findings[0].says, says);
+    // Tried for ever it is one batch.
+    assert_eq!(dead.batch(2, 4000.0, down(), &two).findings(), one(Kind::Lost, "(batch)"));
+    let part =
+        seen().batch(1, 2000.0, json!({ "status": 503 }), &two).batch(2, 4000.0, json!({ "status": 200 }), &two[1..]);
+    let says = "the server answered 503 to a batch of 2 events, 1 of which never came again";
+    assert_eq!(part.reconciled().findings[0].says, says);
+    // Of nobody who tells anything else: it is told, and not heard.
+    let mut unread = Play::new();
+    let sent =
+        json!({ "request": 1, "status": null, "ended": "upstream_cut", "error": "x", "events": null, "octets": 0 });
+    unread.add("app_telemetry_sent", Origin::Proxy, 1000.0, sent);
+    assert!(!unread.reconciled().is_silent());
+    for ended in ["play_over", "client_gone"] {
+        let left = Play::new().batch(1, 1000.0, json!({ "status": null, "ended": ended }), &two);
+        assert_eq!(left.findings(), [], "{ended}");
+    }
+}
+
+#[test]
+fn a_failure_is_as_near_as_what_began_it() {
+    let video = |told: &str, t: f64| {
+        let play = Play::new().told("video_init_start", 1000.0, json!({})).told(told, t, json!({}));
+        play.seen("video_init_start", 1000.0, json!({})).seen(
+            "video_init_error",
+            46_000.0,
+            json!({ "reason": "silent" }),
+        )
+    };
+    assert_eq!(video("video_init_error", 11_000.0).findings(), []);
+    let wrong = video("video_init_frame_ready", 2000.0);
+    assert_eq!(wrong.findings(), one(Kind::Contradicting, "video_init_error"));
+    assert_eq!(wrong.reconciled().findings[0].says, "the app said video_init_frame_ready; seen was this (silent)");
+    // Of the video before it says nothing.
+    assert_eq!(video("video_init_error", 500.0).findings(), one(Kind::Missing, "video_init_error"));
+
+    let preset = Play::new()
+        .told("hydra_preset_eval_error", 2000.0, preset("waves"))
+        .seen("hydra_preset_eval_start", 1000.0, json!({}))
+        .seen("hydra_preset_eval_error", 31_000.0, preset("waves"));
+    assert_eq!(preset.findings(), []);
+}
+
+#[test]
+fn what_an_app_calls_as_the_playbook_does_is_told() {
+    let refresh = Play::new()
+        .told("auth_login_refresh", 1000.0, json!({}))
+        .seen("auth_login_refresh", 1000.0, json!({}))
+        .told("playback_stall", 9000.0, json!({}))
+        .seen("playback_stall", 9000.0, json!({ "ms": 4000 }));
+    assert_eq!((refresh.findings(), refresh.reconciled().matched), (vec![], 2));
+}
+
+#[test]
+fn of_sockets_only_the_declared_one_is_compared() {
+    let with = |fields: Value| {
+        let play = Play::new().told("socket_connect", 1000.0, json!({})).seen("socket_connect", 1000.0, json!({}));
+        play.seen("socket_reconnect", 30_000.0, fields).findings()
+    };
+    assert_eq!(with(json!({ "socket": "wss://live.example/x", "declared": false })), []);
+    assert_eq!(with(json!({ "socket": "/hot-reload", "declared": false })), []);
+    assert_eq!(with(json!({ "socket": "wss://live.example/x" })), [], "an older record");
+    for own in [json!({ "socket": "/ws", "declared": true }), json!({ "socket": "/ws" })] {
+        assert_eq!(with(own), one(Kind::Missing, "socket_reconnect"));
+    }
+}
+
+#[test]
+fn what_others_do_in_the_room_need_not_be_told() {
+    let id = |id: &str| json!({ "cmd_id": id });
+    let play = Play::new().told("queue_cmd_sent", 1000.0, id("a")).seen("queue_cmd_sent", 1000.0, id("a")).seen(
+        "queue_cmd_applied",
+        1100.0,
+        id("theirs"),
+    );
+    assert_eq!(play.findings(), []);
+    assert_eq!(play.seen("queue_cmd_applied", 1200.0, id("a")).findings(), one(Kind::Missing, "queue_cmd_applied"));
+}
+
+/// An event whose time is a number, of milliseconds or seconds since 1970; it came at `t_ms`.
+fn numbered(mut play: Play, event: &str, (t_ms, time): (f64, Value)) -> Play {
+    let app = json!({ "session_id": "page", "timestamp": time });
+    play.add(event, Origin::App, t_ms, json!({ "app": app, "via": "beacon" }));
+    play
+}
+
+/// The run's clock on the wall clock, milliseconds since 1970.
+fn epoch_ms(t_ms: f64) -> i64 {
+    wall(t_ms).parse::<jiff::Timestamp>().expect("a time").as_millisecond()
+}
+
+#[test]
+fn a_time_in_numbers_is_read() {
+    let (ms, s) = (epoch_ms(1003.0), epoch_ms(1000.0) / 1000);
+    for time in [json!(ms), json!(ms as f64 / 1000.0), json!(s)] {
+        let seen = Play::new().seen("socket_disconnect", 1000.0, json!({}));
+        assert_eq!(numbered(seen, "socket_disconnect", (31_000.0, time.clone())).findings(), [], "{time}");
+    }
+    // A time since the page began is none.
+    let seen = Play::new().seen("socket_disconnect", 1000.0, json!({}));
+    let found = numbered(seen, "socket_disconnect", (31_000.0, json!(1234.5))).findings();
+    assert_eq!(found, one(Kind::Missing, "socket_disconnect"));
+    // Within a second two of a kind are two, and none is early.
+    let mut coarse = Play::new();
+    for t in [1400.0, 1800.0] {
+        coarse = coarse.seen("first_visualizer_frame", t, json!({}));
+        coarse = numbered(coarse, "first_visualizer_frame", (t, json!(s)));
+    }
+    assert_eq!((coarse.findings(), coarse.reconciled().told), (vec![], 2));
+    let mut exact = numbered(Play::new(), "first_visualizer_frame", (1400.0, json!(ms)));
+    exact = exact.seen("first_visualizer_frame", 1400.0, json!({}));
+    assert_eq!(exact.findings(), one(Kind::Early, "first_visualizer_frame"));
+}
+
+#[test]
+fn the_apps_times_are_the_browsers() {
+    // The browser's clock is 20 s behind: what it calls 1 s was at 21 s.
+    let clock = |doubt: f64| json!({ "shift_ms": 20_000.0, "uncertainty_ms": doubt });
+    let play = |doubt: f64| {
+        let play = Play::new().seen("clock_mapped", 10.0, clock(doubt)).seen("socket_disconnect", 21_000.0, json!({}));
+        play.by("beacon", "socket_disconnect", (23_000.0, 1000.0), json!({})).findings()
+    };
+    assert_eq!(play(2.0), []);
+    assert_eq!(play(30_000.0), one(Kind::Missing, "socket_disconnect"), "nobody is sure of it");
+}
+
+#[test]
+fn what_is_not_compared_makes_nobody_deaf() {
+    let mut play = Play::new().told("socket_connect", 5.0, json!({})).seen("socket_connect", 5.0, json!({}));
+    for n in 0..10_500 {
+        play = play.told("heartbeat", 10.0 + f64::from(n), json!({ "n": n }));
+    }
+    play = play.told("socket_reconnect", 30_000.0, json!({})).seen("socket_reconnect", 30_000.0, json!({}));
+    let known = play.reconciled();
+    assert_eq!((known.findings, known.until_ms, known.told), (vec![], None, 10_502));
+    assert_eq!(play.record().plays[0].app_events["heartbeat"], 10_500);
+}
+
+#[test]
+fn both_sides_stop_where_one_is_full_and_the_report_says_so() {
+    let mut play = Play::new();
+    for n in 0..5500 {
+        let (t, id) = (1000.0 * f64::from(n), json!({ "n": n }));
+        play = play.told("socket_reconnect", t, id.clone()).by("beacon", "socket_reconnect", (t + 20.0, t), id);
+        play = play.seen("socket_reconnect", t, json!({}));
+    }
+    let known = play.reconciled();
+    assert_eq!((known.findings, known.until_ms, known.told), (vec![], Some(4_940_000.0), 5500));
+    assert_eq!(known.ways.into_iter().collect::<Vec<_>>(), ["beacon", "console"].map(|w| (w.to_owned(), 5500)));
+    assert!(known.matched == known.seen && known.seen > 4900, "{} of {}", known.matched, known.seen);
+    for report in ["reconciliation.md", "report.html"] {
+        let row = REPORTS.iter().find(|r| r.name() == report).expect("a row");
+        let text = (row.write)(&play.record());
+        assert!(text.contains("ompared until 82.3 min: there was more than is kept."), "{report}");
+    }
 }

@@ -11,14 +11,18 @@ use super::storm::{Storm, Storms};
 use super::tap::{Flags, Stop, Tap};
 use super::target::{self, Only, Refusal};
 use super::told::Told;
-use super::tunnel;
+use super::{lock, tunnel};
 use crate::event::Origin;
 use crate::fault::head::{Body, Head};
 use crate::fault::{Action, Answer, Point};
 use serde_json::json;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use tokio::time::{Instant, sleep_until};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// How long a body is waited for that goes nowhere.
+const HEARD: Duration = Duration::from_secs(1);
 
 impl Conn {
     /// Passes one request on, or does what is to be done in its place.
@@ -183,7 +187,25 @@ impl Conn {
         };
         let answer = answer::sentence(status, &why);
         told.error = Some(why);
+        self.hear(told).await;
         Err(self.answer(&answer, &told.asked, body).await)
+    }
+
+    /// Reads what the app says of itself to a server that is not there: nobody else will.
+    async fn hear(&mut self, told: &Told) {
+        let Some(said) = told.said.as_deref().filter(|said| !lock(said).is_whole()) else { return };
+        let heard = async {
+            loop {
+                lock(said).passes(self.from.data());
+                // After a body the connection is closed: what else is there is no other request.
+                self.from.eat(self.from.data().len());
+                let whole = lock(said).is_whole();
+                if whole || !matches!(self.from.fill(&mut self.input).await, Ok(1..)) {
+                    break;
+                }
+            }
+        };
+        let _ = timeout(HEARD, heard).await; // one that takes longer is told as far as it came
     }
 
     /// Answers in the server's place.

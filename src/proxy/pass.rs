@@ -4,6 +4,7 @@
 use super::body::Track;
 use super::conn::{Conn, Next};
 use super::dial::{BUFFER, Server};
+use super::lock;
 use super::plan::Plan;
 use super::response::{Down, Response};
 use super::said::Said;
@@ -14,6 +15,7 @@ use crate::fault::Cut;
 use crate::fault::head::Body;
 use std::future::{pending, poll_fn};
 use std::pin::pin;
+use std::sync::Mutex;
 use std::task::Poll;
 use tokio::io::AsyncWriteExt;
 
@@ -41,9 +43,9 @@ pub(super) async fn pass(
         from.grow(BUFFER);
     }
     let flags = Flags::default();
-    let mut said = told.said.take();
+    let said = told.said.clone();
     let down = {
-        let mut up = pin!(upload(input, from, server_out, lead, Track::new(body), said.as_mut(), &flags));
+        let mut up = pin!(upload(input, from, server_out, lead, Track::new(body), said.as_deref(), &flags));
         let mut up_over = false;
         let down = {
             let tap = Tap::new(output, told, &flags, carried);
@@ -95,7 +97,6 @@ pub(super) async fn pass(
             .await
         }
     };
-    told.said = said;
     let (ended, next) = match down {
         Down::Keep => ("whole", Next::Again),
         Down::Close => ("whole", Next::Close),
@@ -130,20 +131,20 @@ async fn upload(
     out: &mut Out,
     lead: &[u8],
     mut track: Track,
-    mut said: Option<&mut Said>,
+    said: Option<&Mutex<Said>>,
     flags: &Flags,
 ) {
     let mut lead = lead;
     loop {
         let Ok(taken) = track.take(from.data()) else { return flags.set(Flags::MALFORMED) };
+        if let Some(said) = said {
+            lock(said).passes(&from.data()[..taken.wire]);
+        }
         if out.send_both(lead, &from.data()[..taken.wire]).await.is_err() {
             // What it answered before may still be read.
             break;
         }
         lead = &[];
-        if let Some(said) = &mut said {
-            said.passes(&from.data()[..taken.wire]);
-        }
         from.eat(taken.wire);
         if track.done() {
             flags.set(Flags::SENT);

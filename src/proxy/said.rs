@@ -33,9 +33,15 @@ impl Said {
         }
     }
 
-    /// The events in it: `{"events": [...]}`, a list, or an object a line. `None`: it is nothing of the kind.
+    /// Whether nothing more is wanted of it: all of it came, or too much.
+    pub(super) fn is_whole(&self) -> bool {
+        self.too_long || self.track.done()
+    }
+
+    /// The events in it: `{"events": [...]}`, a list, or an object a line. `None`: it is nothing of the kind, or did not
+    /// come whole.
     pub(super) fn events(&self) -> Option<Vec<Map<String, Value>>> {
-        if self.too_long {
+        if self.too_long || !self.track.done() {
             return None;
         }
         let listed = match serde_json::from_slice(&self.octets) {
@@ -94,7 +100,9 @@ mod tests {
     #[test]
     fn chunks_are_put_together_and_a_long_body_is_not_kept() {
         let mut said = Said::new(Body::Chunked);
-        said.passes(b"5\r\n{\"eve\r\n9\r\nnt\":\"a\"} \r\n0\r\n\r\n");
+        said.passes(b"5\r\n{\"eve\r\n9\r\nnt\":\"a\"} \r\n");
+        assert!(!said.is_whole() && said.events().is_none(), "its end is still to come");
+        said.passes(b"0\r\n\r\n");
         assert_eq!((said.events().map(|e| e.len()), said.len()), (Some(1), 14));
         let mut long = Said::new(Body::Length(1 << 30));
         let part = vec![b' '; 100_000];

@@ -5,6 +5,7 @@ use super::armed::Rules;
 use super::asked::{Asked, Whose};
 use super::kind;
 use super::live::{Part, Seen};
+use super::lock;
 use super::plan::Planned;
 use super::said::Said;
 use crate::event::{Fields, Ids, Origin, Parts, Texts, Thousandths, Word, random_hex, url_hash};
@@ -13,8 +14,8 @@ use crate::fault::{Action, Cut, Point, Resource};
 use crate::media::container::Container;
 use crate::unit::{ms, thousandths};
 use serde_json::json;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -56,8 +57,8 @@ pub(super) struct Told {
     pub unframed: Option<&'static str>,
     /// Why there was no response.
     pub error: Option<String>,
-    /// What the app says of itself in the request.
-    pub said: Option<Said>,
+    /// What the app says of itself in the request: read while the body passes, and told however that ends.
+    pub said: Option<Arc<Mutex<Said>>>,
 }
 
 /// The response's head as it was sent, and how long that took.
@@ -115,7 +116,7 @@ impl Told {
     pub(super) fn listen(&mut self, body: Body) {
         let Some(own) = &self.shared.telemetry else { return };
         if self.asked.method == "POST" && is_below(&self.asked.bare_url(), own) {
-            self.said = Some(Said::new(body));
+            self.said = Some(Arc::new(Mutex::new(Said::new(body))));
         }
     }
 
@@ -123,15 +124,16 @@ impl Told {
     fn tell_said(&mut self, after: Duration) {
         let (Some(said), Some(log)) = (self.said.take(), &self.shared.log) else { return };
         let t = log.now_ms() - ms(after);
+        let said = lock(&said);
         let events = said.events();
         let fields = json!({
             "request": self.number, "status": self.response.as_ref().map(|r| r.status), "octets": said.len(),
-            "events": events.as_ref().map(Vec::len),
+            "events": events.as_ref().map(Vec::len), "ended": self.ended, "error": self.error,
         });
         log.write("app_telemetry_sent", Origin::Proxy, t, &self.ids, fields);
         for mut event in events.into_iter().flatten() {
             let name = event.remove("event").and_then(|name| name.as_str().map(str::to_owned));
-            let fields = json!({ "app": event, "via": "beacon" });
+            let fields = json!({ "app": event, "via": "beacon", "request": self.number });
             log.write(&name.unwrap_or_else(|| "unnamed".to_owned()), Origin::App, t, &self.ids, fields);
         }
     }

@@ -1,20 +1,22 @@
 //! What the app told of itself against what was seen from outside, in one play. Pure: the same events give the same
 //! findings. Nothing of it is a sample or a verdict: it says how far the app's own telemetry can be relied on.
 
+mod batch;
 mod facts;
 mod finding;
+mod said;
 
 use crate::event::{Event, Origin};
-use facts::{FACTS, FALLBACK, FIRST_FRAME, fact_of, family};
+use batch::Batches;
+use facts::{APPLIED, FALLBACK, FIRST_FRAME, begins, fact_of, family, seen_by, told_as};
 use finding::Findings;
 pub use finding::{Finding, Kind, Reconciliation};
+use said::{Said, Told, merged};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Told and seen further apart than this are not the same.
 const APART_MS: f64 = 10_000.0;
-/// Told by two ways within this time, without a word of whose it is, is the same.
-const TOGETHER_MS: f64 = 1_000.0;
 /// Told so much after it was seen is late.
 const LATE_MS: f64 = 2_000.0;
 /// A first frame told so much before it was seen was not looked at.
@@ -28,69 +30,42 @@ const STALL_MS: f64 = 1_000.0;
 /// So many times the same warning within so long is an error of every tick, from which an app falls back.
 const TICKS: usize = 10;
 const TICKS_IN_MS: f64 = 2_000.0;
-/// Events of either side that are kept of a play.
+/// Events of either side that are kept of a play, and of those that are not compared.
 const MOST: usize = 10_000;
+/// A batch may tell of something so long after it.
+const BEHIND_MS: f64 = 60_000.0;
 
 /// What was heard of a play so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ear {
+    /// Of what is compared, and of all else.
     said: Vec<Said>,
+    other: Vec<Said>,
+    /// What was said and is not kept, by name and way: how often.
+    more: BTreeMap<(String, String), u64>,
     seen: Vec<Seen>,
-    /// Batches that were refused: when, the status, how many events.
-    refused: Vec<(f64, u64, Option<u64>)>,
+    /// When one of both sides that are compared was full.
+    full: Option<f64>,
+    /// Commands that this page sent.
+    sent: BTreeSet<String>,
+    /// What began that may fail, and when.
+    begun: Vec<(String, f64)>,
+    batches: Batches,
     /// Warnings by text: when.
     warned: BTreeMap<String, Vec<f64>>,
-}
-
-/// Said by the app, by one way.
-#[derive(Clone, Debug)]
-struct Said {
-    name: String,
-    /// When it came, and when it was by its own account.
-    t: f64,
-    own: Option<f64>,
-    way: String,
-    app: Map<String, Value>,
+    /// What is to be added to a time of the browser's clock.
+    shift: f64,
 }
 
 /// Seen from outside.
 #[derive(Clone, Debug)]
 struct Seen {
     name: &'static str,
+    /// Of a failure: when that began which failed.
+    from: f64,
     t: f64,
     preset: Option<String>,
     fields: Map<String, Value>,
-}
-
-/// Told by the app, however many ways it came.
-struct Told<'a> {
-    said: &'a Said,
-    ways: Vec<&'a str>,
-    used: bool,
-}
-
-impl Said {
-    /// Whether it says of which session of the app's it is.
-    fn session(&self) -> bool {
-        self.app.contains_key("session_id")
-    }
-
-    /// What makes it the same event, but for its time.
-    fn identity(&self) -> String {
-        let mut app = self.app.clone();
-        app.remove("timestamp");
-        format!("{} {}", self.name, Value::Object(app))
-    }
-}
-
-impl<'a> Told<'a> {
-    fn new(said: &'a Said) -> Self {
-        Self { said, ways: vec![&said.way], used: false }
-    }
-    /// When it was: by its own account, where it has one.
-    fn t(&self) -> f64 {
-        self.said.own.unwrap_or(self.said.t)
-    }
 }
 
 impl Ear {
@@ -99,11 +74,11 @@ impl Ear {
             return self.hear(event);
         }
         match event.event.as_str() {
-            "app_telemetry_sent" => {
-                let status = event.number("status").unwrap_or(0.0) as u64;
-                if status >= 400 {
-                    self.refused.push((event.t_ms, status, event.number("events").map(|n| n as u64)));
-                }
+            "app_telemetry_sent" => self.batches.sent(event),
+            "clock_mapped" => {
+                let (shift, doubt) = (event.number("shift_ms"), event.number("uncertainty_ms").unwrap_or(0.0));
+                // The run itself takes no smaller one.
+                self.shift = shift.filter(|shift| shift.abs() > doubt).unwrap_or(0.0);
             }
             "console_warning" | "console_error" | "exception" => {
                 let text = event.text("text").unwrap_or_default().to_owned();
@@ -114,43 +89,78 @@ impl Ear {
                     }
                 }
             }
-            name => {
-                // What ends with its page nobody is left to tell of.
-                let ends = name == "socket_disconnect" && event.flag("clean");
-                let short = name == "playback_stall" && event.number("ms").is_some_and(|ms| ms < STALL_MS);
-                if let Some(fact) = FACTS.iter().find(|fact| fact.seen == name && !ends)
-                    && self.seen.len() < MOST
-                    && !short
-                {
-                    let preset = event.ids.preset_id.clone();
-                    self.seen.push(Seen { name: fact.name, t: event.t_ms, preset, fields: event.fields.clone() });
-                }
-            }
+            name => self.see(name, event),
         }
     }
 
-    fn hear(&mut self, event: &Event) {
-        if self.said.len() >= MOST {
+    fn see(&mut self, name: &str, event: &Event) {
+        if name == "queue_cmd_sent" {
+            self.sent.extend(event.text("cmd_id").map(str::to_owned));
+        }
+        if begins(name) {
+            self.begun.push((name.to_owned(), event.t_ms));
+        }
+        let Some(fact) = seen_by(name).filter(|_| self.full.is_none()) else { return };
+        // What ends with its page nobody is left to tell of.
+        let ends = name == "socket_disconnect" && event.flag("clean");
+        let short = name == "playback_stall" && event.number("ms").is_some_and(|ms| ms < STALL_MS);
+        if ends || short || is_strange(event) {
             return;
         }
-        let app = event.fields.get("app").and_then(Value::as_object).cloned().unwrap_or_default();
-        // The run's clock at the wall clock's zero, as the event itself says.
-        let epoch = |time: &str| time.parse::<jiff::Timestamp>().ok().map(|t| t.as_microsecond() as f64 / 1000.0);
-        let zero = epoch(&event.timestamp).map(|wall| wall - event.t_ms);
-        let own = text(&app, "timestamp").and_then(epoch).zip(zero).map(|(own, zero)| own - zero);
+        if self.seen.len() >= MOST {
+            self.full = Some(event.t_ms);
+            return;
+        }
+        let began = |(what, t): &&(String, f64)| fact.start == Some(what.as_str()) && *t <= event.t_ms;
+        let from = self.begun.iter().rfind(began).map_or(event.t_ms, |(_, t)| *t);
+        let preset = event.ids.preset_id.clone();
+        self.seen.push(Seen { name: fact.name, from, t: event.t_ms, preset, fields: event.fields.clone() });
+    }
+
+    fn hear(&mut self, event: &Event) {
+        if self.batches.repeats(event) {
+            return;
+        }
+        let fact = told_as(&event.event).map(|fact| fact.name);
         let way = event.text("via").unwrap_or("console").to_owned();
-        self.said.push(Said { name: event.event.clone(), t: event.t_ms, own, way, app });
+        let full = match fact {
+            Some(_) => self.full.is_some() || self.said.len() >= MOST,
+            None => self.other.len() >= MOST,
+        };
+        if full {
+            if fact.is_some() {
+                self.full.get_or_insert(event.t_ms);
+            }
+            let key = (event.event.clone(), way);
+            if self.more.len() < MOST || self.more.contains_key(&key) {
+                *self.more.entry(key).or_default() += 1;
+            }
+            return;
+        }
+        let said = Said::new(event, fact, way, self.shift);
+        let into = if fact.is_some() { &mut self.said } else { &mut self.other };
+        into.push(said);
     }
 
     /// Compares both.
     pub(crate) fn reconcile(&self) -> Reconciliation {
         let mut found = Findings::default();
-        let mut told = self.merged(&mut found);
+        let (mut told, other) = (merged(&self.said, &mut found), merged(&self.other, &mut found));
+        // What was seen shortly before either side was full may have been told behind that.
+        let until_ms = self.full.map(|full| (full - BEHIND_MS).max(0.0));
         let mut seen: Vec<Seen> = self.seen.clone();
         let known = |at: f64| self.seen.iter().any(|own| own.name == FALLBACK && (own.t - at).abs() < APART_MS);
         seen.extend(self.fallbacks().into_iter().filter(|warned| !known(warned.t)));
-        let families: BTreeSet<&str> = told.iter().map(|told| family(&told.said.name)).collect();
-        seen.retain(|seen| families.contains(family(seen.name)));
+        let kept = told.iter().chain(&other).map(|told| told.said.name.as_str());
+        let more = self.more.keys().map(|(name, _)| name.as_str());
+        let families: BTreeSet<&str> = kept.chain(more).map(family).collect();
+        // In a room others send commands as well: of theirs no app need tell.
+        let own = |seen: &Seen| {
+            let id = text(&seen.fields, "cmd_id").filter(|_| seen.name == APPLIED);
+            id.is_none_or(|id| self.sent.contains(id))
+        };
+        let compared = |seen: &Seen| until_ms.is_none_or(|until| seen.t <= until) && own(seen);
+        seen.retain(|seen| families.contains(family(seen.name)) && compared(seen));
         seen.sort_by(|a, b| a.t.total_cmp(&b.t));
         let pairs = pair(&seen, &mut told);
         let matched = pairs.iter().flatten().count() as u64;
@@ -163,67 +173,38 @@ impl Ear {
             untold(seen, &mut told, &mut found);
         }
         timed_by_code(&told, &mut found);
-        for (t, status, events) in &self.refused {
-            let events = events.map_or("events that cannot be read".to_owned(), |n| format!("{n} events"));
-            found.add(Kind::Lost, "(batch)", *t, || format!("the server answered {status} to a batch of {events}"));
-        }
-        let mut ways = BTreeMap::new();
-        for way in told.iter().flat_map(|told| &told.ways) {
+        self.batches.lost(&mut found);
+        let mut ways: BTreeMap<String, u64> = BTreeMap::new();
+        for way in told.iter().chain(&other).flat_map(|told| &told.ways) {
             *ways.entry((*way).to_owned()).or_default() += 1;
         }
-        Reconciliation { told: told.len() as u64, ways, seen: seen.len() as u64, matched, findings: found.sorted() }
+        for ((_, way), times) in &self.more {
+            *ways.entry(way.clone()).or_default() += times;
+        }
+        let told = (told.len() + other.len()) as u64 + self.unkept().values().sum::<u64>();
+        let seen = seen.len() as u64;
+        Reconciliation { told, ways, seen, matched, until_ms, findings: found.sorted() }
     }
 
     /// Events by name, each counted once.
     pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
-        let mut counts = BTreeMap::new();
-        for told in self.merged(&mut Findings::default()) {
-            *counts.entry(told.said.name.clone()).or_default() += 1;
+        let mut counts = self.unkept();
+        for said in [&self.said, &self.other] {
+            for told in merged(said, &mut Findings::default()) {
+                *counts.entry(told.said.name.clone()).or_default() += 1;
+            }
         }
         counts
     }
 
-    /// The same event by two ways is one: all its own fields are the same, or, if only its time differs, that is told.
-    fn merged(&self, found: &mut Findings) -> Vec<Told<'_>> {
-        let (mut named, mut nameless): (Vec<&Said>, Vec<&Said>) = self.said.iter().partition(|said| said.session());
-        named.sort_by(|a, b| a.t.total_cmp(&b.t));
-        nameless.sort_by(|a, b| a.t.total_cmp(&b.t));
-        let mut told: Vec<Told<'_>> = Vec::new();
-        let mut known: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for said in named {
-            let places = known.entry(said.identity()).or_default();
-            let stamped = |at: &usize| told[*at].said.app.get("timestamp") == said.app.get("timestamp");
-            let new_way = |at: &usize| !told[*at].ways.contains(&said.way.as_str());
-            let same = places.iter().copied().find(|at| stamped(at) && new_way(at));
-            if same.is_none() && said.own.is_some() && places.iter().any(stamped) {
-                found.add(Kind::Duplicate, &said.name, said.t, || format!("told twice by {}", said.way));
-                continue;
-            }
-            let Some(at) = same.or_else(|| places.iter().copied().find(new_way)) else {
-                places.push(told.len());
-                told.push(Told::new(said));
-                continue;
-            };
-            if let (None, Some(first), Some(again)) = (same, told[at].said.own, said.own) {
-                let (one, apart) = (&told[at].said.way, (again - first).abs() / 1000.0);
-                let says = || format!("told by {one}, and by {} with a time {apart:.1} s apart", said.way);
-                found.add(Kind::Restamped, &said.name, said.t, says);
-            }
-            told[at].ways.push(&said.way);
+    /// What was said and is not kept, by name: as often as by the way that told it most often.
+    fn unkept(&self) -> BTreeMap<String, u64> {
+        let mut all: BTreeMap<String, u64> = BTreeMap::new();
+        for ((name, _), times) in &self.more {
+            let known = all.entry(name.clone()).or_default();
+            *known = (*known).max(*times);
         }
-        // A mark says neither whose it is nor when: it is the one of its name that was made with it.
-        for said in nameless {
-            let t = said.own.unwrap_or(said.t);
-            let apart = |told: &Told<'_>| (told.t() - t).abs();
-            let new_way = |told: &Told<'_>| !told.ways.contains(&said.way.as_str());
-            let alike =
-                told.iter_mut().filter(|one| one.said.name == said.name && new_way(one) && apart(one) < TOGETHER_MS);
-            match alike.min_by(|a, b| apart(a).total_cmp(&apart(b))) {
-                Some(one) => one.ways.push(&said.way),
-                None => told.push(Told::new(said)),
-            }
-        }
-        told
+        all
     }
 
     /// Warnings that came with every tick: there the app had to fall back.
@@ -235,12 +216,19 @@ impl Ear {
                 if ticks[TICKS - 1] - ticks[0] <= TICKS_IN_MS && ticks[TICKS - 1] - last > APART_MS {
                     last = ticks[TICKS - 1];
                     let fields = [("text".to_owned(), Value::from(text.clone()))].into_iter().collect();
-                    all.push(Seen { name: FALLBACK, t: last, preset: None, fields });
+                    all.push(Seen { name: FALLBACK, from: last, t: last, preset: None, fields });
                 }
             }
         }
         all
     }
+}
+
+/// Whether it is about a socket that the app file does not declare: some script's, which its app knows nothing of.
+fn is_strange(event: &Event) -> bool {
+    let declared = event.fields.get("declared").and_then(Value::as_bool);
+    let elsewhere = || event.text("socket").is_some_and(|socket| socket.contains("://"));
+    event.event.starts_with("socket_") && !declared.unwrap_or_else(|| !elsewhere())
 }
 
 /// Whether what was told can be what was seen, but for the name and the time.
@@ -251,7 +239,8 @@ fn same(seen: &Seen, told: &Told<'_>) -> bool {
         return one == other;
     }
     let presets = seen.preset.as_deref().zip(text(&told.said.app, "preset_id"));
-    (told.t() - seen.t).abs() <= APART_MS && presets.is_none_or(|(one, other)| one == other)
+    let near = (seen.from..=seen.t).contains(&told.t()) || (told.t() - seen.t).abs() <= APART_MS;
+    near && presets.is_none_or(|(one, other)| one == other)
 }
 
 fn text<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
@@ -260,11 +249,22 @@ fn text<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
 
 /// Which of the told is which of the seen: the nearest first.
 fn pair(seen: &[Seen], told: &mut [Told<'_>]) -> Vec<Option<usize>> {
+    // By fact, and in the order of time.
+    let mut all: BTreeMap<&str, Vec<(f64, usize)>> = BTreeMap::new();
+    for (t, one) in told.iter().enumerate() {
+        all.entry(one.said.fact.unwrap_or_default()).or_default().push((one.t(), t));
+    }
+    all.values_mut().for_each(|all| all.sort_by(|a, b| a.0.total_cmp(&b.0)));
     let mut near: Vec<(f64, usize, usize)> = Vec::new();
     for (s, one) in seen.iter().enumerate() {
-        for (t, other) in told.iter().enumerate() {
-            if one.name == other.said.name && same(one, other) {
-                near.push(((other.t() - one.t).abs(), s, t));
+        let all = all.get(one.name).map_or(&[][..], Vec::as_slice);
+        // What has a key is known by it, whenever it was.
+        let keyed = fact_of(one.name).is_some_and(|fact| fact.key.is_some());
+        let first = if keyed { 0 } else { all.partition_point(|(at, _)| *at < one.from.min(one.t - APART_MS)) };
+        let last = one.t + APART_MS;
+        for (at, t) in all[first..].iter().take_while(|(at, _)| keyed || *at <= last) {
+            if same(one, &told[*t]) {
+                near.push(((at - one.t).abs(), s, *t));
             }
         }
     }
@@ -285,7 +285,7 @@ fn compare(seen: &Seen, told: &Told<'_>, found: &mut Findings) {
     if after > LATE_MS {
         found.add(Kind::Late, seen.name, seen.t, || format!("told {:.1} s after it was seen", after / 1000.0));
     }
-    if seen.name == FIRST_FRAME && -after > EARLY_MS {
+    if seen.name == FIRST_FRAME && -after > EARLY_MS + told.said.grain {
         found.add(Kind::Early, seen.name, seen.t, || format!("told {:.0} ms before there was a frame", -after));
     }
 }
@@ -316,7 +316,7 @@ fn timed_by_code(told: &[Told<'_>], found: &mut Findings) {
 /// Seen and not told: something else was, or nothing.
 fn untold(one: &Seen, told: &mut [Told<'_>], found: &mut Findings) {
     let opposite = fact_of(one.name).map_or(&[][..], |fact| fact.opposite);
-    let other = told.iter_mut().find(|t| !t.used && opposite.contains(&t.said.name.as_str()) && same(one, t));
+    let other = told.iter_mut().find(|t| !t.used && opposite.iter().any(|fact| t.is(fact)) && same(one, t));
     if let Some(other) = other {
         other.used = true;
         let said = other.said.name.clone();
@@ -324,7 +324,7 @@ fn untold(one: &Seen, told: &mut [Told<'_>], found: &mut Findings) {
         return found.add(Kind::Contradicting, one.name, one.t, || format!("the app said {said}; seen was this{why}"));
     }
     // A limiter lets none through sooner than it leaves one out.
-    let mut times: Vec<f64> = told.iter().filter(|t| t.said.name == one.name).map(Told::t).collect();
+    let mut times: Vec<f64> = told.iter().filter(|t| t.is(one.name)).map(Told::t).collect();
     times.sort_by(f64::total_cmp);
     let gap = times.iter().map(|t| one.t - t).filter(|gap| *gap >= 0.0).fold(f64::INFINITY, f64::min);
     let tightest = times.windows(2).map(|two| two[1] - two[0]).fold(f64::INFINITY, f64::min);
@@ -332,7 +332,7 @@ fn untold(one: &Seen, told: &mut [Told<'_>], found: &mut Findings) {
         let says = || format!("not told {:.1} s after the one before", gap / 1000.0);
         return found.add(Kind::RateLimited, one.name, one.t, says);
     }
-    let never = !told.iter().any(|t| t.said.name == one.name);
+    let never = !told.iter().any(|t| t.is(one.name));
     let ticks = text(&one.fields, "text").filter(|_| one.name == FALLBACK);
     found.add(Kind::Missing, one.name, one.t, || match (ticks, never) {
         (Some(text), _) => format!("an error in every tick, and no fallback told: {text}"),

@@ -25,6 +25,9 @@ pub(super) fn write(record: &Record) -> String {
             known.seen,
             known.matched
         );
+        if let Some(until) = known.until_ms {
+            let _ = writeln!(out, "Compared until {}: there was more than is kept.", show_ms(until));
+        }
         if known.findings.is_empty() {
             out.push_str("\nNothing contradicts.\n");
             continue;

@@ -194,11 +194,15 @@ fn about(plan: &Plan, settings: &Settings, today: Date) -> Value {
             })
         })
         .collect();
+    let hosts = plan.app.hosts.iter().chain(plan.app.map.keys());
     json!({
         "plan": plan.name,
         "question": plan.question,
         "app": plan.app.name,
         "base": plan.app.base,
+        // What is the app's: of all else that fails beside it, it is seldom the cause.
+        "hosts": hosts.collect::<Vec<_>>(),
+        "telemetry_path": plan.app.telemetry.path,
         "environment": plan.app.environment,
         "judge": plan.judge,
         "browsers": plan.browsers.iter().map(|k| k.name()).collect::<Vec<_>>(),

@@ -128,7 +128,7 @@ impl Sockets {
         own.socket = Some(name.clone());
         let followed = own.declared && self.declared.as_ref().is_some_and(|d| !d.resync.is_empty());
         let event = if again { "socket_reconnect" } else { "socket_connect" };
-        vec![Told::new(event, t, json!({ "socket": name, "followed": followed }))]
+        vec![Told::new(event, t, json!({ "socket": name, "declared": own.declared, "followed": followed }))]
     }
 
     fn closed(&mut self, t: f64, message: &probe::Socket) -> Vec<Told> {
@@ -144,7 +144,7 @@ impl Sockets {
         let followed = own.declared && self.declared.as_ref().is_some_and(|d| !d.resync.is_empty());
         let fields = json!({
             "socket": name, "clean": message.own, "by": by, "code": message.code, "was_clean": message.clean,
-            "followed": followed,
+            "declared": own.declared, "followed": followed,
         });
         vec![Told::new("socket_disconnect", t, fields)]
     }

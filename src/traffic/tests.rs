@@ -195,6 +195,13 @@ fn a_socket_that_is_not_declared_is_told_and_not_followed() {
         ["socket_connect socket=wss://metrics.example/live"]
     );
     assert!(book.said("got", "9", &push(&["a"]).to_string()).is_empty());
+    for (id, url, declared) in [("8", "wss://metrics.example/live", false), ("1", "ws://127.0.0.1:4700/ws", true)] {
+        let open = probe::Socket { ev: "open".into(), id: id.into(), ..probe::Socket::default() };
+        let close = probe::Socket { ev: "close".into(), id: id.into(), ..probe::Socket::default() };
+        let new = probe::Socket { ev: "new".into(), id: id.into(), url: Some(url.into()), ..probe::Socket::default() };
+        let told: Vec<Told> = [new, open, close].into_iter().flat_map(|m| book.sockets.take(1.0, m)).collect();
+        assert!(told.len() == 2 && told.iter().all(|t| t.fields["declared"] == declared), "{told:?}");
+    }
     let mut book = Book::new(None);
     assert_eq!(book.open("1"), ["socket_connect socket=/ws"]);
     assert!(book.sent(&add("a")).is_empty());

@@ -2,7 +2,8 @@
 
 use super::clue::{Clue, Kind, clues};
 use super::objective::{Listed, against};
-use super::{Chain, Seen, Shown, play_anchor, step_anchor};
+use super::usual::Usual;
+use super::{Chain, Seen, Shown, is, play_anchor, step_anchor};
 use crate::event::Event;
 use crate::media::class::{Class, Evidence};
 use crate::record::{Ending, Play, Record};
@@ -22,6 +23,10 @@ pub(super) struct Window<'a> {
     pub from: f64,
     pub to: f64,
     span: Option<&'a str>,
+    /// The play's.
+    pub session: Option<&'a str>,
+    /// Where it is a step: its end, by its `seq`.
+    pub end: Option<u64>,
     pub expect: Option<&'a str>,
     pub reason: Option<&'a str>,
     /// The play is under faults of this monitor's.
@@ -36,13 +41,15 @@ pub(super) struct Window<'a> {
 impl<'a> Window<'a> {
     /// The step that this `step_end` ends.
     pub(super) fn of_step(end: &'a Event, play: &'a Play, events: &[&'a Event]) -> Self {
-        let began = |e: &&&&Event| e.event == "step_start" && e.ids.step == end.ids.step && e.seq < end.seq;
+        let began = |e: &&&&Event| is(e, "step_start") && e.ids.step == end.ids.step && e.seq < end.seq;
         let start = events.iter().filter(|e| e.t_ms <= end.t_ms).rev().find(|e| began(&e));
         let video = end.fields.get("video");
         Self {
             from: start.map_or(end.t_ms - end.number("step_ms").unwrap_or_default(), |s| s.t_ms),
             to: end.t_ms,
             span: end.ids.span_id.as_deref(),
+            session: Some(&play.session_id),
+            end: Some(end.seq),
             expect: end.text("expect"),
             reason: end.text("reason"),
             faulted: play.faulted,
@@ -59,6 +66,8 @@ impl<'a> Window<'a> {
             from: events.first().map_or(0.0, |e| e.t_ms),
             to: events.last().map_or(0.0, |e| e.t_ms),
             span: None,
+            session: Some(&play.session_id),
+            end: None,
             expect: None,
             reason: play.reason.as_deref().map(|reason| bare(play, reason).1),
             faulted: play.faulted,
@@ -83,9 +92,9 @@ impl<'a> Window<'a> {
 }
 
 /// The chain of a play that did not end well.
-pub(super) fn of_play(record: &Record, at: usize, events: &[&Event], objectives: &[Listed]) -> Chain {
+pub(super) fn of_play(record: &Record, at: usize, events: &[&Event], objectives: &[Listed], usual: &Usual) -> Chain {
     let play = &record.plays[at];
-    let ends = || events.iter().filter(|e| e.event == "step_end");
+    let ends = || events.iter().filter(|e| is(e, "step_end"));
     let failed = ends().find(|e| !e.flag("ok"));
     let (window, step) = match failed {
         Some(end) => (Window::of_step(end, play, events), Some(shown(play, at, end, events))),
@@ -98,7 +107,7 @@ pub(super) fn of_play(record: &Record, at: usize, events: &[&Event], objectives:
             (window, end.map(|end| Shown { got, ms: None, ..shown(play, at, end, events) }))
         }
     };
-    let mut found = clues(&window, events);
+    let mut found = clues(&window, events, usual);
     if play.ending == Ending::Unfinished {
         let seq = events.last().map(|e| e.seq);
         let cut = Clue::new(Kind::Seen, 100, "its end is not in the record".to_owned());
@@ -148,7 +157,7 @@ pub(super) fn seen(record: &Record, at: usize) -> Seen {
 
 /// The step that this `step_end` ends, as an answer shows it.
 pub(super) fn shown(play: &Play, at: usize, end: &Event, events: &[&Event]) -> Shown {
-    let before = events.iter().filter(|e| e.event == "step_end" && e.seq < end.seq).count();
+    let before = events.iter().filter(|e| is(e, "step_end") && e.seq < end.seq).count();
     let step = play.steps.get(before);
     let got = match (end.text("reason"), end.number("ms")) {
         (Some(reason), _) => reason.to_owned(),
@@ -170,7 +179,7 @@ pub(super) fn shown(play: &Play, at: usize, end: &Event, events: &[&Event]) -> S
 /// What this monitor's own faults did, each once.
 pub(super) fn planted(events: &[&Event]) -> Vec<String> {
     let mut faults: BTreeMap<&str, (&Event, u64)> = BTreeMap::new();
-    for event in events.iter().filter(|e| e.event == "fault_applied") {
+    for event in events.iter().filter(|e| is(e, "fault_applied")) {
         faults.entry(event.text("fault").unwrap_or_default()).or_insert((event, 0)).1 += 1;
     }
     let mut first: Vec<(&str, (&Event, u64))> = faults.into_iter().collect();
@@ -189,7 +198,7 @@ pub(super) fn planted(events: &[&Event]) -> Vec<String> {
 
 /// Where no play and no objective says why: the run itself may.
 pub(super) fn of_nothing(record: &Record, events: &[Event]) -> Option<Chain> {
-    let end = events.iter().rfind(|e| e.event == "run_end");
+    let end = events.iter().rfind(|e| is(e, "run_end"));
     let reason = end.and_then(|e| e.fields.get("reason")).and_then(Value::as_str);
     let says = match reason {
         Some(reason) => reason.to_owned(),

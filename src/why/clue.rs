@@ -1,10 +1,13 @@
 //! What the record holds against a step: each event that may be the cause, with how likely it is.
 //!
 //! A clue weighs by what it is and by what the step was about: a shader that did not compile explains a missing picture and
-//! no missing page. What the failed expectation itself names outranks all that only came at the same time.
+//! no missing page. What the failed expectation itself names outranks all that only came at the same time, and what the run
+//! bears elsewhere (`usual`) weighs next to nothing.
 
 use super::chain::Window;
+use super::is;
 use super::request::{LONG_MS, Request};
+use super::usual::{Errors, Incident, Usual};
 use crate::event::{Event, Origin};
 use crate::media::class::{Class, Evidence};
 use crate::table::Row as _;
@@ -138,7 +141,7 @@ const SYMPTOMS: [&str; 23] = [
 const MANY_DIALOGS: usize = 5;
 
 /// Everything that the record holds against a window of a play, the likeliest first; never empty.
-pub(super) fn clues(window: &Window, events: &[&Event]) -> Vec<Clue> {
+pub(super) fn clues(window: &Window, events: &[&Event], usual: &Usual) -> Vec<Clue> {
     let about = match window.expect {
         Some("the page") => About::Page,
         Some("new picture" | "picture follows the sound") => About::Picture,
@@ -148,13 +151,17 @@ pub(super) fn clues(window: &Window, events: &[&Event]) -> Vec<Clue> {
     };
     let mut found: Vec<Clue> = Vec::new();
     let mut dialogs: Vec<&Event> = Vec::new();
+    let errors = Errors::of(window, events);
     for event in events {
-        if event.event == "prompt" && window.holds(event) {
+        if is(event, "prompt") && window.holds(event) {
             dialogs.push(event);
         }
         if let Some(mut clue) = requested(window, about, event).or_else(|| told(window, about, event)) {
             if named(&clue, event, window.reason) {
                 clue.weight += 40;
+            }
+            if let Some(incident) = Incident::read(event) {
+                clue.weight = usual.weigh(clue.weight, &incident, window, &errors);
             }
             match found.iter_mut().find(|known| (known.kind, &known.says) == (clue.kind, &clue.says)) {
                 Some(known) => known.times += 1,
@@ -373,7 +380,7 @@ fn media(window: &Window, events: &[&Event]) -> Option<Clue> {
     let none = Evidence::default();
     let evidence = window.evidence.unwrap_or(&none);
     let decided = evidence.request.and_then(|number| {
-        let of = |e: &&&Event| e.event == "video_proxy_response" && e.text("leg") != Some("upstream");
+        let of = |e: &&&Event| is(e, "video_proxy_response") && e.text("leg") != Some("upstream");
         events.iter().filter(of).rfind(|e| e.number("request") == Some(number as f64))
     });
     let weight = match (class, decided) {

@@ -8,13 +8,15 @@ mod objective;
 mod request;
 #[cfg(test)]
 mod tests;
+mod usual;
 
 pub use clue::{Clue, Kind};
 
-use crate::event::Event;
+use crate::event::{Event, Origin};
 use crate::record::{Ending, Record};
 use crate::slo::Verdict;
 use serde::Serialize;
+use usual::Usual;
 
 /// Why a run went wrong.
 #[derive(Clone, Debug, Serialize)]
@@ -111,6 +113,7 @@ impl Answer {
     /// Reads a record with the events that it is folded from.
     pub fn of(record: &Record, events: &[Event]) -> Self {
         let objectives = objective::listed(record, events);
+        let usual = Usual::of(record, events);
         let mut chains: Vec<Chain> = Vec::new();
         for (at, play) in record.plays.iter().enumerate() {
             let replaced = !record.final_plays().any(|p| p.session_id == play.session_id);
@@ -121,10 +124,10 @@ impl Answer {
             };
             if bad {
                 let own = own(events, &play.session_id);
-                add(&mut chains, chain::of_play(record, at, &own, &objectives));
+                add(&mut chains, chain::of_play(record, at, &own, &objectives, &usual));
             }
         }
-        chains.extend(objective::chains(record, events, &objectives, &chains));
+        chains.extend(objective::chains(record, events, &objectives, (&usual, &chains)));
         if chains.is_empty() {
             chains.extend(chain::of_nothing(record, events));
         }
@@ -142,6 +145,11 @@ impl Answer {
     pub fn cause(&self) -> Option<&Clue> {
         self.chains.first().map(|c| &c.cause)
     }
+}
+
+/// Whether it is this event of ours: an app may call its own as it likes.
+fn is(event: &Event, name: &str) -> bool {
+    event.source != Origin::App && event.event == name
 }
 
 /// The events of one play, in the order of the clock.

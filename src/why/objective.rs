@@ -2,7 +2,8 @@
 
 use super::chain::{Window, chain, planted, seen, shown};
 use super::clue::{Clue, Kind, clues, shorten, stall};
-use super::{Breach, Chain, own};
+use super::usual::Usual;
+use super::{Breach, Chain, is, own};
 use crate::event::{Event, Origin};
 use crate::record::{Ending, Record};
 use crate::slo::{Judged, Judging, Objective, Verdict};
@@ -44,7 +45,7 @@ impl Listed {
 
 /// The objectives that the run recorded.
 pub(super) fn listed(record: &Record, events: &[Event]) -> Vec<Listed> {
-    let start = events.iter().find(|e| e.event == "run_start");
+    let start = events.iter().find(|e| is(e, "run_start"));
     let all = start.and_then(|e| e.fields.get("objectives")).and_then(Value::as_array).cloned().unwrap_or_default();
     let read = |value: &Value| {
         let map: &Map<String, Value> = value.as_object()?;
@@ -66,7 +67,12 @@ pub(super) fn against(events: &[&Event], objectives: &[Listed]) -> Vec<Breach> {
 
 /// Chains of the breached objectives that no failed play explains. Where nothing else is wrong, those of what single plays
 /// count against, however little that says of the whole.
-pub(super) fn chains(record: &Record, events: &[Event], objectives: &[Listed], known: &[Chain]) -> Vec<Chain> {
+pub(super) fn chains(
+    record: &Record,
+    events: &[Event],
+    objectives: &[Listed],
+    (usual, known): (&Usual, &[Chain]),
+) -> Vec<Chain> {
     let explained = |o: &Listed| {
         let breach = o.breach();
         known.iter().any(|c| c.objectives.iter().any(|b| (&b.id, &b.name) == (&breach.id, &breach.name)))
@@ -83,7 +89,7 @@ pub(super) fn chains(record: &Record, events: &[Event], objectives: &[Listed], k
                 continue;
             }
             plays += 1;
-            let (how_bad, chain) = of_objective(record, at, listed, &events);
+            let (how_bad, chain) = of_objective(record, at, listed, &events, usual);
             if worst.as_ref().is_none_or(|(worst, _)| how_bad > *worst) {
                 worst = Some((how_bad, chain));
             }
@@ -101,13 +107,15 @@ pub(super) fn chains(record: &Record, events: &[Event], objectives: &[Listed], k
 }
 
 /// The chain of one play that counts against an objective, and how bad that is beside the others.
-fn of_objective(record: &Record, at: usize, listed: &Listed, events: &[&Event]) -> (f64, Chain) {
+fn of_objective(record: &Record, at: usize, listed: &Listed, events: &[&Event], usual: &Usual) -> (f64, Chain) {
     let play = &record.plays[at];
+    // Of a whole play whose steps held, what they bore may be why.
+    let places = Usual::places(record);
     let (mut how_bad, mut step) = (0.0, None);
     let found = match listed.objective.measure {
         "first visualizer frame" | "first video frame" => {
             let what = if listed.objective.measure == "first video frame" { "first video frame" } else { "picture" };
-            let shows = |e: &&&Event| e.event == "step_end" && e.text("expect").is_some_and(|x| x.contains(what));
+            let shows = |e: &&&Event| is(e, "step_end") && e.text("expect").is_some_and(|x| x.contains(what));
             let by_ms = |a: &&&Event, b: &&&Event| {
                 let ms = |e: &Event| e.number("ms").unwrap_or_default();
                 ms(a).total_cmp(&ms(b))
@@ -116,7 +124,7 @@ fn of_objective(record: &Record, at: usize, listed: &Listed, events: &[&Event]) 
                 Some(slowest) => {
                     how_bad = slowest.number("ms").unwrap_or_default();
                     step = Some(shown(play, at, slowest, events));
-                    let mut found = clues(&Window::of_step(slowest, play, events), events);
+                    let mut found = clues(&Window::of_step(slowest, play, events), events, usual);
                     let says = format!("the slowest of the play took {}", show_ms(how_bad));
                     let mut clue = Clue::new(Kind::Seen, 10, says);
                     (clue.seq, clue.unexplained) = (Some(slowest.seq), true);
@@ -124,7 +132,7 @@ fn of_objective(record: &Record, at: usize, listed: &Listed, events: &[&Event]) 
                     found.push(clue);
                     found
                 }
-                None => clues(&Window::of_play(play, events), events),
+                None => clues(&Window::of_play(play, events), events, &places),
             }
         }
         "console errors" => {
@@ -133,7 +141,7 @@ fn of_objective(record: &Record, at: usize, listed: &Listed, events: &[&Event]) 
             most.into_iter().collect()
         }
         "memory growth" => {
-            let samples = events.iter().filter(|e| e.event == "memory_sample" && e.number("switches") >= Some(10.0));
+            let samples = events.iter().filter(|e| is(e, "memory_sample") && e.number("switches") >= Some(10.0));
             let samples: Vec<&&Event> = samples.collect();
             let at = |e: &Event| (e.number("switches").unwrap_or_default(), e.number("pss_bytes").unwrap_or_default());
             let ends = samples.first().zip(samples.last()).map(|(a, b)| (at(a), at(b), b.seq));
@@ -149,7 +157,7 @@ fn of_objective(record: &Record, at: usize, listed: &Listed, events: &[&Event]) 
         }
         "long stalls" => {
             let ms = |e: &Event| e.number("ms").unwrap_or_default();
-            let stalls = events.iter().filter(|e| e.event == "playback_stall" && e.source != Origin::App);
+            let stalls = events.iter().filter(|e| is(e, "playback_stall"));
             let longest = stalls.max_by(|a, b| ms(a).total_cmp(&ms(b)));
             how_bad = longest.map_or(0.0, |e| ms(e));
             let around = longest.map(|e| {
@@ -159,14 +167,14 @@ fn of_objective(record: &Record, at: usize, listed: &Listed, events: &[&Event]) 
                 (window.reason, window.class) = (None, None);
                 window
             });
-            let beside = around.map_or(Vec::new(), |window| clues(&window, events));
+            let beside = around.map_or(Vec::new(), |window| clues(&window, events, &places));
             let beside = beside.into_iter().filter(|c| matches!(c.kind, Kind::Request | Kind::Rule));
             longest.map(|e| Clue { sure: true, ..stall(e) }).into_iter().chain(beside).collect()
         }
         _ => {
             let mut window = Window::of_play(play, events);
             window.reason = None;
-            clues(&window, events)
+            clues(&window, events, &places)
         }
     };
     let objectives = vec![listed.breach()];

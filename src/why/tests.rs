@@ -17,6 +17,13 @@ impl Tape {
         tape
     }
 
+    /// The run is of an app here, which tells of itself there.
+    fn of_app(mut self) -> Self {
+        let app = json!({ "base": "http://app.example", "hosts": [], "telemetry_path": "/api/telemetry" });
+        self.events[0].fields.extend(app.as_object().expect("an object").clone());
+        self
+    }
+
     /// A play begins, in chromium.
     fn play(&mut self, number: u32) -> &mut Self {
         let session = format!("s{number}");
@@ -255,4 +262,179 @@ fn a_run_in_which_nothing_went_wrong_says_so() {
     let answer = tape.ends("passed", "").why();
     assert!(answer.chains.is_empty(), "{answer:#?}");
     assert!(crate::report::why::write(&answer, "out").contains("nothing went wrong in out"));
+}
+
+#[test]
+fn an_open_tunnel_did_its_part_and_a_refused_one_did_not() {
+    let page = |status: Value, error: Value| {
+        let mut tape = Tape::new(json!([]));
+        tape.play(1).step("open the player", "the page");
+        tape.seen("response_refused", json!({ "url": "https://h/player", "status": 500 }));
+        let span = tape.ids["span_id"].clone();
+        tape.fails("the page", "the page answered 500");
+        let tunnel = json!({
+            "method": "CONNECT", "status": status, "error": error, "ended": "play_over", "ms": 9000.0, "span_id": span,
+        });
+        tape.request("http://h:443", 200, tunnel);
+        tape.why().cause().expect("a cause").says.clone()
+    };
+    assert_eq!(page(json!(200), Value::Null), "https://h/player was answered with 500");
+    assert_eq!(page(Value::Null, json!("no such host")), "CONNECT http://h:443 got no answer: no such host");
+}
+
+/// A play whose second step fails with a symptom: what happens in its first, which holds, and in the second.
+fn beside(tape: Tape, first: &dyn Fn(&mut Tape), second: &dyn Fn(&mut Tape)) -> Clue {
+    fails_beside(tape, ("applied", "not done in 10.0 s"), first, second)
+}
+
+fn fails_beside(
+    mut tape: Tape,
+    (expect, reason): (&str, &str),
+    first: &dyn Fn(&mut Tape),
+    second: &dyn Fn(&mut Tape),
+) -> Clue {
+    tape.play(1).step("open the player", "the page");
+    first(&mut tape);
+    tape.holds("the page", 90.0, false).step("add to the queue", expect);
+    second(&mut tape);
+    tape.fails(expect, reason);
+    tape.why().cause().expect("a cause").clone()
+}
+
+#[test]
+fn what_a_step_that_held_bore_is_not_why_another_failed() {
+    let ask = |status: u16| {
+        move |tape: &mut Tape| {
+            tape.request("http://h/api/me", status, json!({}));
+        }
+    };
+    let nothing = |_: &mut Tape| {};
+    let new = || Tape::new(json!([]));
+    let borne = beside(new(), &ask(401), &ask(401));
+    assert!(borne.unexplained && borne.kind == Kind::Seen, "{borne:?}");
+    for (first, status) in [(&nothing as &dyn Fn(&mut Tape), 401), (&ask(401) as &dyn Fn(&mut Tape), 500)] {
+        let clue = beside(new(), first, &ask(status));
+        let says = format!("GET http://h/api/me was answered with {status}");
+        assert!(clue.sure && clue.says == says, "{clue:?}");
+    }
+    // Told by the browser alone.
+    let seen = |tape: &mut Tape| {
+        tape.seen("request_failed", json!({ "url": "http://h/x?a=1", "error": "net::ERR_FAILED" }));
+    };
+    assert!(beside(new(), &seen, &seen).unexplained);
+    assert!(beside(new(), &nothing, &seen).sure);
+    // Another step of the same words, in another play.
+    let mut tape = new();
+    tape.play(2).step("add to the queue", "applied").request("http://h/api/me", 401, json!({}));
+    tape.holds("applied", 90.0, false).ends("passed", "");
+    assert!(beside(tape, &nothing, &ask(401)).unexplained);
+}
+
+#[test]
+fn a_step_that_must_be_refused_or_was_slow_bears_nothing() {
+    let ask = |tape: &mut Tape| {
+        tape.request("http://h/api/presets", 403, json!({}));
+    };
+    for (expect, slow) in [("refused", false), ("applied", true)] {
+        let mut tape = Tape::new(json!([]));
+        tape.play(2).step("save a preset", expect);
+        ask(&mut tape);
+        tape.holds(expect, 90.0, slow).ends("passed", "");
+        let clue = beside(tape, &|_| {}, &ask);
+        assert!(clue.sure && clue.says == "GET http://h/api/presets was answered with 403", "{clue:?}");
+    }
+}
+
+#[test]
+fn a_long_poll_is_borne_as_long_as_it_usually_lasts() {
+    let failed = |ms: f64| {
+        let mut tape = Tape::new(json!([]));
+        let url = "http://h/socket.io/";
+        tape.play(1).step("open the player", "the page");
+        tape.t += 25_000.0;
+        tape.request(url, 200, json!({ "ms": 25_000.0, "ttfb_ms": 24_999.0 })).holds("the page", 90.0, false);
+        tape.step("open it again", "the page");
+        let span = tape.ids["span_id"].clone();
+        tape.t += ms;
+        tape.fails("the page", "the page did not finish loading in 30.0 s");
+        tape.request(url, 200, json!({ "ms": ms, "ttfb_ms": 5.0, "ended": "play_over", "span_id": span }));
+        tape.why().cause().expect("a cause").clone()
+    };
+    let borne = failed(24_000.0);
+    assert!(borne.unexplained, "{borne:?}");
+    let stuck = failed(60_000.0);
+    assert!(stuck.sure && stuck.says.contains("/socket.io/ was answered with 200, and had not ended"), "{stuck:?}");
+}
+
+#[test]
+fn the_apps_telemetry_and_what_is_not_the_apps_are_no_cause() {
+    let nothing = |_: &mut Tape| {};
+    let of = |url: &'static str, more: Value| {
+        move |tape: &mut Tape| {
+            tape.request(url, 429, more.clone());
+        }
+    };
+    let app = || Tape::new(json!([])).of_app();
+    let gone = || json!({ "status": null, "error": "no such host" });
+    let analytics = "http://www.google-analytics.com/g/collect";
+    let own = "http://app.example/api/telemetry/batch";
+    assert!(beside(app(), &nothing, &of(own, json!({ "method": "POST" }))).unexplained);
+    assert!(beside(app(), &nothing, &of(analytics, gone())).unexplained);
+    let tunnel = json!({ "method": "CONNECT", "status": null, "error": "no such host" });
+    assert!(beside(app(), &nothing, &of("http://www.google-analytics.com:443", tunnel)).unexplained);
+    // The app's own, by its name, by its house, and behind it.
+    for (url, more) in [
+        ("http://app.example/api/queue", json!({})),
+        ("http://api.app.example/queue", json!({})),
+        ("http://elsewhere.test/clip", json!({ "leg": "upstream" })),
+    ] {
+        let clue = beside(app(), &nothing, &of(url, more));
+        assert!(clue.sure && clue.says.contains(url), "{clue:?}");
+    }
+    // A record that does not say what is the app's.
+    assert!(beside(Tape::new(json!([])), &nothing, &of(analytics, gone())).sure);
+}
+
+#[test]
+fn what_is_not_the_apps_is_found_where_something_names_it() {
+    let script = "http://cdn.example.net/app.js";
+    let gone = |tape: &mut Tape| {
+        tape.request(script, 503, json!({}));
+    };
+    let unloaded = |tape: &mut Tape| {
+        tape.request(script, 503, json!({}));
+        tape.seen("resource_error", json!({ "url": script, "text": "<script> did not load" }));
+    };
+    let app = || Tape::new(json!([])).of_app();
+    let named = fails_beside(app(), ("applied", "not done in 10.0 s: cdn.example.net is down"), &|_| {}, &gone);
+    assert!(named.sure && named.says.contains(script), "{named:?}");
+    let page = fails_beside(app(), ("the page", "the page answered 503"), &|_| {}, &gone);
+    assert!(page.sure && page.says.contains(script), "{page:?}");
+    let perhaps = beside(app(), &|_| {}, &unloaded);
+    assert!(!perhaps.sure && !perhaps.unexplained && perhaps.says.contains(script), "{perhaps:?}");
+    assert!(beside(app(), &|_| {}, &gone).unexplained);
+    // A video is served from wherever it is served from.
+    let clip = |tape: &mut Tape| {
+        tape.request("http://cdn.example.net/clip.m3u8", 503, json!({}));
+        tape.events.last_mut().expect("one").event = "video_proxy_response".to_owned();
+    };
+    let video = fails_beside(app(), ("first video frame", "the video never played"), &|_| {}, &clip);
+    assert!(video.sure && video.says.contains("clip.m3u8"), "{video:?}");
+}
+
+#[test]
+fn an_apps_event_that_is_called_as_one_of_ours_is_the_apps() {
+    let mut tape = Tape::new(json!([]));
+    tape.play(1).step("open the player", "the page");
+    let own = json!({ "app": {}, "via": "console" });
+    for event in ["step_end", "step_start", "prompt", "fault_applied", "proxy_response", "run_end"] {
+        tape.tell(event, "app", own.clone());
+    }
+    tape.request("http://h/player", 500, json!({}));
+    let answer = tape.fails("the page", "the page answered 500").why();
+    assert_eq!(cause(&answer), (Kind::Request, "GET http://h/player was answered with 500"));
+    let chain = &answer.chains[0];
+    let step = chain.step.as_ref().expect("a step");
+    assert_eq!((step.got.as_str(), step.anchor.as_str()), ("the page answered 500", "play-1-step-1"));
+    assert!(chain.planted.is_empty() && chain.also.is_empty(), "{chain:?}");
 }

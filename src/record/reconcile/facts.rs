@@ -1,42 +1,55 @@
 //! What an app and a monitor may both tell, under which names.
 
-/// What both may tell: the app's name for it, what it is seen as from outside, and what would contradict it.
+/// What both may tell: the app's name for it, what it is seen as from outside (which an app may call it as well), and what
+/// would contradict it.
 pub(super) struct Fact {
     pub name: &'static str,
     pub seen: &'static str,
     pub opposite: &'static [&'static str],
     /// The app's own field that says which one it is, where it has one.
     pub key: Option<&'static str>,
+    /// Of a failure: what failed. An app may give up, or say that all is well, long before its viewer gives up.
+    pub start: Option<&'static str>,
 }
 
 const fn fact(name: &'static str, opposite: &'static [&'static str]) -> Fact {
-    Fact { name, seen: name, opposite, key: None }
+    Fact { name, seen: name, opposite, key: None, start: None }
+}
+
+const fn seen_as(seen: &'static str, name: &'static str) -> Fact {
+    Fact { seen, ..fact(name, &[]) }
+}
+
+const fn failure(start: &'static str, name: &'static str, opposite: &'static [&'static str]) -> Fact {
+    Fact { start: Some(start), ..fact(name, opposite) }
 }
 
 const fn command(name: &'static str, opposite: &'static [&'static str]) -> Fact {
-    Fact { name, seen: name, opposite, key: Some("cmd_id") }
+    Fact { key: Some("cmd_id"), ..fact(name, opposite) }
 }
 
 /// What an app tells when it gave a preset up, and drew something else.
 pub(super) const FALLBACK: &str = "hydra_fallback_applied";
 /// What it tells when a preset was drawn for the first time.
 pub(super) const FIRST_FRAME: &str = "first_visualizer_frame";
+/// What it tells of a command, whoever in the room sent it.
+pub(super) const APPLIED: &str = "queue_cmd_applied";
 
 /// All that is compared.
 pub(super) const FACTS: &[Fact] = &[
     fact("hydra_preset_eval_success", &["hydra_preset_eval_error"]),
-    fact("hydra_preset_eval_error", &["hydra_preset_eval_success"]),
+    failure("hydra_preset_eval_start", "hydra_preset_eval_error", &["hydra_preset_eval_success"]),
     fact(FIRST_FRAME, &[]),
     fact(FALLBACK, &[]),
     fact("video_init_start", &[]),
     fact("video_init_bound", &[]),
     fact("video_init_frame_ready", &["video_init_error"]),
-    fact("video_init_error", &["video_init_frame_ready"]),
-    Fact { name: "video_stall", seen: "playback_stall", opposite: &[], key: None },
+    failure("video_init_start", "video_init_error", &["video_init_frame_ready"]),
+    seen_as("playback_stall", "video_stall"),
     command("queue_cmd_sent", &[]),
     command("queue_cmd_ack", &["queue_cmd_rejected"]),
-    command("queue_cmd_applied", &["queue_cmd_rejected"]),
-    command("queue_cmd_rejected", &["queue_cmd_ack", "queue_cmd_applied"]),
+    command(APPLIED, &["queue_cmd_rejected"]),
+    command("queue_cmd_rejected", &["queue_cmd_ack", APPLIED]),
     fact("socket_connect", &[]),
     fact("socket_disconnect", &[]),
     fact("socket_reconnect", &[]),
@@ -44,18 +57,33 @@ pub(super) const FACTS: &[Fact] = &[
     fact("auth_login_start", &[]),
     fact("auth_login_success", &["auth_login_failure"]),
     fact("auth_login_failure", &["auth_login_success"]),
-    Fact { name: "auth_refresh", seen: "auth_login_refresh", opposite: &[], key: None },
+    seen_as("auth_login_refresh", "auth_refresh"),
 ];
 
 /// The kind of thing it is about: an app that tells nothing of queues is not blamed for a command untold.
 pub(super) fn family(name: &str) -> &str {
-    match name {
+    match told_as(name).map_or(name, |fact| fact.name) {
         FIRST_FRAME => FIRST_FRAME,
-        _ => name.split('_').next().unwrap_or(name),
+        name => name.split('_').next().unwrap_or(name),
     }
 }
 
 /// The fact of this name.
 pub(super) fn fact_of(name: &str) -> Option<&'static Fact> {
     FACTS.iter().find(|fact| fact.name == name)
+}
+
+/// The fact that an app tells by this name.
+pub(super) fn told_as(name: &str) -> Option<&'static Fact> {
+    fact_of(name).or_else(|| seen_by(name))
+}
+
+/// The fact that is seen as an event of this name.
+pub(super) fn seen_by(name: &str) -> Option<&'static Fact> {
+    FACTS.iter().find(|fact| fact.seen == name)
+}
+
+/// Whether something may come of it that fails.
+pub(super) fn begins(name: &str) -> bool {
+    FACTS.iter().any(|fact| fact.start == Some(name))
 }

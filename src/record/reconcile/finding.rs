@@ -13,7 +13,7 @@ pub enum Kind {
     Missing,
     /// Not told where it came shortly after another of its kind: as a limiter leaves out.
     RateLimited,
-    /// A batch of events that the server did not take.
+    /// A batch of events that the server did not take, and that did not come again.
     Lost,
     /// A first frame told before there was one.
     Early,
@@ -67,6 +67,9 @@ pub struct Reconciliation {
     pub seen: u64,
     /// How much of that the app told.
     pub matched: u64,
+    /// Until when both were compared, on the run's clock; `None`: to the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<f64>,
     /// What does not fit, the gravest first.
     pub findings: Vec<Finding>,
 }
