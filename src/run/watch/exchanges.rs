@@ -138,8 +138,8 @@ impl Exchanges {
 
     /// A URL of the network's that the proxy does not tell of.
     fn unseen(&self, url: &str) -> Option<Url> {
-        let clear = url.starts_with("http://");
-        if !url.starts_with("https://") && !(clear && self.proxied.is_none()) {
+        let clear = self.proxied.is_none() && url.starts_with("http://");
+        if !clear && !url.starts_with("https://") {
             return None;
         }
         let url = Url::parse(url).ok()?;
