@@ -2,6 +2,7 @@
 //! same record, so a run can be judged again without a browser.
 
 mod again;
+mod in_order;
 mod reconcile;
 mod stall;
 mod told;
@@ -9,12 +10,14 @@ mod verdict;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Origin};
+use crate::measure::is_read;
 use crate::media::class::{Class, Evidence};
 use crate::media::{Story, Violation};
 use crate::quarantine::Entry;
 use crate::slo::{Judged, Judging, Objective};
 use crate::telemetry::Sent;
 pub use again::Repeats;
+use in_order::InOrder;
 pub use reconcile::{Finding, Kind, Reconciliation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -46,6 +49,9 @@ pub struct Record {
     pub sent: Option<Sent>,
     /// Whether its breach was told to whom `--on-breach` names.
     pub told: Option<Told>,
+    /// How many events each session has: whoever reads them again knows when it has all of a play.
+    #[serde(skip)]
+    pub(crate) lines: BTreeMap<String, u64>,
 }
 
 /// How a play ended.
@@ -212,19 +218,23 @@ impl Record {
         let judging = || objectives.unwrap_or(&recorded).iter().filter_map(Judging::new).collect::<Vec<_>>();
         // With every sample, and without those of the failures that are borne.
         let (mut judging, mut without) = (judging(), if borne.is_empty() { Vec::new() } else { judging() });
-        let mut events: Vec<Event> = events()?.collect::<Result<_>>()?;
-        events.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms).then(a.seq.cmp(&b.seq)));
-        // A line that is there twice was copied: what it tells happened once.
-        events.dedup();
-        for event in &events {
-            let session = event.ids.session_id.as_deref();
-            if session.is_some_and(|s| !broken.contains(s)) {
+        let mut judge = |events: Vec<Event>| {
+            for event in &events {
                 judging.iter_mut().for_each(|j| j.feed(event));
-                if session.is_some_and(|s| !borne.contains(s)) {
+                if event.ids.session_id.as_deref().is_some_and(|s| !borne.contains(s)) {
                     without.iter_mut().for_each(|j| j.feed(event));
                 }
             }
+        };
+        let mut plays = InOrder::new(&record.lines);
+        for event in events()? {
+            let event = event?;
+            if let Some(session) = event.ids.session_id.clone().filter(|s| !broken.contains(s.as_str())) {
+                let wanted = is_read(&event);
+                judge(plays.take(&session, event, wanted));
+            }
         }
+        plays.rest().for_each(judge);
         let mut judged: Vec<Judged> = judging.iter().map(Judging::judge).collect();
         for (judged, without) in judged.iter_mut().zip(&without) {
             judged.bear(without.judge().verdict);
@@ -239,6 +249,12 @@ impl Record {
 
     /// Takes an event of the run, in the order they were written.
     pub fn feed(&mut self, event: &Event) {
+        if let Some(session) = &event.ids.session_id {
+            match self.lines.get_mut(session) {
+                Some(lines) => *lines += 1,
+                None => drop(self.lines.insert(session.clone(), 1)),
+            }
+        }
         // What is told when all is played makes the run no longer.
         if !self.complete {
             self.ms = self.ms.max(event.t_ms);

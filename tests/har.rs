@@ -1,6 +1,9 @@
 //! Network archives: what `judge` writes for each play is HAR 1.2, as network panels read it, and holds no secret.
 
 use serde_json::{Value, json};
+use soundcheck::event::Event;
+use soundcheck::record::Record;
+use soundcheck::report::har::Archives;
 use std::path::Path;
 use std::process::Command;
 
@@ -211,4 +214,128 @@ fn what_only_the_browser_told_stands_where_no_proxy_did_and_its_query_keeps_no_s
     assert_eq!(urls, ["http://h/a", "https://far/x?b=1&token=[redacted]"]);
     assert_eq!(entries[1]["request"]["queryString"][0], json!({ "name": "b", "value": "1" }));
     assert!(!all[0].1.to_string().contains("hunter2"));
+}
+
+/// What `browser_response` says of a request that was only tunnelled.
+fn tunnelled(url: &str, more: &Value) -> Value {
+    let mut all = json!({
+        "event": "browser_response", "source": "browser", "t_ms": 5000.0, "method": "GET", "url": url, "status": 200,
+        "content_type": "application/json", "content_length": 12, "bytes": 345, "from_cache": false, "ended": "whole",
+        "ttfb_ms": 40.0, "ms": 100.0,
+    });
+    all.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    all
+}
+
+fn connect() -> Value {
+    json!({
+        "event": "proxy_response", "source": "proxy", "t_ms": 8000.0, "request": 1, "method": "CONNECT",
+        "url": "http://far:443", "host": "far:443", "status": 200, "ended": "whole", "ms": 7000.0, "bytes_sent": 99999,
+    })
+}
+
+#[test]
+fn what_was_only_tunnelled_is_as_the_browser_told_it_each_once_and_the_tunnel_is_none() {
+    let told = |event: &str, url: &str, more: Value| {
+        let mut all = json!({ "event": event, "source": "browser", "t_ms": 6000.0, "url": url });
+        all.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        all
+    };
+    let (a, b, c) = ("https://far/api/a", "https://far/api/b", "https://far/media/c.mp4");
+    let events = [
+        connect(),
+        // Told at once, and again when it is over.
+        told("response_refused", &format!("{a}?x=1"), json!({ "status": 403 })),
+        tunnelled(a, &json!({ "status": 403, "method": "POST", "query_hash": "00" })),
+        // One that failed, told in both ways.
+        tunnelled(
+            b,
+            &json!({ "status": null, "content_type": null, "content_length": null, "bytes": null, "ttfb_ms": null,
+            "ended": "failed", "error": "net::ERR_TIMED_OUT" }),
+        ),
+        told("request_failed", b, json!({ "error": "net::ERR_TIMED_OUT" })),
+        // One that broke off after the browser had said that it was over.
+        told("media_response", c, json!({ "status": 206, "content_type": "video/mp4" })),
+        tunnelled(c, &json!({ "status": 206, "content_type": "video/mp4", "content_length": 900 })),
+        told("request_failed", c, json!({ "error": "net::ERR_CONTENT_LENGTH_MISMATCH" })),
+    ];
+    let all = archives(&play(&events));
+    let (name, archive) = &all[0];
+    is_archive(name, archive);
+    let entries = archive["log"]["entries"].as_array().expect("entries");
+    let of = |url: &str| {
+        let own: Vec<&Value> = entries.iter().filter(|e| e["request"]["url"] == url).collect();
+        assert_eq!(own.len(), 1, "{url}: {entries:#?}");
+        own[0]
+    };
+    assert_eq!(entries.len(), 3, "{entries:#?}");
+    let first = of(a);
+    assert_eq!((&first["request"]["method"], &first["response"]["status"]), (&json!("POST"), &json!(403)));
+    assert_eq!((&first["timings"]["wait"], &first["timings"]["receive"]), (&json!(40.0), &json!(60.0)));
+    assert_eq!((&first["response"]["content"]["size"], &first["_transferSize"]), (&json!(12), &json!(345)));
+    assert_eq!(first["response"]["content"]["mimeType"], "application/json");
+    assert_eq!(first["pageref"], archive["log"]["pages"][0]["id"]);
+    assert_eq!((&of(b)["response"]["status"], &of(b)["_error"]), (&json!(0), &json!("net::ERR_TIMED_OUT")));
+    assert_eq!(of(c)["_error"], "net::ERR_CONTENT_LENGTH_MISMATCH");
+    let comment = archive["log"]["comment"].as_str().expect("a comment");
+    assert!(
+        comment.contains("all is as the browser told it") && comment.contains("1 tunnel (CONNECT) left out"),
+        "{comment}"
+    );
+}
+
+#[test]
+fn where_not_all_was_told_a_failure_is_of_no_other_request() {
+    let url = "https://far/a";
+    let capped = json!({ "event": "browser_responses_capped", "source": "browser", "t_ms": 1.0, "most": 1 });
+    let failed =
+        json!({ "event": "request_failed", "source": "browser", "t_ms": 2.0, "url": url, "error": "net::ERR_FAILED" });
+    let all = archives(&play(&[tunnelled(url, &json!({})), capped, failed]));
+    is_archive(&all[0].0, &all[0].1);
+    assert_eq!(all[0].1["log"]["entries"][0].get("_error"), None);
+    assert!(all[0].1["log"]["comment"].as_str().is_some_and(|c| c.contains("asked for more than it told")));
+}
+
+#[test]
+fn an_apps_own_event_called_as_one_of_ours_is_no_request() {
+    let events = ["request_failed", "proxy_response", "browser_response", "step_start"]
+        .map(|name| json!({ "event": name, "source": "app", "t_ms": 50.0, "app": { "x": 1 }, "via": "console" }));
+    let all = archives(&play(&events));
+    let log = &all[0].1["log"];
+    assert_eq!(log["entries"], json!([]));
+    assert_eq!(log["pages"].as_array().map(Vec::len), Some(1), "the step of the play");
+}
+
+#[test]
+fn an_archive_is_given_with_its_plays_last_event_and_what_was_late_is_in_it() {
+    let event = |session: &str, name: &str, seq: u64, more: Value| {
+        let mut all = json!({
+            "v": 1, "event": name, "source": "monitor", "timestamp": "2026-01-01T00:00:10.000Z", "t_ms": seq, "seq": seq,
+            "run_id": "r", "session_id": session, "browser": "firefox", "journey": session,
+        });
+        all.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        serde_json::from_value::<Event>(all).expect("an event")
+    };
+    let upstream = json!({ "method": "GET", "url": "http://h/late", "status": 200, "ms": 1.0, "leg": "upstream" });
+    let mut run_start = event("", "run_start", 0, json!({ "objectives": [] }));
+    run_start.ids.session_id = None;
+    let events = [
+        run_start,
+        event("one", "journey_start", 1, json!({ "profile": "clean" })),
+        event("one", "journey_end", 2, json!({ "ending": "passed" })),
+        event("two", "journey_start", 3, json!({ "profile": "clean" })),
+        // The app's own proxy goes on with what the first play asked for.
+        event("one", "proxy_response", 4, upstream),
+        event("two", "journey_end", 5, json!({ "ending": "passed" })),
+    ];
+    let record = Record::fold(|| Ok(Box::new(events.clone().into_iter().map(Ok))), None).expect("a record");
+    let mut archives = Archives::new(&record);
+    let mut given = Vec::new();
+    for event in &events {
+        given.extend(archives.feed(event).map(|(name, archive)| (event.seq, name, archive)));
+    }
+    let names: Vec<(u64, &str)> = given.iter().map(|(seq, name, _)| (*seq, name.as_str())).collect();
+    assert_eq!(names, [(4, "har/firefox-one-clean-1-1.har"), (5, "har/firefox-two-clean-1-1.har")]);
+    assert_eq!(given[0].2["log"]["entries"][0]["request"]["url"], "http://h/late");
+    assert_eq!(archives.rest().count(), 0);
 }

@@ -351,8 +351,16 @@ fn a_scrape_and_a_textfile_are_clean_by_promtool() {
     for (what, text) in [("scrape", &scraped), ("textfile", &text)] {
         assert_eq!(promtool(text), "Some(0)", "{what}:\n{text}");
         assert!(text.contains("hydra_preset_first_frame_duration_seconds_bucket{"), "{what}");
+        // Files of several runs may lie side by side: each line says whose it is.
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            assert!(
+                line.contains("test_suite_name=\"smoke\"") && line.contains("synthetic_app=\"stage\""),
+                "{what}: {line}"
+            );
+        }
     }
-    assert!(text.contains("synthetic_run_exit_code 0\n"), "{text}");
+    let whose = "deployment_environment_name=\"staging\",synthetic_app=\"stage\",test_suite_name=\"smoke\"";
+    assert!(text.contains(&format!("synthetic_run_exit_code{{{whose}}} 0\n")), "{text}");
     assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 1, "nothing else is left beside it");
     assert!(std::net::TcpStream::connect(url.trim_start_matches("http://").trim_end_matches("/metrics")).is_err());
 }

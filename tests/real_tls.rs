@@ -5,6 +5,7 @@ mod common;
 
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
+use serde_json::{Value, json};
 use soundcheck::browser::Kind;
 use soundcheck::browser::action::Ready;
 use soundcheck::browser::driver::Driver;
@@ -62,13 +63,12 @@ async fn origin_for(hosts: &[&str]) -> (u16, rcgen::Certificate) {
     (port, made.cert)
 }
 
-/// A play of an app on HTTPS sees its requests, in the browser that trusts this play alone.
-async fn a_play_sees_the_requests(browser: &str) {
+/// A play of an app on HTTPS with this line in its file: the app's address, and what the play left.
+async fn played(browser: &str, line: &str) -> (String, common::Play) {
     let (port, certificate) = origin_for(&["localhost"]).await;
+    let base = format!("https://localhost:{port}");
     let mut play = common::Play::on_stage(&[]);
-    play.app = format!(
-        "base = \"https://localhost:{port}\"\nintercept = [\"localhost\"]\n[word]\n\"open the player\" = [{{ open = \"/\" }}]\n"
-    );
+    play.app = format!("base = \"{base}\"\n{line}\n[word]\n\"open the player\" = [{{ open = \"/\" }}]\n");
     play.journey = "question = \"?\"\n[[step]]\ndo = \"open the player\"\nexpect = \"the page\"\n".to_owned();
     let root = play.dir.path().join("root.pem");
     std::fs::write(&root, certificate.pem()).expect("written");
@@ -80,18 +80,43 @@ async fn a_play_sees_the_requests(browser: &str) {
     .await
     .expect("played");
     assert_eq!(common::ending(&verdict).0, "passed", "{browser}: {verdict:#}");
-    let events = play.events();
-    let seen =
-        events.iter().find(|e| e["event"] == "proxy_response" && e["url"] == format!("https://localhost:{port}/"));
-    let seen = seen.unwrap_or_else(|| panic!("{browser}: the request was not seen"));
-    assert_eq!(seen["status"], 200, "{browser}: {seen}");
-    assert_eq!(seen["bytes_sent"], PAGE.len(), "{browser}: {seen}");
+    (format!("{base}/"), play)
+}
+
+/// The events of this name about the page, and its entries in the play's archive.
+fn of_page(play: &common::Play, event: &str, url: &str) -> (Vec<Value>, Vec<Value>) {
+    let events = play.events().into_iter().filter(|e| e["event"] == event && e["url"] == url).collect();
+    let mut archives = std::fs::read_dir(play.out().join("har")).expect("archives");
+    let archive = archives.next().expect("one").expect("an entry").path();
+    let archive: Value = serde_json::from_slice(&std::fs::read(archive).expect("reads")).expect("JSON");
+    let entries = archive["log"]["entries"].as_array().expect("entries");
+    (events, entries.iter().filter(|e| e["request"]["url"] == url).cloned().collect())
 }
 
 #[tokio::test]
 async fn a_play_of_an_app_on_https_sees_its_requests() {
     for browser in common::BROWSERS {
-        a_play_sees_the_requests(browser).await;
+        let (url, play) = played(browser, "intercept = [\"localhost\"]").await;
+        let (seen, entries) = of_page(&play, "proxy_response", &url);
+        assert_eq!(entries.len(), seen.len(), "{browser}: {entries:#?}");
+        let seen = seen.first().unwrap_or_else(|| panic!("{browser}: the request was not seen"));
+        assert_eq!(seen["status"], 200, "{browser}: {seen}");
+        assert_eq!(seen["bytes_sent"], PAGE.len(), "{browser}: {seen}");
+        assert_eq!(of_page(&play, "browser_response", &url).0, Vec::<Value>::new(), "{browser}: it is told once");
+    }
+}
+
+#[tokio::test]
+async fn what_is_only_tunnelled_the_browser_tells_of() {
+    for browser in common::BROWSERS {
+        let (url, play) = played(browser, "insecure_certificates = true").await;
+        let (seen, entries) = of_page(&play, "browser_response", &url);
+        assert_eq!(entries.len(), seen.len(), "{browser}: {entries:#?}");
+        let seen = seen.first().unwrap_or_else(|| panic!("{browser}: it told of no request"));
+        assert_eq!((&seen["status"], &seen["method"]), (&json!(200), &json!("GET")), "{browser}: {seen}");
+        assert_eq!(seen["content_type"], "text/html", "{browser}: {seen}");
+        assert_eq!(seen["step"], "open the player", "{browser}: {seen}");
+        assert_eq!(entries[0]["response"]["status"], 200, "{browser}: {entries:#?}");
     }
 }
 

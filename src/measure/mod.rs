@@ -86,6 +86,11 @@ pub(crate) fn in_vain(event: &Event) -> bool {
     event.fields.contains_key("must")
 }
 
+/// Whether there is a measure that reads it: of the requests of a page, which are most of a long record, none does.
+pub(crate) fn is_read(event: &Event) -> bool {
+    !matches!(event.event.as_str(), "proxy_response" | "browser_response" | "video_proxy_response")
+}
+
 const PICTURE: &[&str] = &["new picture", "picture follows the sound"];
 const VIDEO: &[&str] = &["first video frame"];
 const QUEUE: Fed = Fed::ByExpecting(&["applied"], 1);

@@ -230,6 +230,26 @@ fn plays_folded_one_by_one_and_added_up_are_plays_folded_together() {
 }
 
 #[test]
+fn what_is_not_read_is_no_sample_of_any_measure() {
+    let all = json!({
+        "ms": 9000.0, "ok": true, "status": 503, "ended": "upstream_cut", "silent_ms": 60_000.0, "app_proxy": true,
+        "server_ms": 9.0, "pss_bytes": 1e9, "switches": 100.0, "watched_ms": 9000.0, "cmd_id": "a", "socket": "1",
+    });
+    for name in ["proxy_response", "browser_response"] {
+        let event = event(1.0, name, "s1", &all);
+        assert!(!is_read(&event), "{name}");
+        assert_eq!(of_play(&[event.clone(), event]), [], "{name}");
+    }
+    assert!(MEASURES.iter().all(|measure| {
+        let mut fold = (measure.fold)();
+        let before = fold.samples();
+        fold.feed(&event(1.0, "proxy_response", "s1", &all));
+        fold.samples() == before
+    }));
+    assert!(is_read(&event(1.0, "video_proxy_response", "s1", &all)));
+}
+
+#[test]
 fn what_had_to_fail_is_no_sample() {
     let must = |fields: Value| -> Map<String, Value> {
         let mut fields = fields.as_object().cloned().unwrap_or_default();

@@ -32,6 +32,8 @@ pub(super) struct Told {
     span: Option<String>,
     /// Of who asks, where the request says that it is of the play's trace.
     parent: Option<String>,
+    /// What the request says itself, where it is of another trace.
+    of_another: Option<String>,
     background: bool,
     left_out: bool,
     live: Seen,
@@ -93,6 +95,7 @@ impl Told {
             number,
             started,
             parent: None,
+            of_another: None,
             left_out: false,
             live,
             response: None,
@@ -152,8 +155,10 @@ impl Told {
     pub(super) fn trace(&mut self, edited: &mut Option<Head>) {
         let (to, to_edit) = (&self.asked.to, &self.asked.head);
         let said = to_edit.get("traceparent");
-        if let Some(trace) = &self.ids.trace_id {
-            self.parent = said.and_then(|said| parent(said, trace)).map(str::to_owned);
+        if let (Some(trace), Some(said)) = (&self.ids.trace_id, said) {
+            self.parent = parent(said, trace).map(str::to_owned);
+            let of_another = Some(said.trim()).filter(|said| self.parent.is_none() && is_context(said));
+            self.of_another = of_another.filter(|_| false).map(str::to_owned);
         }
         let with_port =
             |h: &str| h.strip_prefix(to.host.as_str()).is_some_and(|p| p == ":*" || p == format!(":{}", to.port));
@@ -332,6 +337,7 @@ impl Told {
         to.put_some("query_hash", query.as_deref())
             .put_some("request_span_id", self.span.as_deref())
             .put_some("parent_span_id", self.parent.as_deref())
+            .put_some("traceparent", self.of_another.as_deref())
             .put_some("error", self.error.as_deref())
             .put_true("cached", self.cached)
             .put_true("background", self.background);
@@ -374,6 +380,15 @@ fn parent<'a>(said: &'a str, trace: &str) -> Option<&'a str> {
     let (of, span) = said.trim().strip_prefix("00-")?.split_at_checked(32)?;
     let span = span.strip_prefix('-')?.get(..16)?;
     (of == trace && span.bytes().all(|b| b.is_ascii_hexdigit())).then_some(span)
+}
+
+/// Whether it is a `traceparent` as W3C Trace Context has it, of the only version there is.
+fn is_context(said: &str) -> bool {
+    let mut parts = said.split('-');
+    let mut is = |length: usize| {
+        parts.next().is_some_and(|part| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    said.starts_with("00-") && is(2) && is(32) && is(16) && is(2) && parts.next().is_none()
 }
 
 /// Where a `Location` leads from here, without query and fragment.

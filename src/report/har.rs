@@ -2,19 +2,23 @@
 //!
 //! Folded from the events alone, so that an old record has one too. An event is told when its exchange is over: when it
 //! began is that minus how long it took. Bodies, cookies and queries are in no event, so they are in no archive.
+//!
+//! What the proxy carried it tells; what it only tunnelled, or where there is none, the browser does (`browser_response`).
+//! A tunnel itself is no request of the page's.
 
-use crate::event::Event;
+use crate::event::{Event, Origin};
 use crate::record::{Play, Record};
 use crate::secret::Secrets;
-use crate::unit::thousandths;
+use crate::unit::{many, thousandths};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Entries of one archive: a network panel does not open more in reasonable time.
 const MOST: usize = 20_000;
 
-/// The archives of a record, fed with its events one by one.
+/// The archives of a record, fed with its events one by one. Each is given when its play's last event came: no more is held
+/// than of the plays under way.
 pub struct Archives<'r> {
     record: &'r Record,
     plays: BTreeMap<&'r str, Archive<'r>>,
@@ -24,31 +28,71 @@ pub struct Archives<'r> {
 /// One play's.
 struct Archive<'r> {
     play: &'r Play,
+    /// Events of its session so far.
+    fed: u64,
     pages: Vec<Value>,
     /// With the moment it began, on the run's clock.
     entries: Vec<(f64, Value)>,
-    /// By the browser alone, where no proxy told of the same URL.
+    /// URLs that are told whole: by the proxy, or by the browser in this entry, the last.
+    told: HashMap<String, Option<usize>>,
+    /// Entries that the browser told whole.
+    by_browser: usize,
+    /// By the browser alone, in a word, where nobody told of the same URL.
     browser: Vec<(f64, String, Value)>,
+    tunnels: u64,
+    /// There were more that the browser would have told.
+    capped: bool,
     left_out: u64,
 }
 
 impl<'r> Archives<'r> {
     /// Of this record, still empty.
     pub fn new(record: &'r Record) -> Self {
-        let archive = |play| Archive { play, pages: Vec::new(), entries: Vec::new(), browser: Vec::new(), left_out: 0 };
-        let plays = record.plays.iter().map(|p| (p.session_id.as_str(), archive(p))).collect();
+        let plays = record.plays.iter().map(|p| (p.session_id.as_str(), Archive::new(p))).collect();
         Self { record, plays, secrets: Secrets::default() }
     }
 
-    /// Takes an event.
-    pub fn feed(&mut self, event: &Event) {
-        let Some(archive) = event.ids.session_id.as_deref().and_then(|s| self.plays.get_mut(s)) else { return };
-        if archive.entries.len() + archive.browser.len() >= MOST {
-            archive.left_out += 1;
-            return;
+    /// Takes an event, in the order of the record. The archive that is whole with it, by its name in the record's folder.
+    pub fn feed(&mut self, event: &Event) -> Option<(String, Value)> {
+        let session = event.ids.session_id.as_deref()?;
+        let archive = self.plays.get_mut(session)?;
+        archive.fed += 1;
+        // An app may call its own events as it likes.
+        if event.source != Origin::App {
+            archive.feed(event, &self.secrets);
         }
+        let whole = self.record.lines.get(session) == Some(&archive.fed);
+        whole.then(|| self.plays.remove(session)).flatten().map(|archive| archive.file(self.record))
+    }
+
+    /// Those of plays of which not every event came, one after the other.
+    pub fn rest(self) -> impl Iterator<Item = (String, Value)> {
+        let record = self.record;
+        self.plays.into_values().map(move |archive| archive.file(record))
+    }
+}
+
+impl<'r> Archive<'r> {
+    fn new(play: &'r Play) -> Self {
+        Self {
+            play,
+            fed: 0,
+            pages: Vec::new(),
+            entries: Vec::new(),
+            told: HashMap::new(),
+            by_browser: 0,
+            browser: Vec::new(),
+            tunnels: 0,
+            capped: false,
+            left_out: 0,
+        }
+    }
+
+    fn feed(&mut self, event: &Event, secrets: &Secrets) {
+        let url = || event.text("url").map(|url| secrets.hide(url)).unwrap_or_default();
+        let started = event.t_ms - event.number("ms").unwrap_or_default();
         match event.event.as_str() {
-            "step_start" => archive.pages.push(json!({
+            "step_start" => self.pages.push(json!({
                 "startedDateTime": event.timestamp,
                 "id": page_id(event),
                 "title": event.ids.step.as_deref().unwrap_or_default(),
@@ -56,77 +100,102 @@ impl<'r> Archives<'r> {
             })),
             // A page that loaded did so in its step.
             "page_load" => {
-                if let (Some(page), Some(ms)) = (archive.pages.last_mut(), event.number("ms")) {
+                if let (Some(page), Some(ms)) = (self.pages.last_mut(), event.number("ms")) {
                     page["pageTimings"]["onLoad"] = json!(ms);
                 }
             }
-            "proxy_response" | "video_proxy_response" => {
-                let started = event.t_ms - event.number("ms").unwrap_or_default();
-                let entry = proxied(event, archive.play, &self.secrets);
-                archive.entries.push((started, entry));
+            "proxy_response" | "video_proxy_response" if event.text("method") == Some("CONNECT") => self.tunnels += 1,
+            "proxy_response" | "video_proxy_response" if self.has_room() => {
+                self.told.insert(url(), None);
+                self.entries.push((started, proxied(event, self.play, secrets)));
             }
-            "media_response" | "response_refused" | "request_failed" => {
-                let url = event.text("url").map(|url| self.secrets.hide(url)).unwrap_or_default();
-                let bare = url.split(['?', '#']).next().unwrap_or_default().to_owned();
-                archive.browser.push((event.t_ms, bare, told(event, &url)));
+            "browser_response" if self.has_room() => {
+                let url = url();
+                let entry = answered(event, &url, secrets);
+                self.told.insert(url, Some(self.entries.len()));
+                self.entries.push((started, entry));
+                self.by_browser += 1;
+            }
+            "browser_responses_capped" => self.capped = true,
+            // Chromium says that an answer is over before its body is, and then that it broke off.
+            "request_failed" if self.broke_off(&bare(&url()), event) => {}
+            "media_response" | "response_refused" | "request_failed" if self.has_room() => {
+                let url = url();
+                self.browser.push((event.t_ms, bare(&url), told(event, &url)));
             }
             _ => {}
         }
     }
 
-    /// Each play's file, by its name in the record's folder.
-    pub fn files(self) -> Vec<(String, String)> {
-        let record = self.record;
-        self.plays.into_values().map(|archive| archive.file(record)).collect()
+    /// Whether there is room for one more, which otherwise is counted.
+    fn has_room(&mut self) -> bool {
+        let room = self.entries.len() + self.browser.len() < MOST;
+        self.left_out += u64::from(!room);
+        room
     }
-}
 
-impl Archive<'_> {
-    fn file(self, record: &Record) -> (String, String) {
-        let play = self.play;
-        let proxied: Vec<&str> = self.entries.iter().filter_map(|(_, e)| e["request"]["url"].as_str()).collect();
-        let others: Vec<(f64, Value)> = self
-            .browser
-            .into_iter()
-            .filter(|(_, bare, _)| !proxied.contains(&bare.as_str()))
-            .map(|(t, _, entry)| (t, entry))
-            .collect();
-        let only = match (proxied.is_empty(), others.is_empty()) {
-            (true, false) => "; no proxy carried it: only what the browser told of media and of failures is here",
-            (false, false) => "; beside what the proxy carried, what only the browser told",
-            _ => "",
+    /// Whether a failure is of the exchange that the browser told last of this URL. Where some were not told, nobody knows.
+    fn broke_off(&mut self, url: &str, event: &Event) -> bool {
+        let Some(Some(at)) = self.told.get(url).filter(|_| !self.capped) else { return false };
+        if let Some((_, Value::Object(entry))) = self.entries.get_mut(*at) {
+            entry.entry("_error").or_insert_with(|| json!(event.text("error")));
+        }
+        true
+    }
+
+    fn file(self, record: &Record) -> (String, Value) {
+        let (play, mut entries) = (self.play, self.entries);
+        let (proxied, by_browser) = (entries.len() - self.by_browser, self.by_browser);
+        let others = self.browser.into_iter().filter(|(_, bare, _)| !self.told.contains_key(bare));
+        entries.extend(others.map(|(t, _, entry)| (t, entry)));
+        let only = match (proxied, by_browser, entries.len() - proxied - by_browser) {
+            (0, 0, 1..) => "; no proxy carried it: only what the browser told of media and of failures is here",
+            (0, 1.., _) => "; no proxy carried it: all is as the browser told it",
+            (1.., 0, 0) | (0, 0, 0) => "",
+            _ => "; beside what the proxy carried, what only the browser told",
         };
-        let mut entries: Vec<(f64, Value)> = self.entries.into_iter().chain(others).collect();
         entries.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-        let known = |id: &Value| self.pages.iter().any(|p| p["id"] == *id);
+        let known: HashSet<&str> = self.pages.iter().filter_map(|page| page["id"].as_str()).collect();
         for (_, entry) in &mut entries {
             // A step whose begin is not in the record is no page.
-            if let Some(entry) = entry.as_object_mut().filter(|e| !e.get("pageref").is_some_and(known)) {
+            let is_page = |id: &Value| id.as_str().is_some_and(|id| known.contains(id));
+            if let Some(entry) = entry.as_object_mut().filter(|e| !e.get("pageref").is_some_and(is_page)) {
                 entry.remove("pageref");
             }
         }
+        let tunnels = match self.tunnels {
+            0 => String::new(),
+            n => format!("; {} (CONNECT) left out: no request of the page", many(n, "tunnel", "tunnels")),
+        };
+        let capped = if self.capped { "; the browser asked for more than it told" } else { "" };
         let left_out = match self.left_out {
             0 => String::new(),
             n => format!("; {n} later events are left out"),
         };
         let (name, version) = browser(play);
-        let entries: Vec<Value> = entries.into_iter().map(|(_, entry)| entry).collect();
-        let comment = format!("{}: run {}{only}{left_out}", play.title(), record.run_id);
-        let log = json!({ "log": {
+        let comment = format!("{}: run {}{only}{tunnels}{capped}{left_out}", play.title(), record.run_id);
+        let mut archive = json!({ "log": {
             "version": "1.2",
             "creator": { "name": "Soundcheck", "version": env!("CARGO_PKG_VERSION") },
             "browser": { "name": name, "version": version },
-            "pages": self.pages,
-            "entries": entries,
+            "pages": [],
+            "entries": [],
             "comment": comment,
         }});
+        archive["log"]["entries"] = entries.into_iter().map(|(_, entry)| entry).collect();
+        archive["log"]["pages"] = self.pages.into();
         let slug = |text: &str| -> String {
             text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' }).collect()
         };
         let (journey, profile) = (slug(&play.journey), slug(&play.profile));
         let file = format!("har/{}-{journey}-{profile}-{}-{}.har", slug(&play.browser), play.number, play.attempt);
-        (file, format!("{log:#}\n"))
+        (file, archive)
     }
+}
+
+/// A URL without query and fragment.
+fn bare(url: &str) -> String {
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
 /// The browser's name and version, as its environment tells them.
@@ -214,7 +283,48 @@ fn proxied(event: &Event, play: &Play, secrets: &Secrets) -> Value {
     entry
 }
 
-/// What only the browser told of a request: when its answer came, and no more.
+/// An exchange that the browser told: its octets are those of the wire, heads and compression included.
+fn answered(event: &Event, url: &str, secrets: &Secrets) -> Value {
+    let text = |key| event.text(key).unwrap_or_default();
+    let ms = event.number("ms").unwrap_or_default();
+    let first = event.number("ttfb_ms").unwrap_or(ms).min(ms);
+    let whole = |key| event.number(key).map(|n| n as u64);
+    let header = |(name, key): &(&str, &str)| {
+        let value = event.fields.get(*key).filter(|v| !v.is_null())?;
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        Some(json!({ "name": name, "value": secrets.hide(&value) }))
+    };
+    let names = [("Content-Type", "content_type"), ("Content-Length", "content_length"), ("Location", "location")];
+    let headers: Vec<Value> = names.iter().filter_map(header).collect();
+    let body = whole("content_length");
+    let mut entry = json!({
+        "pageref": page_id(event),
+        "startedDateTime": earlier(&event.timestamp, ms),
+        "time": thousandths(ms),
+        "request": {
+            "method": text("method"), "url": url, "httpVersion": "", "cookies": [], "headers": [], "queryString": [],
+            "headersSize": -1, "bodySize": -1,
+        },
+        "response": {
+            "status": whole("status").unwrap_or_default(), "statusText": "", "httpVersion": "", "cookies": [],
+            "headers": headers,
+            "content": { "size": body.or(whole("bytes")).unwrap_or_default(), "mimeType": text("content_type") },
+            "redirectURL": secrets.hide(text("location")),
+            "headersSize": -1, "bodySize": body.map_or(json!(-1), |n| json!(n)),
+        },
+        "cache": {},
+        "timings": {
+            "blocked": -1, "dns": -1, "connect": -1, "send": 0, "wait": thousandths(first),
+            "receive": thousandths(ms - first), "ssl": -1,
+        },
+    });
+    let mut own = custom(event, &["error", "ended", "from_cache"]);
+    own.extend(whole("bytes").map(|bytes| ("_transferSize".to_owned(), json!(bytes))));
+    extend(&mut entry, own);
+    entry
+}
+
+/// What the browser told of a request in a word: when its answer came, and no more.
 fn told(event: &Event, url: &str) -> Value {
     let text = |key| event.text(key).unwrap_or_default();
     let names = [

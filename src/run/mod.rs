@@ -32,6 +32,8 @@ use host::Host;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use turn::{Turn, turns};
 
@@ -244,21 +246,26 @@ fn write(record: &Record, out: &Path) -> Result<()> {
     write_archives(record, out)
 }
 
-/// Writes each play's network archive.
+/// Writes each play's network archive, one after the other.
 fn write_archives(record: &Record, out: &Path) -> Result<()> {
-    let mut archives = Archives::new(record);
-    for event in crate::event::read(&out.join("events.jsonl"))? {
-        archives.feed(&event?);
-    }
-    for (name, text) in archives.files() {
+    let write = |(name, archive): (String, Value)| {
         let path = out.join(name);
         let doing = format!("writing {}", path.display());
-        std::fs::create_dir_all(path.parent().unwrap_or(out))
-            .and_then(|()| std::fs::write(&path, text))
+        let written = std::fs::create_dir_all(path.parent().unwrap_or(out)).and_then(|()| {
+            let mut file = BufWriter::new(File::create(&path)?);
+            serde_json::to_writer_pretty(&mut file, &archive)?;
+            file.write_all(b"\n")?;
+            file.flush()
+        });
+        written
             .operator(doing)
-            .map_err(|e| e.remedy("free space on the disk, then: soundcheck judge <the run's folder>"))?;
+            .map_err(|e| e.remedy("free space on the disk, then: soundcheck judge <the run's folder>"))
+    };
+    let mut archives = Archives::new(record);
+    for event in crate::event::read(&out.join("events.jsonl"))? {
+        archives.feed(&event?).map_or(Ok(()), write)?;
     }
-    Ok(())
+    archives.rest().try_for_each(write)
 }
 
 /// Puts the picture each play ended on into the page itself, so that the one file still shows what happened when it is

@@ -78,7 +78,7 @@ pub(super) async fn open(
     if let Some(net) = net {
         net.prove(&session, &shared.base).await?;
     }
-    let watch = Watch::new(notices, shared, ids, &places);
+    let watch = Watch::new(notices, shared, ids, &places, net.is_some());
     if !access.headers.is_empty() {
         session.set_extra_headers(&access.headers, SHORT).await?;
     }

@@ -1,5 +1,6 @@
 //! What the browser tells, as observations for the oracles, on the run's clock; what is worth keeping becomes an event.
 
+mod exchanges;
 mod traffic;
 
 use super::Shared;
@@ -13,6 +14,7 @@ use crate::oracle::Seen;
 use crate::oracle::playback::Playback;
 use crate::traffic::{Places, Requests, Sockets};
 use crate::unit::hundredths;
+use exchanges::Exchanges;
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -62,6 +64,8 @@ pub(super) struct Watch {
     /// What page and server say to each other.
     sockets: Sockets,
     requests: Requests,
+    /// What only the browser tells of.
+    exchanges: Exchanges,
     /// What the page showed when the app fell back.
     fell_back: Option<String>,
     /// What the present step tries must fail.
@@ -69,7 +73,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(notices: UnboundedReceiver<Notice>, shared: &Shared<'_>, ids: Ids, places: &Places) -> Self {
+    /// `proxied`: the play's proxy lies between.
+    pub(super) fn new(
+        notices: UnboundedReceiver<Notice>,
+        shared: &Shared<'_>,
+        ids: Ids,
+        places: &Places,
+        proxied: bool,
+    ) -> Self {
         let (log, now, declared) = (&shared.log, &shared.now, &shared.plan.app.traffic);
         now.set(&ids);
         Self {
@@ -95,6 +106,7 @@ impl Watch {
             question: None,
             sockets: Sockets::new(declared, places),
             requests: Requests::new(declared, places),
+            exchanges: Exchanges::new(proxied.then_some(shared.plan.app.intercept.as_slice())),
             fell_back: None,
             must_fail: false,
         }
@@ -185,6 +197,7 @@ impl Watch {
 
     fn take(&mut self, notice: Notice) {
         self.asked(&notice);
+        self.exchanged(&notice);
         match notice {
             Notice::Probe { json, .. } => {
                 for message in probe::read(&json) {
@@ -367,10 +380,17 @@ impl Watch {
         self.queue.push_back((t, seen));
     }
 
-    /// The play is over: what is known of its videos is told.
+    /// No video is watched any more: what is known of them is told.
     pub(super) fn end_playback(&mut self) {
         self.playback.end(self.log.now_ms());
         self.tell_playback();
+    }
+
+    /// The play is over: that is told, and what was not answered.
+    pub(super) fn end(&mut self) {
+        self.end_playback();
+        let left = self.exchanges.play_over(self.log.now_ms());
+        self.tell_over(left);
     }
 
     fn tell_playback(&mut self) {

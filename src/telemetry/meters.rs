@@ -4,6 +4,7 @@ use super::counts::{Counts, Signal};
 use super::metrics::{Kind, METRICS, Metric};
 use super::names::{self, text};
 use crate::event::{Event, Origin};
+use crate::measure::{busy, in_vain};
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, MeterProvider as _};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::Resource;
@@ -15,8 +16,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// Plays whose profile is remembered.
+/// Plays that are remembered.
 const PLAYS_KEPT: usize = 16;
+
+/// A play, as its beginning told it.
+struct Play {
+    trace: String,
+    profile: String,
+    /// It only says whether a failure repeats.
+    diagnoses: bool,
+}
 
 enum Instrument {
     Counter(Counter<f64>),
@@ -30,8 +39,8 @@ pub(super) struct Meters {
     judged: Gauge<f64>,
     ended: Gauge<f64>,
     exit_code: Gauge<f64>,
-    /// Trace and profile of the last plays.
-    plays: VecDeque<(String, String)>,
+    /// The last plays.
+    plays: VecDeque<Play>,
 }
 
 /// Reads the instruments.
@@ -133,38 +142,31 @@ fn instrument(meter: &Meter, metric: &Metric) -> Instrument {
 }
 
 impl Meters {
-    /// Takes an event. What an app says of itself is counted, and measures nothing.
+    /// Takes an event. What an app says of itself is counted, and measures nothing. Nor does what no objective takes for a
+    /// sample: what had to fail, what was seen while others kept the machine busy, and a play that only diagnoses.
     pub(super) fn feed(&mut self, event: &Event) {
-        if let ("journey_start", Some(trace)) = (event.event.as_str(), &event.ids.trace_id) {
-            self.plays.push_back((trace.clone(), event.text("profile").unwrap_or_default().to_owned()));
+        let own = event.source != Origin::App;
+        if let ("journey_start", true, Some(trace)) = (event.event.as_str(), own, &event.ids.trace_id) {
+            let profile = event.text("profile").unwrap_or_default().to_owned();
+            self.plays.push_back(Play { trace: trace.clone(), profile, diagnoses: event.flag("diagnoses") });
             if self.plays.len() > PLAYS_KEPT {
                 self.plays.pop_front();
             }
         }
+        let play = self.plays.iter().rev().find(|play| Some(&play.trace) == event.ids.trace_id.as_ref());
+        let measures = (own || in_vain(event) || busy(event)) && play.is_none_or(|play| !play.diagnoses || play.diagnoses);
         for (metric, instrument) in METRICS.iter().zip(&self.instruments) {
-            if event.source == Origin::App && metric.name != "synthetic.events" {
+            if !measures && metric.name != "synthetic.events" {
                 continue;
             }
             let Some((value, mut attributes)) = (metric.of)(event) else { continue };
-            attributes.extend(self.play(event));
+            attributes.extend(of_play(event, play));
             match instrument {
                 Instrument::Counter(counter) => counter.add(value, &attributes),
                 Instrument::Gauge(gauge) => gauge.record(value, &attributes),
                 Instrument::Histogram(histogram) => histogram.record(value, &attributes),
             }
         }
-    }
-
-    /// The play's own attributes.
-    fn play(&self, event: &Event) -> Vec<KeyValue> {
-        let trace = event.ids.trace_id.as_ref();
-        let profile = self.plays.iter().rev().find(|(of, _)| Some(of) == trace).map(|(_, profile)| profile.clone());
-        let all = [
-            (names::BROWSER, event.ids.browser.clone()),
-            (names::JOURNEY, event.ids.journey.clone()),
-            (names::PROFILE, profile),
-        ];
-        all.into_iter().filter_map(|(name, value)| Some(text(name, value?))).collect()
     }
 
     /// How the run was judged: each objective and its verdict, and what the program ends with.
@@ -175,4 +177,14 @@ impl Meters {
         self.exit_code.record(f64::from(exit_code), &[]);
         self.ended.record(epoch_s, &[]);
     }
+}
+
+/// The play's own attributes.
+fn of_play(event: &Event, play: Option<&Play>) -> impl Iterator<Item = KeyValue> {
+    let all = [
+        (names::BROWSER, event.ids.browser.clone()),
+        (names::JOURNEY, event.ids.journey.clone()),
+        (names::PROFILE, play.map(|play| play.profile.clone())),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some(text(name, value?)))
 }

@@ -1,9 +1,8 @@
 //! Every metric that events feed: a row each.
 
+use super::http;
 use super::names::{self, text};
-use super::spans::request_error;
 use crate::event::Event;
-use crate::measure::busy;
 use opentelemetry::KeyValue;
 use opentelemetry_semantic_conventions::attribute as known;
 
@@ -47,7 +46,7 @@ pub(super) const METRICS: &[Metric] = &[
     Metric {
         name: "hydra.preset.loads",
         unit: "{load}",
-        about: "Preset switches, by whether the declared picture came",
+        about: "Preset switches, by whether the declared picture came; those that had to fail are left out",
         kind: Kind::Counter,
         of: |e| outcome(e, "hydra_preset_eval_success", "hydra_preset_eval_error"),
     },
@@ -149,9 +148,9 @@ pub(super) const METRICS: &[Metric] = &[
     },
 ];
 
-/// An event's `ms` in seconds. What was seen while others kept the machine busy is no time.
+/// An event's `ms` in seconds.
 fn timed(event: &Event, name: &str) -> Option<Point> {
-    let ms = event.number("ms").filter(|_| event.event == name && !busy(event))?;
+    let ms = event.number("ms").filter(|_| event.event == name)?;
     Some((ms / 1000.0, Vec::new()))
 }
 
@@ -170,20 +169,21 @@ fn outcome(event: &Event, good: &str, bad: &str) -> Option<Point> {
     Some((1.0, attributes))
 }
 
+/// A request that a proxy saw. A tunnel is none: it lasts as long as all that goes through it.
 fn request(event: &Event) -> Option<Point> {
-    if event.event != "proxy_response" && event.event != "video_proxy_response" {
+    let (method, _) = http::method(event);
+    if !http::is_request(event)  {
         return None;
     }
-    let fields = [("method", known::HTTP_REQUEST_METHOD), ("leg", "synthetic.proxy.leg")];
-    let mut attributes = labelled(event, &fields);
-    // Without the port: the stage's is another each time.
-    let host = event.text("host").unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    attributes.push(text(known::SERVER_ADDRESS, host.to_owned()));
-    let status = event.number("status").map(|status| status as i64);
+    let mut attributes = labelled(event, &[("leg", "synthetic.proxy.leg")]);
+    attributes.push(text(known::HTTP_REQUEST_METHOD, method));
+    attributes.extend(http::server(event));
+    let status = http::status(event);
     attributes.extend(status.map(|status| KeyValue::new(known::HTTP_RESPONSE_STATUS_CODE, status)));
-    attributes.extend(request_error(event).map(|error| text(known::ERROR_TYPE, error)));
-    Some((event.number("ms")? / 1000.0, attributes))
+    attributes.extend(http::error(event).map(|error| text(known::ERROR_TYPE, error)));
+    // A socket's request is over with its answer, whatever is said after.
+    let answered = event.number("ttfb_ms").filter(|_| status == Some(101));
+    Some((answered.or_else(|| event.number("ms"))? / 1000.0, attributes))
 }
 
 fn labelled(event: &Event, fields: &[(&str, &'static str)]) -> Vec<KeyValue> {

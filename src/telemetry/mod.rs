@@ -8,12 +8,13 @@
 //! | `queue` | a bound on all that waits |
 //! | `fold` `spans` `logs` `metrics` | events to spans, to log records, to metrics |
 //! | `meters` | the instruments, and who reads them |
-//! | `names` `resource` | how things are called there; who tells them |
+//! | `names` `http` `resource` | how things are called there; requests as the conventions have them; who tells them |
 //! | `otlp` `refused` `counts` | out by OTLP, a thread a signal; what did not arrive |
 //! | `scrape` `prometheus` | metrics for a scrape, and as a textfile |
 
 mod counts;
 mod fold;
+mod http;
 mod logs;
 mod meters;
 mod metrics;

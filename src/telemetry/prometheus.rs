@@ -1,32 +1,40 @@
 //! Metrics as Prometheus reads them: text format 0.0.4, names by OpenTelemetry's rules for it.
 
+use super::names;
 use crate::error::{Operator, Result};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::data::{
     AggregatedMetrics, HistogramDataPoint, Metric, MetricData, ResourceMetrics, SumDataPoint,
 };
+use opentelemetry_semantic_conventions::attribute as known;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+/// What every line says besides its own: of which plan, which app, and where. Without it the files of two runs on one machine
+/// would hold the same series, and the collector would take neither.
+const EVERY: [&str; 3] = [known::TEST_SUITE_NAME, names::APP, known::DEPLOYMENT_ENVIRONMENT_NAME];
+
 /// All of it as text.
 pub(super) fn write(all: &ResourceMetrics) -> String {
-    let mut out = String::new();
     let resource: Vec<KeyValue> =
         all.resource().iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone())).collect();
-    head(&mut out, "target_info", "gauge", "Who measured: the resource's attributes");
-    line(&mut out, "target_info", &labels(resource.iter(), None), 1.0);
+    let is_every =
+        |attribute: &&KeyValue| EVERY[3..].contains(&attribute.key.as_str()) && !attribute.value.as_str().is_empty();
+    let mut text = Text { out: String::new(), every: resource.iter().filter(is_every).cloned().collect() };
+    text.head("target_info", "gauge", "Who measured: the resource's attributes");
+    text.line("target_info", &labels(resource.iter(), None), 1.0);
     let mut metrics: Vec<&Metric> = all.scope_metrics().flat_map(|scope| scope.metrics()).collect();
     metrics.sort_by_key(|metric| metric.name());
     for metric in metrics {
         match metric.data() {
-            AggregatedMetrics::F64(data) => family(&mut out, metric, data),
-            AggregatedMetrics::U64(data) => family(&mut out, metric, data),
-            AggregatedMetrics::I64(data) => family(&mut out, metric, data),
+            AggregatedMetrics::F64(data) => text.family(metric, data),
+            AggregatedMetrics::U64(data) => text.family(metric, data),
+            AggregatedMetrics::I64(data) => text.family(metric, data),
         }
     }
-    out
+    text.out
 }
 
 /// A number as it is exposed.
@@ -52,59 +60,75 @@ impl Number for i64 {
     }
 }
 
-fn family<T: Number>(out: &mut String, metric: &Metric, data: &MetricData<T>) {
-    let base = exposed(metric.name(), metric.unit());
-    match data {
-        MetricData::Gauge(gauge) => {
-            head(out, &base, "gauge", metric.description());
-            let points = gauge.data_points().map(|p| (labels(p.attributes(), None), p.value().number()));
-            sorted(points).iter().for_each(|(labels, value)| line(out, &base, labels, *value));
-        }
-        MetricData::Sum(sum) => {
-            let (name, kind) = match sum.is_monotonic() {
-                true => (format!("{base}_total"), "counter"),
-                false => (base, "gauge"),
-            };
-            head(out, &name, kind, metric.description());
-            let point = |p: &SumDataPoint<T>| (labels(p.attributes(), None), p.value().number());
-            sorted(sum.data_points().map(point)).iter().for_each(|(labels, value)| line(out, &name, labels, *value));
-        }
-        MetricData::Histogram(histogram) => {
-            head(out, &base, "histogram", metric.description());
-            let mut points: Vec<_> = histogram.data_points().map(|p| (labels(p.attributes(), None), p)).collect();
-            points.sort_by(|a, b| a.0.cmp(&b.0));
-            points.iter().for_each(|(labels, point)| buckets(out, &base, labels, point));
-        }
-        // Nothing here is measured so.
-        MetricData::ExponentialHistogram(_) => {}
-    }
+/// The text as it grows.
+struct Text {
+    out: String,
+    every: Vec<KeyValue>,
 }
 
-fn buckets<T: Number>(out: &mut String, name: &str, own: &str, point: &HistogramDataPoint<T>) {
-    let (bucket, mut count) = (format!("{name}_bucket"), 0);
-    let bounds = point.bounds().map(|bound| bound.to_string()).chain(["+Inf".to_owned()]);
-    for (bound, many) in bounds.zip(point.bucket_counts()) {
-        count += many;
-        line(out, &bucket, &labels(point.attributes(), Some(&bound)), count as f64);
+impl Text {
+    fn family<T: Number>(&mut self, metric: &Metric, data: &MetricData<T>) {
+        let base = exposed(metric.name(), metric.unit());
+        match data {
+            MetricData::Gauge(gauge) => {
+                let points = gauge.data_points().map(|p| (self.labels(p.attributes(), None), p.value().number()));
+                let points = sorted(points);
+                self.head(&base, "gauge", metric.description());
+                points.iter().for_each(|(labels, value)| self.line(&base, labels, *value));
+            }
+            MetricData::Sum(sum) => {
+                let (name, kind) = match sum.is_monotonic() {
+                    true => (format!("{base}_total"), "counter"),
+                    false => (base, "gauge"),
+                };
+                let point = |p: &SumDataPoint<T>| (self.labels(p.attributes(), None), p.value().number());
+                let points = sorted(sum.data_points().map(point));
+                self.head(&name, kind, metric.description());
+                points.iter().for_each(|(labels, value)| self.line(&name, labels, *value));
+            }
+            MetricData::Histogram(histogram) => {
+                let mut points: Vec<_> =
+                    histogram.data_points().map(|p| (self.labels(p.attributes(), None), p)).collect();
+                points.sort_by(|a, b| a.0.cmp(&b.0));
+                self.head(&base, "histogram", metric.description());
+                points.iter().for_each(|(labels, point)| self.buckets(&base, labels, point));
+            }
+            // Nothing here is measured so.
+            MetricData::ExponentialHistogram(_) => {}
+        }
     }
-    line(out, &format!("{name}_sum"), own, point.sum().number());
-    line(out, &format!("{name}_count"), own, point.count() as f64);
+
+    fn buckets<T: Number>(&mut self, name: &str, own: &str, point: &HistogramDataPoint<T>) {
+        let (bucket, mut count) = (format!("{name}_bucket"), 0);
+        let bounds = point.bounds().map(|bound| bound.to_string()).chain(["+Inf".to_owned()]);
+        for (bound, many) in bounds.zip(point.bucket_counts()) {
+            count += many;
+            let labels = self.labels(point.attributes(), Some(&bound));
+            self.line(&bucket, &labels, count as f64);
+        }
+        self.line(&format!("{name}_sum"), own, point.sum().number());
+        self.line(&format!("{name}_count"), own, point.count() as f64);
+    }
+
+    fn labels<'a>(&'a self, own: impl Iterator<Item = &'a KeyValue>, le: Option<&str>) -> String {
+        labels(own.chain(&self.every), le)
+    }
+
+    fn head(&mut self, name: &str, kind: &str, about: &str) {
+        let about = about.replace('\\', r"\\").replace('\n', r"\n");
+        // Writing to a string cannot fail, here and below.
+        let _ = writeln!(self.out, "# HELP {name} {about}\n# TYPE {name} {kind}");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: f64) {
+        let _ = writeln!(self.out, "{name}{labels} {value}");
+    }
 }
 
 fn sorted(points: impl Iterator<Item = (String, f64)>) -> Vec<(String, f64)> {
     let mut points: Vec<_> = points.collect();
     points.sort_by(|a, b| a.0.cmp(&b.0));
     points
-}
-
-fn head(out: &mut String, name: &str, kind: &str, about: &str) {
-    let about = about.replace('\\', r"\\").replace('\n', r"\n");
-    // Writing to a string cannot fail, here and below.
-    let _ = writeln!(out, "# HELP {name} {about}\n# TYPE {name} {kind}");
-}
-
-fn line(out: &mut String, name: &str, labels: &str, value: f64) {
-    let _ = writeln!(out, "{name}{labels} {value}");
 }
 
 /// A metric's name: underscores, and its unit in words. Units in braces are notes, and left out.
@@ -125,6 +149,8 @@ fn labels<'a>(attributes: impl Iterator<Item = &'a KeyValue>, le: Option<&str>) 
     let mut all: Vec<(String, String)> =
         attributes.map(|a| (plain(a.key.as_str()), a.value.as_str().into_owned())).collect();
     all.sort();
+    // A name stands once in a line, however many are written alike.
+    all.dedup_by(|a, b| a.0 == b.0);
     all.extend(le.map(|le| ("le".to_owned(), le.to_owned())));
     let quoted = |(name, value): &(String, String)| {
         let value = value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");

@@ -1,10 +1,11 @@
 //! Events to spans: a trace for each play, its steps below it, and the requests of each step below that. The ids are those
 //! of the events: whoever has one finds the other.
 
+use super::http;
 use super::names::{self, text};
 use super::when::When;
-use crate::event::Event;
-use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use crate::event::{Event, Origin};
+use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_semantic_conventions::attribute as known;
@@ -36,7 +37,8 @@ impl Spans {
     /// Takes an event, and adds the spans that end with it.
     pub(super) fn feed(&mut self, event: &Event, when: &When, out: &mut Vec<SpanData>) {
         let same = |play: &Play| play.start.ids.trace_id == event.ids.trace_id;
-        if event.ids.trace_id.is_none() {
+        // An app may call its own events as it likes: they begin and end nothing.
+        if event.ids.trace_id.is_none() || (event.source == Origin::App && event.event == "never") {
             return;
         }
         if let Some(play) = self.open.iter_mut().rfind(|play| same(play)) {
@@ -70,7 +72,7 @@ impl Spans {
                 let start = play.as_ref().map(|play| &play.start);
                 out.extend(self.journey(start, event, when));
             }
-            "video_proxy_response" | "proxy_response" => out.extend(self.request(event, when)),
+            _ if http::is_request(event) => out.extend(self.request(event, when)),
             _ => {}
         }
     }
@@ -119,6 +121,7 @@ impl Spans {
                 attributes.extend(start.number(field).map(|n| KeyValue::new(name, n as i64)));
             }
             attributes.push(KeyValue::new("synthetic.faulted", start.flag("faulted")));
+            attributes.push(KeyValue::new("synthetic.play.diagnoses", start.flag("diagnoses")));
         }
         let status = match ending {
             "failed" | "broken" | "unfinished" => Status::error(why(ending, end.text("reason"))),
@@ -152,38 +155,39 @@ impl Spans {
     }
 
     fn request(&self, event: &Event, when: &When) -> Option<SpanData> {
-        let method = event.text("method").unwrap_or("HTTP").to_owned();
-        let host = event.text("host").unwrap_or_default();
-        let (address, port) = host.rsplit_once(':').unwrap_or((host, ""));
-        let url = event.text("url").unwrap_or_default();
+        let (method, original) = http::method(event);
         let mut attributes = who(event);
-        attributes.extend([
-            text(known::HTTP_REQUEST_METHOD, method.clone()),
-            text(known::URL_FULL, url.to_owned()),
-            text(known::SERVER_ADDRESS, address.trim_matches(['[', ']']).to_owned()),
-        ]);
-        let port = port.parse().unwrap_or(if url.starts_with("https:") { 443 } else { 80 });
-        attributes.push(KeyValue::new(known::SERVER_PORT, i64::from(port as u16)));
-        let status = event.number("status").map(|status| status as i64);
+        attributes.push(text(known::HTTP_REQUEST_METHOD, method));
+        attributes.extend(original.map(|said| text(known::HTTP_REQUEST_METHOD_ORIGINAL, said.to_owned())));
+        attributes.push(text(known::URL_FULL, event.text("url").unwrap_or_default().to_owned()));
+        attributes.extend(http::server(event));
+        let status = http::status(event);
         attributes.extend(status.map(|status| KeyValue::new(known::HTTP_RESPONSE_STATUS_CODE, status)));
         let size = event.number("bytes_sent").map(|n| n as i64);
         attributes.extend(size.map(|size| KeyValue::new(known::HTTP_RESPONSE_BODY_SIZE, size)));
-        for (field, name) in REQUEST {
+        for (field, name) in HEADERS {
+            attributes.extend(event.text(field).map(|value| http::header(name, value)));
+        }
+        for (field, name) in OWN {
             attributes.extend(event.text(field).map(|value| text(name, value.to_owned())));
         }
-        let error = request_error(event);
+        let error = http::error(event);
         attributes.extend(error.clone().map(|error| text(known::ERROR_TYPE, error)));
         let faults = event.fields.get("faults").and_then(|f| f.as_array()).map_or(0, Vec::len);
         attributes.push(KeyValue::new("fault.count", faults as i64));
         let status = match error {
-            // By the conventions a description repeats nothing that a status code says.
-            Some(error) => Status::error(event.text("error").map_or(error, str::to_owned)),
+            // By the conventions a description repeats nothing that a code or `error.type` says.
+            Some(_) => Status::error(event.text("error").unwrap_or_default().to_owned()),
             None => Status::Unset,
         };
         let parent = event.text("parent_span_id").or(event.ids.span_id.as_deref());
-        let span = Made { id: event.text("request_span_id")?, parent, kind: SpanKind::Client, name: method };
+        let name = if method == http::OTHER { "HTTP" } else { method }.to_owned();
+        let span = Made { id: event.text("request_span_id")?, parent, kind: SpanKind::Client, name };
         let took = event.number("ms").unwrap_or(0.0);
-        self.span(event, span, (event.t_ms - took, event.t_ms), attributes, status, when)
+        let mut span = self.span(event, span, (event.t_ms - took, event.t_ms), attributes, status, when)?;
+        // A page that traces by itself goes on doing so: from its trace there is no way here, from here there is one.
+        span.links.links.extend(http::of_another(event).map(Link::with_context));
+        Some(span)
     }
 
     fn span(
@@ -224,15 +228,16 @@ struct Made<'a> {
     name: String,
 }
 
-/// What a response's fields are called.
-const REQUEST: [(&str, &str); 6] = [
+/// What headers are called.
+const HEADERS: [(&str, &str); 3] = [
     ("range", "http.request.header.range"),
     ("content_range", "http.response.header.content-range"),
     ("content_type", "http.response.header.content-type"),
-    ("ended", "synthetic.proxy.ended"),
-    ("leg", "synthetic.proxy.leg"),
-    ("resource", "synthetic.resource"),
 ];
+
+/// What a response's other fields are called.
+const OWN: [(&str, &str); 3] =
+    [("ended", "synthetic.proxy.ended"), ("leg", "synthetic.proxy.leg"), ("resource", "synthetic.resource")];
 
 /// Who it was.
 fn who(event: &Event) -> Vec<KeyValue> {
@@ -249,16 +254,6 @@ fn who(event: &Event) -> Vec<KeyValue> {
 /// The play's trace.
 pub(super) fn trace_id(event: &Event) -> Option<TraceId> {
     TraceId::from_hex(event.ids.trace_id.as_deref()?).ok().filter(|id| *id != TraceId::INVALID)
-}
-
-/// Why a request is an error, by the conventions of a client: no answer, or a status of 400 and above, or a body that broke
-/// off.
-pub(super) fn request_error(event: &Event) -> Option<String> {
-    match event.number("status") {
-        Some(status) if status >= 400.0 => Some(format!("{status}")),
-        None => Some(event.text("ended").unwrap_or("_OTHER").to_owned()),
-        Some(_) => event.text("ended").filter(|ended| *ended == "upstream_cut").map(str::to_owned),
-    }
 }
 
 fn why(ending: &str, reason: Option<&str>) -> String {

@@ -1,5 +1,8 @@
 //! What is folded from hand-made events.
 
+mod requests;
+mod samples;
+
 use super::fold::PIECE;
 use super::meters::{Meters, Reader, meters};
 use super::prometheus;
@@ -133,7 +136,7 @@ fn what_failed_says_why_and_a_broken_play_is_no_failed_test() {
     events[4] = event("step_end", 2000.0, STEP, json!({ "ok": false, "reason": "black" }));
     events[5] = event("journey_end", 3000.0, ROOT, json!({ "ending": "broken", "reason": "no WebGL" }));
     let spans = folded(&events);
-    assert_eq!(spans[0].status, Status::error("503"));
+    assert_eq!(spans[0].status, Status::error(""), "its code says it");
     assert_eq!(attribute(&spans[0], "error.type").as_deref(), Some("503"));
     assert_eq!(spans[1].status, Status::error("black"));
     assert_eq!(spans[2].status, Status::error("no WebGL"));
@@ -208,12 +211,15 @@ fn every_event_is_a_log_record_with_its_trace_and_its_fields() {
 }
 
 fn metered(events: &[Event]) -> (Meters, Reader) {
+    metered_as(Resource::builder_empty().build(), events)
+}
+
+fn metered_as(resource: Resource, events: &[Event]) -> (Meters, Reader) {
     let scope = InstrumentationScope::default();
     let counts = Arc::new(Counts::default());
     counts.came(3, 2);
     let counts = vec![(Signal::Logs, counts)];
-    let (mut meters, _, reader) =
-        meters(Resource::builder_empty().build(), scope, Temporality::Delta, counts, Arc::default());
+    let (mut meters, _, reader) = meters(resource, scope, Temporality::Delta, counts, Arc::default());
     events.iter().for_each(|event| meters.feed(event));
     (meters, reader)
 }

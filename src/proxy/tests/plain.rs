@@ -260,13 +260,15 @@ async fn every_port_of_a_host_is_traced_and_who_is_of_the_trace_already_is_named
     rig.now.set(&crate::event::Ids { trace_id: Some(trace.into()), ..Default::default() });
     let mut client = rig.client().await;
     let mut at_server = None;
+    let another = format!("00-{}-00000000000000d1-01", "1".repeat(32));
     let all = [
-        (String::new(), None),
-        (format!("traceparent: 00-{trace}-00000000000000d1-01\r\n"), Some("00000000000000d1")),
-        (format!("traceparent: 00-{}-00000000000000d1-01\r\n", "1".repeat(32)), None),
-        (format!("traceparent: 00-{trace}\r\n"), None),
+        (String::new(), None, None),
+        (format!("traceparent: 00-{trace}-00000000000000d1-01\r\n"), Some("00000000000000d1"), None),
+        (format!("traceparent: {another}\r\n"), None, Some(another.as_str())),
+        (format!("traceparent: {another}-more\r\n"), None, None),
+        (format!("traceparent: 00-{trace}\r\n"), None, None),
     ];
-    for (n, (said, parent)) in all.into_iter().enumerate() {
+    for (n, (said, parent, of_another)) in all.into_iter().enumerate() {
         let request = format!("GET http://127.0.0.1:{port}/a HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{said}\r\n");
         client.write(request).await;
         if at_server.is_none() {
@@ -278,7 +280,7 @@ async fn every_port_of_a_host_is_traced_and_who_is_of_the_trace_already_is_named
         client.head().await;
         let events = rig.told("proxy_response", n + 1).await;
         let event = events.last().expect("one");
-        assert_eq!(event.text("parent_span_id"), parent, "{said}");
+        assert_eq!((event.text("parent_span_id"), event.text("traceparent")), (parent, of_another), "{said}");
         let span = event.text("request_span_id").expect("a span");
         assert_eq!(head.contains(span), said.is_empty(), "{head}");
         assert!(head.contains("traceparent: 00-") && head.contains("baggage: "), "{head}");

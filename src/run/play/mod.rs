@@ -195,7 +195,7 @@ async fn with_leash(
     };
     let mut done = stage.whose(done, driver.as_ref()).await;
     stage.watch.catch_up();
-    stage.watch.end_playback();
+    stage.watch.end();
     came.slowest = stage.slowest;
     came.lost = stage.lost.take();
     came.undecided = stage.undecided.take();

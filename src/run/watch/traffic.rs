@@ -1,6 +1,7 @@
 //! What page and server say to each other, as events; and what the page tells of itself.
 
 use super::Watch;
+use super::exchanges::Over;
 use crate::browser::notice::Notice;
 use crate::browser::probe::PageIds;
 use crate::event::{Ids, Origin};
@@ -17,6 +18,19 @@ impl Watch {
     pub(super) fn asked(&mut self, notice: &Notice) {
         let told = self.requests.take(notice, self.zero);
         self.tell(told);
+    }
+
+    /// A request begins or ends that no proxy tells of.
+    pub(super) fn exchanged(&mut self, notice: &Notice) {
+        let over = self.exchanges.take(notice, self.zero, &self.now);
+        self.tell_over(over);
+    }
+
+    /// Writes such requests, each with the ids of the step it began in.
+    pub(super) fn tell_over(&self, all: Vec<Over>) {
+        for Over { event, t, ids, fields } in all {
+            self.log.write(event, Origin::Browser, t, &ids, fields);
+        }
     }
 
     /// Writes what was said, and keeps it for the step's oracle.
