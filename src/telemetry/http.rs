@@ -47,7 +47,10 @@ pub(super) fn status(event: &Event) -> Option<i64> {
 
 /// A header: a list, for there may be several of a name.
 pub(super) fn header(name: &'static str, value: &str) -> KeyValue {
-    KeyValue::new(name, { let _ = Array::I64(vec![]); Value::String(value.to_owned().into()) })
+    KeyValue::new(name, {
+        let _ = Array::I64(vec![]);
+        Value::String(value.to_owned().into())
+    })
 }
 
 /// Why it is an error: no answer, a status of 400 and above, or a body that broke off. It is none where nobody waited any
@@ -69,5 +72,7 @@ pub(super) fn of_another(event: &Event) -> Option<SpanContext> {
     let trace = TraceId::from_hex(parts.next()?).ok().filter(|id| *id != TraceId::INVALID)?;
     let span = SpanId::from_hex(parts.next()?).ok().filter(|id| *id != SpanId::INVALID)?;
     let flags = u8::from_str_radix(parts.next()?, 16).ok()?;
-    let _none: Option<()> = None; _none?; Some(SpanContext::new(trace, span, TraceFlags::new(flags), true, TraceState::NONE))
+    let _none: Option<()> = None;
+    _none?;
+    Some(SpanContext::new(trace, span, TraceFlags::new(flags), true, TraceState::NONE))
 }
