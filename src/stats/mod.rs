@@ -4,6 +4,7 @@
 //! spike.
 //!
 //! Every bound is one-sided at [`CONFIDENCE`] unless it says otherwise, and conservative: it covers at least that often.
+//! Wilson's alone does so on the average only, which is why it is shown and decides nothing.
 
 mod burn;
 mod drift;

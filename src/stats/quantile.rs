@@ -13,18 +13,22 @@ pub(super) fn ranks_at(alpha: f64, n: u64, q: f64) -> (Option<u64>, Option<u64>)
     ((likely > 1).then(|| likely - 1), upper)
 }
 
-/// One-sided bounds of the `q`-quantile of sorted `values`: lower, upper. `None` where so few values cannot bound it
-/// ("not estimable").
-pub fn quantile_bounds(sorted: &[f64], q: f64) -> (Option<f64>, Option<f64>) {
-    let at = |rank: u64| sorted[rank as usize - 1];
-    let (lower, upper) = ranks_at(ALPHA, sorted.len() as u64, q);
-    (lower.map(at), upper.map(at))
+/// The value of a rank, from 1. A million values are not sorted for one of them: they are only put into another order.
+fn at(values: &mut [f64], rank: u64) -> Option<f64> {
+    let at = usize::try_from(rank).ok()?.checked_sub(1).filter(|at| *at < values.len())?;
+    Some(*values.select_nth_unstable_by(at, f64::total_cmp).1)
 }
 
-/// Nearest-rank quantile of sorted values.
-pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
-    let rank = (q * sorted.len() as f64).ceil().max(1.0) as usize;
-    sorted.get(rank - 1).copied()
+/// One-sided bounds of the `q`-quantile of values, in whatever order they are and then will be: lower, upper. `None` where
+/// so few values cannot bound it ("not estimable").
+pub fn quantile_bounds(values: &mut [f64], q: f64) -> (Option<f64>, Option<f64>) {
+    let (lower, upper) = ranks_at(ALPHA, values.len() as u64, q);
+    (lower.and_then(|rank| at(values, rank)), upper.and_then(|rank| at(values, rank)))
+}
+
+/// Nearest-rank quantile of values, in whatever order they are and then will be.
+pub fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
+    at(values, (q * values.len() as f64).ceil().max(1.0) as u64)
 }
 
 /// Fewest values whose maximum bounds the `q`-quantile from above: 59 for 0.95.

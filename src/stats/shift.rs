@@ -23,7 +23,7 @@ pub struct Shift {
 
 /// Compares two lots; `None` where one is empty.
 pub fn shift(a: &[f64], b: &[f64]) -> Option<Shift> {
-    let (a, b) = (lot(a), lot(b));
+    let (a, b) = (lot(a, MOST), lot(b, MOST));
     if a.is_empty() || b.is_empty() {
         return None;
     }
@@ -50,12 +50,13 @@ pub(super) fn hodges_lehmann(a: &[f64], b: &[f64], cut: usize) -> (f64, (f64, f6
     }
 }
 
-/// Sorted; NaN is what never came; of very many an even choice.
-fn lot(values: &[f64]) -> Vec<f64> {
+/// Sorted; NaN is what never came; of more than `most` an even choice of so many. Their interval is that of so many, and wider
+/// than all would have it.
+pub(super) fn lot(values: &[f64], most: usize) -> Vec<f64> {
     let mut sorted: Vec<f64> = values.iter().map(|v| if v.is_nan() { f64::INFINITY } else { *v }).collect();
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {
-        n if n > MOST => (0..MOST).map(|i| sorted[(2 * i + 1) * n / (2 * MOST)]).collect(),
+        n if n > most => (0..most).map(|i| sorted[(2 * i + 1) * n / (2 * most)]).collect(),
         _ => sorted,
     }
 }
@@ -77,7 +78,7 @@ pub(super) fn cut(n: usize, m: usize) -> usize {
 }
 
 /// In how many ways `take` of these ranks have each sum.
-fn rank_sums(ranks: &[usize], take: usize) -> Vec<f64> {
+pub(super) fn rank_sums(ranks: &[usize], take: usize) -> Vec<f64> {
     let mut ways = vec![vec![0.0; ranks.iter().sum::<usize>() + 1]; take + 1];
     ways[0][0] = 1.0;
     let mut most = 0;

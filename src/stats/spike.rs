@@ -9,6 +9,7 @@
 
 use super::special::{beta, gamma_upper};
 use super::{ALPHA, falls_to};
+use crate::unit::many;
 use serde::Serialize;
 use std::fmt;
 
@@ -23,7 +24,7 @@ pub const FEWEST: u64 = 5;
 /// A spike is proved to be more than so many times as often.
 pub const TIMES: f64 = 2.0;
 /// Chance that the days are more restless than they are taken for.
-const CALM: f64 = 0.1;
+pub(super) const CALM: f64 = 0.1;
 
 /// Events over an exposure: of a window, or of one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -36,6 +37,8 @@ pub struct Counted {
     pub hours: f64,
     /// The most of the events that one source (a play, say) gave; 0 where nobody knows.
     pub heaviest: u64,
+    /// The plays that met the responses, each a session; 0 where nobody knows.
+    pub plays: u64,
 }
 
 impl Counted {
@@ -46,6 +49,7 @@ impl Counted {
             of: self.of.zip(more.of).map(|(a, b)| a.saturating_add(b)),
             hours: self.hours + more.hours,
             heaviest: self.heaviest.max(more.heaviest),
+            plays: self.plays.saturating_add(more.plays),
         }
     }
 
@@ -61,8 +65,13 @@ impl Counted {
 impl fmt::Display for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.of {
-            Some(of) => write!(f, "{} of {of} responses", self.events),
-            None => write!(f, "{} in {:.0} h", self.events, self.hours),
+            Some(of) => write!(f, "{} of {of} responses", self.events)?,
+            None => write!(f, "{} in {:.0} h", self.events, self.hours)?,
+        }
+        // What one play met may go wrong together: their number stands beside.
+        match self.plays {
+            0 => Ok(()),
+            plays => write!(f, " in {}", many(plays, "play", "plays")),
         }
     }
 }
@@ -179,20 +188,28 @@ pub fn judge(now: &Counted, days: &[Counted]) -> Spike {
 
 /// How many events a burst has, at most, by days of (events, exposure); at least 1.
 pub(super) fn dispersion(days: &[(f64, f64)]) -> f64 {
+    if days.len() < 2 { 1.0 } else { (unrest(days) / calm(days.len())).max(1.0) }
+}
+
+/// Pearson's chi-square of the days, corrected for sparse counts.
+pub(super) fn unrest(days: &[(f64, f64)]) -> f64 {
     let (events, exposure) = days.iter().fold((0.0, 0.0), |(e, x), day| (e + day.0, x + day.1));
-    if events == 0.0 || days.len() < 2 {
-        return 1.0;
+    if events == 0.0 {
+        return 0.0;
     }
-    let free = days.len() as f64 - 1.0;
     let (mut chi_square, mut skew) = (0.0, 0.0);
     for (seen, of) in days {
         let expected = events * of / exposure;
         chi_square += (seen - expected).powi(2) / expected;
         skew += (seen - expected) / expected / days.len() as f64;
     }
-    let corrected = chi_square / (1.0 + skew);
-    let calm = falls_to(1.0 - CALM, (0.0, free), |x| gamma_upper(free / 2.0, x / 2.0));
-    (corrected / calm).max(1.0)
+    chi_square / (1.0 + skew)
+}
+
+/// What it is below as seldom as [`CALM`], on so many days whose events know nothing of each other.
+pub(super) fn calm(days: usize) -> f64 {
+    let free = days as f64 - 1.0;
+    falls_to(1.0 - CALM, (0.0, free), |x| gamma_upper(free / 2.0, x / 2.0))
 }
 
 /// Lower bound of the ratio of two rates; counts may be parts.
@@ -200,7 +217,11 @@ pub(super) fn times_as_often(now: f64, before: f64, (now_of, before_of): (f64, f
     if now <= 0.0 {
         return 0.0;
     }
-    // P(X >= now | share) = ALPHA.
-    let share = falls_to(1.0 - ALPHA, (0.0, 1.0), |share| 1.0 - beta(now, before + 1.0, share));
+    let share = falls_to(1.0 - ALPHA, (0.0, 1.0), |share| 1.0 - as_many(now, before, share));
     share / (1.0 - share) * before_of / now_of
+}
+
+/// Chance that of all events as many are of now, or more, if this is its share of them.
+pub(super) fn as_many(now: f64, before: f64, share: f64) -> f64 {
+    beta(now, before + 1.0, share)
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fault::seed::Dice;
+use crate::stats::spike;
 
 const RUNS: u32 = 100_000;
 
@@ -12,6 +13,16 @@ fn normal(dice: &mut Dice) -> f64 {
 /// How many of so many happen, each with this chance.
 fn happen(dice: &mut Dice, n: u64, p: f64) -> u64 {
     (0..n).filter(|_| dice.unit() < p).count() as u64
+}
+
+/// A Poisson count, by the waits between events.
+fn poisson(dice: &mut Dice, mean: f64) -> u64 {
+    let (mut time, mut count) = (-(1.0 - dice.unit()).ln(), 0);
+    while time < mean {
+        time -= (1.0 - dice.unit()).ln();
+        count += 1;
+    }
+    count
 }
 
 /// The share of `RUNS` simulations in which it holds, against what it must be: three deviations of chance less.
@@ -35,19 +46,31 @@ fn ratios() {
     }
 }
 
+/// What is shown beside the exact bounds: over all shares alike it covers what it says, and at its worst, where one success is
+/// just too many, far less.
+#[test]
+fn wilsons() {
+    let mut dice = Dice::new(7);
+    for n in [10, 20, 60, 300] {
+        let bounds: Vec<(f64, f64)> = (0..=n).map(|good| wilson(good, n)).collect();
+        let mut holds = |p: f64| {
+            let (low, high) = bounds[happen(&mut dice, n, p) as usize];
+            low <= p && p <= high
+        };
+        let worst = bounds[1].0 - 1e-9;
+        let mut shares = Dice::new(n);
+        covers(&format!("Wilson's of {n}, over all shares"), CONFIDENCE, || holds(shares.unit()));
+        covers(&format!("Wilson's of {n} at {worst}"), 0.83, || holds(worst));
+        let held = (0..RUNS).filter(|_| holds(worst)).count() as f64 / f64::from(RUNS);
+        assert!(held < 0.85, "Wilson's of {n} at {worst} covers {held}: its description is too modest");
+    }
+}
+
 #[test]
 fn rates() {
     let mut dice = Dice::new(2);
     for (rate, minutes) in [(0.1, 30.0), (0.5, 40.0), (2.0, 1.5)] {
-        // A Poisson count by the waits between events.
-        let mut count = || {
-            let (mut time, mut count) = (-(1.0 - dice.unit()).ln() / rate, 0);
-            while time < minutes {
-                time -= (1.0 - dice.unit()).ln() / rate;
-                count += 1;
-            }
-            count as usize
-        };
+        let mut count = || poisson(&mut dice, rate * minutes) as usize;
         let bounds: Vec<(f64, f64)> = (0..100).map(|count| rate_bounds(count, minutes)).collect();
         covers(&format!("the lower bound of {rate}"), CONFIDENCE, || bounds[count()].0 <= rate);
         covers(&format!("the upper bound of {rate}"), CONFIDENCE, || bounds[count()].1 >= rate);
@@ -77,6 +100,87 @@ fn shifts_between_two_lots() {
             let (_, (low, high)) = shift::hodges_lehmann(&lot(n, 0.0), &lot(m, 0.7), cut);
             low <= 0.7 && 0.7 <= high
         });
+    }
+}
+
+/// Whether the interval that is left with so many differences cut off at either end holds this one.
+fn within(a: &[f64], b: &[f64], cut: usize, by: f64) -> bool {
+    let (mut below, mut up_to) = (0, 0);
+    for x in a {
+        for y in b {
+            below += usize::from(y - x < by);
+            up_to += usize::from(y - x <= by);
+        }
+    }
+    cut == 0 || up_to >= cut && below <= a.len() * b.len() - cut
+}
+
+/// Beyond [`EXACT`] the cut is that of a normal distribution; beyond so many as are compared each with each, of a choice.
+#[test]
+fn shifts_between_two_larger_lots() {
+    let mut dice = Dice::new(9);
+    for (n, m, most) in [(21, 21, 99), (25, 30, 99), (60, 3, 99), (40, 60, 99), (70, 50, 25), (31, 22, 30)] {
+        let mut lot = |n: usize, by: f64| (0..n).map(|_| normal(&mut dice).exp() + by).collect::<Vec<_>>();
+        let cut = shift::cut(n.min(most), m.min(most));
+        let mut checked = 0;
+        covers(&format!("the interval of {n} against {m}, at most {most}"), CONFIDENCE, || {
+            let (a, b) = (lot(n, 0.0), lot(m, 0.7));
+            let (a, b) = if most < n.max(m) { (shift::lot(&a, most), shift::lot(&b, most)) } else { (a, b) };
+            let held = within(&a, &b, cut, 0.7);
+            if checked < 100 {
+                checked += 1;
+                let (_, (low, high)) = shift::hodges_lehmann(&a, &b, cut);
+                assert_eq!(held, low <= 0.7 && 0.7 <= high);
+            }
+            held
+        });
+    }
+    // And exactly: so few sums of ranks are as low or lower.
+    for (n, m) in (2..=21).map(|m| (21, m)).chain([(25, 30), (60, 2), (60, 3), (40, 60)]) {
+        let ways = shift::rank_sums(&(1..=n + m).collect::<Vec<_>>(), m);
+        let below: f64 = ways.iter().skip(m * (m + 1) / 2).take(shift::cut(n, m)).sum();
+        assert!(below / ways.iter().sum::<f64>() <= ALPHA / 2.0, "{n} against {m}");
+    }
+}
+
+/// Days of which some are busier than others, with bursts of so many events, and now: by how many times it is more often, and
+/// how large a burst is.
+#[test]
+fn spikes() {
+    let mut dice = Dice::new(8);
+    for (days, mean, burst, times) in [
+        (7, 0.3, 1, 1.0),
+        (7, 5.0, 1, 2.0),
+        (14, 1.0, 1, 2.0),
+        (14, 20.0, 1, 1.0),
+        (28, 1.0, 1, 5.0),
+        (7, 4.0, 3, 2.0),
+        (14, 4.0, 5, 1.0),
+        (14, 4.0, 5, 2.0),
+        (28, 2.0, 10, 2.0),
+    ] {
+        let calm = spike::calm(days);
+        let exposures: Vec<f64> = [1.0, 0.5, 2.0].into_iter().cycle().take(days).collect();
+        let all: f64 = exposures.iter().sum();
+        let mut seen = |of: f64| (poisson(&mut dice, mean * of) * burst) as f64;
+        let what = format!("{days} days of {mean} bursts of {burst}, now {times} times as often");
+        let (mut checked, mut bounded) = (0, 0);
+        covers(&format!("the bound of how often, {what}"), CONFIDENCE, || {
+            let before: Vec<(f64, f64)> = exposures.iter().map(|of| (seen(*of), *of)).collect();
+            let dispersed = (spike::unrest(&before) / calm).max(1.0);
+            bounded += u32::from(dispersed >= burst as f64);
+            let events = before.iter().map(|day| day.0).sum::<f64>() / dispersed;
+            let now = seen(times) / dispersed;
+            let held = now == 0.0 || spike::as_many(now, events, times / (times + all)) >= ALPHA;
+            if checked < 100 {
+                checked += 1;
+                assert_eq!(dispersed, spike::dispersion(&before));
+                assert_eq!(held, spike::times_as_often(now, events, (1.0, all)) <= times, "{what}");
+            }
+            held
+        });
+        let bounded = f64::from(bounded) / f64::from(RUNS);
+        assert!(bounded >= 1.0 - spike::CALM - 0.003, "the bound of a burst covers {bounded}, {what}");
     }
 }
 

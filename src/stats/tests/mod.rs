@@ -86,8 +86,8 @@ fn two_shares_and_two_rates_are_compared_exactly() {
 #[test]
 fn a_million_samples_are_bounded_in_a_moment() {
     let began = std::time::Instant::now();
-    let values: Vec<f64> = (0..1_000_000).map(f64::from).collect();
-    let (lower, upper) = quantile_bounds(&values, 0.95);
+    let mut values: Vec<f64> = (0..1_000_000).map(f64::from).collect();
+    let (lower, upper) = quantile_bounds(&mut values, 0.95);
     assert!(lower.is_some_and(|l| l < 950_000.0) && upper.is_some_and(|u| u > 950_000.0));
     assert!(ratio_lower(500_000, 1_000_000) < 0.5 && ratio_upper(500_000, 1_000_000) > 0.5);
     assert!(rate_bounds(1_000_000, 1e6).1 > 1.0);
@@ -196,10 +196,14 @@ proptest! {
 
     #[test]
     fn quantile_bounds_hold_the_quantile(mut values in proptest::collection::vec(0.0..1e6, 1..200), q in 0.01..0.99) {
-        values.sort_by(f64::total_cmp);
-        let (low, high) = quantile_bounds(&values, q);
-        let middle = quantile(&values, q).expect("a value");
+        let (low, high) = quantile_bounds(&mut values, q);
+        let middle = quantile(&mut values, q).expect("a value");
         prop_assert!(low.is_none_or(|l| l <= middle) && high.is_none_or(|h| middle <= h));
+        // Whatever order they are in: as many are no larger than the rank says, and no fewer.
+        values.sort_by(f64::total_cmp);
+        let (lower, upper) = quantile::ranks_at(ALPHA, values.len() as u64, q);
+        prop_assert_eq!(low, lower.map(|rank| values[rank as usize - 1]));
+        prop_assert_eq!(high, upper.map(|rank| values[rank as usize - 1]));
     }
 
     #[test]

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF};
 
 fn of(events: u64, of: u64) -> Counted {
-    Counted { events, of: Some(of), hours: 24.0, heaviest: 0 }
+    Counted { events, of: Some(of), hours: 24.0, ..Counted::default() }
 }
 
 fn hours(events: u64, hours: f64) -> Counted {
-    Counted { events, of: None, hours, heaviest: 0 }
+    Counted { events, hours, ..Counted::default() }
 }
 
 /// A Poisson count, by the waits between events.
@@ -166,7 +166,7 @@ proptest! {
         days in proptest::collection::vec((any::<u64>(), any::<Option<u64>>(), any::<f64>(), any::<u64>()), 0..20),
         now in (any::<u64>(), any::<Option<u64>>(), any::<f64>(), any::<u64>()),
     ) {
-        let counted = |(events, of, hours, heaviest)| Counted { events, of, hours, heaviest };
+        let counted = |(events, of, hours, heaviest)| Counted { events, of, hours, heaviest, plays: heaviest };
         let days: Vec<Counted> = days.into_iter().map(counted).collect();
         match judge(&counted(now), &days) {
             Spike::No(c) | Spike::Yes(c) => prop_assert!(c.days >= DAYS && !c.times.is_nan() && c.burst.is_finite()),
