@@ -1,6 +1,6 @@
 //! Floor 2, pure. Two lots of samples, measure by measure: whether B differs from A, and by how much.
 
-use crate::measure::{MEASURES, Samples};
+use crate::measure::{MEASURES, Samples, times};
 use crate::stats::{
     CONFIDENCE, EXACT, detectable, events_that_differ, failures_that_differ, holm, quantile, rate_bounds, rates_differ,
     shares_differ, shift, wilson,
@@ -21,6 +21,13 @@ pub struct Side {
     pub value: f64,
     /// Of a share or a rate: two-sided 95 % or 90 %.
     pub interval: Option<(f64, f64)>,
+    /// Measurements without a usable time, which are none of them.
+    #[serde(skip_serializing_if = "is_none")]
+    pub lost: u64,
+}
+
+fn is_none(lost: &u64) -> bool {
+    *lost == 0
 }
 
 /// A measure of both lots.
@@ -79,22 +86,28 @@ fn of_measure(measure: &'static str, a: &Samples, b: &Samples) -> Option<Compare
                 of: total as f64,
                 value: good as f64 / total as f64,
                 interval: Some(wilson(good, total)),
+                lost: 0,
             };
             let (bad_a, bad_b) = (n.saturating_sub(*good_a), m.saturating_sub(*good_b));
             let least = failures_that_differ((bad_a, *n), *m).map(|bad| 1.0 - bad as f64 / *m as f64);
             let p = shares_differ((bad_a, *n), (bad_b, *m));
             Some(of("share", (side(n - bad_a, *n), side(m - bad_b, *m)), p, least))
         }
-        (Samples::Count { count: x, minutes: n }, Samples::Count { count: y, minutes: m }) => {
-            let side = |count: u64, minutes: f64| Side {
+        (Samples::Count { count: x, minutes: n, .. }, Samples::Count { count: y, minutes: m, .. }) => {
+            let side = |samples: &Samples, count: u64, minutes: f64| Side {
                 of: minutes,
                 value: count as f64 / minutes,
                 interval: Some(rate_bounds(count, minutes)),
+                lost: samples.lost(),
             };
             let least = events_that_differ((*x, *n), *m).map(|count| count as f64 / m);
-            Some(of("per minute", (side(*x, *n), side(*y, *m)), rates_differ((*x, *n), (*y, *m)), least))
+            Some(of("per minute", (side(a, *x, *n), side(b, *y, *m)), rates_differ((*x, *n), (*y, *m)), least))
         }
-        (Samples::Values(x), Samples::Values(y)) => values(of, "ms", x, y),
+        (Samples::Values(x), Samples::Values(y)) => {
+            let mut compared = values(of, "ms", &times(x), &times(y))?;
+            (compared.a.lost, compared.b.lost) = (a.lost(), b.lost());
+            Some(compared)
+        }
         (Samples::Bytes(x), Samples::Bytes(y)) => values(of, "bytes", x, y),
         // One of them is of an older Soundcheck.
         _ => None,
@@ -108,9 +121,8 @@ fn values(
     b: &[f64],
 ) -> Option<Compared> {
     let side = |values: &[f64]| {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        Some(Side { of: values.len() as f64, value: quantile(&sorted, 0.5)?, interval: None })
+        let value = quantile(&mut values.to_vec(), 0.5)?;
+        Some(Side { of: values.len() as f64, value, interval: None, lost: 0 })
     };
     let found = shift(a, b)?;
     // Of so few that not even lots wholly apart differ nothing can be detected.

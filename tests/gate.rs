@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use served::{cut, endless, serve, silent, whole};
 use soundcheck::gate::{Decision, Gate, Signed};
 use soundcheck::history::History;
-use soundcheck::measure::Samples;
+use soundcheck::measure::{NO_TIME, Samples};
 use soundcheck::record::Ending;
 use soundcheck::slo::Verdict;
 use std::process::{Command, Output};
@@ -314,6 +314,54 @@ fn every_single_thing_taken_away_is_no_go_with_its_reason() {
             "its evidence `drill.md` is no link, and no such file with something in it is there",
         ),
         (
+            "evidence that is a folder",
+            |f| {
+                std::fs::create_dir(f.path("drill")).expect("made");
+                f.change("attestations.toml", "https://wiki.example/rollback-tested", "drill");
+            },
+            &["rollback tested"],
+            "its evidence `drill` is no link, and no such file with something in it is there",
+        ),
+        (
+            "evidence of another version",
+            |f| drill(f, "2026-11-20T10:00:00Z", "1.4.1", "<testcase name=\"back\"/>"),
+            &["rollback tested"],
+            "its evidence `drill.xml` shows it not: refused: of 1.4.1; this is 1.4.2",
+        ),
+        (
+            "evidence that failed",
+            |f| drill(f, "2026-11-20T10:00:00Z", VERSION, "<testcase name=\"back\"><failure/></testcase>"),
+            &["rollback tested"],
+            "its evidence `drill.xml` shows it not: 1 of 1 tests failed",
+        ),
+        (
+            "evidence younger than its attestation",
+            |f| drill(f, "2026-11-21T00:00:00Z", VERSION, "<testcase name=\"back\"/>"),
+            &["rollback tested"],
+            "its evidence `drill.xml` shows it not: it is of 2026-11-21T00:00:00Z, and was attested on 2026-11-20",
+        ),
+        (
+            "evidence of the future",
+            |f| drill(f, "2026-11-23T00:00:00Z", VERSION, "<testcase name=\"back\"/>"),
+            &["rollback tested"],
+            "its evidence `drill.xml` shows it not: it is dated in the future",
+        ),
+        (
+            "evidence that was cut",
+            |f| drill(f, "2026-11-20T10:00:00Z", VERSION, "<testcase name=\"back\">"),
+            &["rollback tested"],
+            "its evidence `drill.xml` shows it not: no whole JUnit: ill-formed document: expected `</testcase>`, but `</testsuite>` was found",
+        ),
+        (
+            "a run of another app as evidence",
+            |f| {
+                f.write("drill.json", r#"{"format": 1, "verdict": "met", "about": {"app": "stage"}}"#);
+                f.change("attestations.toml", "https://wiki.example/rollback-tested", "drill.json");
+            },
+            &["rollback tested"],
+            "its evidence `drill.json` shows it not: a run of the app stage, not of player",
+        ),
+        (
             "pending, in more words",
             |f| {
                 f.change(
@@ -353,7 +401,7 @@ fn every_single_thing_taken_away_is_no_go_with_its_reason() {
             "a target not shown",
             |f| f.change("slo.toml", "99.5 %", "99.9 %"),
             &["hydra.preset_load"],
-            "ratio >= 99.9 % over 28 d: 700 of 700 [99.454 % .. 100 %]",
+            "ratio >= 99.9 % over 28 d: 700 of 700 [99.454 % .. 100 %]; in 14 sessions",
         ),
         (
             "an objective without a sample",
@@ -389,6 +437,72 @@ fn every_single_thing_taken_away_is_no_go_with_its_reason() {
         assert!(line(&gate, lines[0]).missing.is_some(), "{what}: nobody is told what to do");
         assert!(!gate.go() && gate.answer() == "NO-GO" && gate.exit_code() == 1, "{what}");
     }
+}
+
+/// A JUnit of the rollback's drill, as what *rollback tested* is attested by.
+fn drill(fixture: &Fixture, at: &str, version: &str, cases: &str) {
+    let text = format!(
+        "<testsuite name=\"drill\" timestamp=\"{at}\"><properties><property name=\"version\" value=\"{version}\"/>\
+         </properties>{cases}</testsuite>"
+    );
+    fixture.write("drill.xml", &text);
+    fixture.change("attestations.toml", "https://wiki.example/rollback-tested", "drill.xml");
+}
+
+#[test]
+fn evidence_that_shows_it_is_taken_and_so_is_what_nobody_can_judge() {
+    let fixture = Fixture::good();
+    drill(&fixture, "2026-11-20T23:59:59Z", VERSION, "<testcase name=\"back\"/>");
+    assert!(fixture.gate().go(), "{:?}", fixture.gate());
+    // Without a zone: it may have been on the day still.
+    drill_again(&fixture, "2026-11-21T13:59:59");
+    assert!(fixture.gate().go(), "{:?}", fixture.gate());
+    drill_again(&fixture, "2026-11-21T14:00:00");
+    assert_eq!(open(&fixture.gate()), ["rollback tested"]);
+    for text in ["# The drill\nfour minutes", "<!doctype html><title>drill</title>", "{\"minutes\": 4}", "\u{0}\u{1}"] {
+        fixture.write("drill.xml", text);
+        assert!(fixture.gate().go(), "{text}: {:?}", fixture.gate());
+    }
+}
+
+fn drill_again(fixture: &Fixture, at: &str) {
+    let text = format!("<testsuite name=\"drill\" timestamp=\"{at}\"><testcase name=\"back\"/></testsuite>");
+    fixture.write("drill.xml", &text);
+}
+
+/// The file was written on 22 November at noon, UTC: in no time zone can its tests have run two days later.
+#[test]
+fn a_report_dated_after_its_file_was_written_shows_nothing() {
+    let later: Timestamp = "2026-11-25T00:00:00Z".parse().expect("a moment");
+    for (at, holds) in [("2026-11-23T02:04:59", true), ("2026-11-23T02:06:00", false), ("2026-11-24T12:00:00", false)] {
+        let fixture = Fixture::good();
+        fixture.change(
+            "release.toml",
+            "from = \"typecheck-{version}.xml\"",
+            "from = \"typecheck-{version}.xml\"\nfresh = \"168h\"",
+        );
+        fixture.change("typecheck-1.4.2.xml", "2026-11-22T10:00:00", at);
+        let gate = fixture.gate_at(later);
+        let told = line(&gate, "typecheck");
+        assert_eq!(
+            (told.holds(), told.evidence.contains("later than its file was written")),
+            (holds, !holds),
+            "{told:?}"
+        );
+    }
+    // Nor can one that is asked about.
+    let fixture = Fixture::good();
+    fixture.change("typecheck-1.4.2.xml", "2026-11-22T10:00:00", "2026-11-24T12:00:00");
+    let gate = fixture.gate();
+    assert_eq!(line(&gate, "typecheck").evidence, "dated 33 h later than is asked about; 2 tests passed");
+    // A part of it is enough.
+    let fixture = Fixture::good();
+    fixture.change(
+        "typecheck-1.4.2.xml",
+        "</testsuites>",
+        "<testsuite name=\"more\" timestamp=\"2026-11-24T12:00:00Z\"><testcase name=\"a\"/></testsuite></testsuites>",
+    );
+    assert_eq!(open(&fixture.gate()), ["typecheck"]);
 }
 
 #[test]
@@ -610,6 +724,29 @@ fn odd_histories_are_never_met_and_never_a_crash() {
     let (twice, once) = (fixture.gate(), Fixture::good().gate());
     let lines = |gate: &Gate| serde_json::to_string(&gate.lines).expect("JSON");
     assert!(twice.go() && lines(&twice) == lines(&once), "{twice:?}");
+}
+
+/// Of 140 quick ones two more could be slow, and not three: what has no time is taken for slow where *met* is asked.
+#[test]
+fn what_has_no_time_is_told_and_counts_against_met() {
+    const FRAME: &str = "id = \"P1.2\"\nname = \"hydra.first_frame\"\nmeasure = \"first visualizer frame\"\ntarget = \"p95 <= 2.0 s\"\n[[objective]]\nid = \"P1.1\"";
+    let all = "p95 <= 2.0 s over 28 d: p95 10 ms <= 10 ms; 140 samples; in 14 sessions";
+    for (lost, answer, told) in [
+        (0, Verdict::Met, ""),
+        (1, Verdict::Met, "; 1 measurement without a usable time left out"),
+        (2, Verdict::Met, "; 2 measurements without a usable time left out"),
+        (3, Verdict::NotEnoughData, "; 3 measurements without a usable time left out"),
+    ] {
+        let fixture = Fixture::new().played(|day, run| {
+            let without = if day == 0 { lost } else { 0 };
+            let values = [vec![10.0; 10], vec![NO_TIME; without]].concat();
+            run.plays[0].samples.push(("first visualizer frame".to_owned(), Samples::Values(values)));
+        });
+        fixture.change("slo.toml", "id = \"P1.1\"", FRAME);
+        let gate = fixture.gate();
+        let line = line(&gate, "hydra.first_frame");
+        assert_eq!((line.answer, line.evidence.as_str()), (answer, format!("{all}{told}").as_str()));
+    }
 }
 
 /// The line of the Sev-1 list that a server gives, as of now.

@@ -147,7 +147,8 @@ fn quiet_it_is_met_by_every_count() {
         lines.iter().all(|line| line.holds() && line.age_s.is_some() && line.fresh_s == Some(86_400)),
         "{lines:#?}"
     );
-    assert_eq!(lines[0].evidence, "0 of 200 responses, and 1 of 2800 responses on 14 days before");
+    let ours = "0 of 200 responses in 2 plays, and 1 of 2800 responses in 28 plays on 14 days before";
+    assert_eq!(lines[0].evidence, ours);
     assert_eq!(lines[2].age_s, Some(60));
     assert!(lines[2].evidence.ends_with("days before; covers 23 of 23 h"), "{}", lines[2].evidence);
 }
@@ -155,7 +156,7 @@ fn quiet_it_is_met_by_every_count() {
 #[test]
 fn a_spike_is_no_go_until_somebody_explains_it() {
     let fixture = Fixture::played(NOON, [12, 14]);
-    let spike = "26 of 200 responses, and 1 of 2800 responses on 14 days before: at least";
+    let spike = "26 of 200 responses in 2 plays, and 1 of 2800 responses in 28 plays on 14 days before: at least";
     let lines = fixture.lines("");
     let (answer, evidence) = told(&lines, OURS);
     assert!(answer == Verdict::Breached && evidence.starts_with(spike), "{evidence}");

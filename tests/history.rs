@@ -15,7 +15,7 @@ use serde_json::Value;
 use soundcheck::history::{Added, Address, Asked, Filter, History, Overview, Play, Run, Sampled};
 use soundcheck::measure::Samples;
 use soundcheck::record::Ending;
-use soundcheck::signal::{Abort, Reading, Span};
+use soundcheck::signal::{Reading, Span};
 use soundcheck::stats::spike::{self, Lack, Spike};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -417,17 +417,65 @@ fn what_plays_met_of_an_abort_is_counted_by_day_and_never_against_itself() {
         assert_eq!(history.first_seen(&asked, WEEK + 14 * DAY).expect("asked"), None);
         let until = Timestamp::from_millisecond(WEEK + 16 * DAY).expect("a moment");
         let span = Span::new(TimeZone::UTC, until, Duration::from_secs(86_400), 14, since);
-        let (counts, newest) = history.aborts(Abort::TooLarge, &asked, &span).expect("counted");
+        let [(counts, newest), (none, never)] = history.aborts(&asked, &span).expect("counted");
         assert_eq!(newest, Some(WEEK + 15 * DAY + 3000));
         assert_eq!(counts.days.len(), 14);
         assert!(counts.days.iter().all(|(_, c)| (c.events, c.of) == (0, Some(100))), "{counts:?}");
         assert_eq!((counts.now.events, counts.now.of, counts.now.heaviest), (9, Some(100), 6));
+        assert_eq!((counts.now.plays, counts.days[0].1.plays), (4, 4));
         let days: Vec<_> = counts.days.iter().map(|(_, c)| *c).collect();
         // Without the play that met six, three are left: too few.
         let lack = Spike::NotEnough(Lack::OneSource(6, 9));
         assert_eq!(spike::judge(&counts.now, &days), lack, "{url}");
-        let (none, newest) = history.aborts(Abort::Idle, &asked, &span).expect("counted");
-        assert_eq!((none.now.of, none.days.len(), newest), (Some(0), 0, None));
+        assert_eq!((none.now.of, none.days.len(), never), (Some(0), 0, None));
+    }
+}
+
+/// What a play gave once stood in rows of its own.
+#[test]
+fn an_older_history_is_taken_over_with_all_its_samples() {
+    const SCHEMA: [&str; 3] = [
+        include_str!("../src/history/schema/1.sql"),
+        include_str!("../src/history/schema/2.sql"),
+        include_str!("../src/history/schema/3.sql"),
+    ];
+    const ROWS: &str = r#"
+INSERT INTO runs VALUES
+  ('old', 1793577600000, 1.0, 'stage', '', 'stage', '', 'nightly', 'refute', 'met', '', '', '', TRUE, 0);
+INSERT INTO plays (run_id, play, session, journey, browser, browser_version, profile, faulted, renderer, number, attempt,
+  ending, reason, class, started, ms, busy, counts) VALUES
+  ('old', 1, 's1', 'presets', 'firefox', '', 'clean', FALSE, '', 1, 1, 'passed', '', '', 1793577600000, 1.0, FALSE, TRUE),
+  ('old', 2, 's2', 'presets', 'firefox', '', 'clean', FALSE, '', 2, 1, 'passed', '', '', 1793577600001, 1.0, FALSE, TRUE);
+INSERT INTO samples VALUES
+  ('old', 1, 'preset load', '{"trials":[9,10]}'), ('old', 1, 'first visualizer frame', '{"ms":[12.5,null]}');
+"#;
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = dir.path().join("old.db").display().to_string();
+    let sqlite = rusqlite::Connection::open(&at).expect("opens");
+    let cluster = Cluster::start();
+    let mut server = postgres::Client::connect(&cluster.url(), postgres::NoTls).expect("connects");
+    for sql in SCHEMA.into_iter().chain([ROWS]) {
+        sqlite.execute_batch(sql).expect("made");
+        server.batch_execute(sql).expect("made");
+    }
+    sqlite.pragma_update(None, "user_version", 3).expect("set");
+    let version = "CREATE TABLE soundcheck_schema (version BIGINT NOT NULL); INSERT INTO soundcheck_schema VALUES (3)";
+    server.batch_execute(version).expect("set");
+    drop(sqlite);
+    for url in [at, cluster.url()] {
+        let mut history = open(&url);
+        let frame = ("first visualizer frame".to_owned(), Samples::Values(vec![12.5, f64::INFINITY]));
+        let load = ("preset load".to_owned(), Samples::Trials { good: 9, total: 10 });
+        let all = samples(&mut history, &[], &Filter::default());
+        assert_eq!((all.len(), all[0].play), (1, 1), "{url}: the other play gave nothing");
+        assert_eq!(all[0].samples, [frame, load.clone()], "{url}");
+        assert_eq!(samples(&mut history, &["preset load"], &Filter::default())[0].samples, [load], "{url}");
+        assert!(samples(&mut history, &["preset"], &Filter::default()).is_empty(), "{url}");
+        assert_eq!(plays(&mut history, &Filter::default()).len(), 2, "{url}");
+        // And goes on as a new one.
+        history.add(&run(1, 2)).expect("kept");
+        drop(history);
+        assert_eq!(samples(&mut open(&url), &[], &Filter::default()).len(), 3, "{url}");
     }
 }
 

@@ -27,9 +27,11 @@ fn judged(name: &str) -> (tempfile::TempDir, Output) {
 const REPORTS: [&str; 5] = ["verdict.json", "junit.xml", "summary.md", "report.html", "reconciliation.md"];
 
 /// Exit code by record: what each is there to show.
-const RECORDS: [(&str, i32); 22] = [
+const RECORDS: [(&str, i32); 23] = [
     ("all-passed-refute", 0),
     ("all-passed-prove", 1),
+    // Times that no clock gives are told, and are no samples.
+    ("no-usable-time", 1),
     ("failed-play", 1),
     ("failed-video", 1),
     ("broken-only", 3),

@@ -23,7 +23,7 @@ fn a_difference_is_claimed_where_chance_cannot_make_it() {
     assert!(slower.interval.is_some_and(|(low, high)| (90.0..=100.0).contains(&low) && (100.0..110.0).contains(&high)));
     let fewer = one("video init", trials(100, 100), trials(90, 100));
     assert!(fewer.differs && (fewer.p - 0.001_5).abs() < 1e-4, "{fewer:?}");
-    let rate = |count| Samples::Count { count, minutes: 10.0 };
+    let rate = |count| Samples::Count { count, minutes: 10.0, lost: 0 };
     assert!(one("console errors", rate(1), rate(20)).differs);
 }
 
@@ -39,7 +39,7 @@ fn without_a_difference_the_least_detectable_is_said() {
     // Three of each wholly apart are one in ten by chance, four one in thirty-five.
     assert_eq!(one("first video frame", values(3), values(3)).detectable, None);
     assert!(one("first video frame", values(4), values(4)).detectable.is_some());
-    let rate = |count| Samples::Count { count, minutes: 10.0 };
+    let rate = |count| Samples::Count { count, minutes: 10.0, lost: 0 };
     let quiet = one("console errors", rate(0), rate(1));
     assert_eq!((quiet.differs, quiet.detectable), (false, Some(0.6)), "{quiet:?}");
     let same = Samples::Values((1..=30).map(|n| 1000.0 + f64::from(n)).collect());

@@ -3,13 +3,16 @@
 //! nothing.
 
 use super::context::Context;
+use super::http::MOST;
 use super::line::Line;
+use super::results;
 use crate::error::Result;
 use crate::slo::Verdict;
 use crate::source::{Problem, Source};
 use crate::table::did_you_mean;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
@@ -266,13 +269,48 @@ fn said(text: Option<String>) -> Option<String> {
     text.map(|t| t.trim().to_owned()).filter(|t| !nothing(t))
 }
 
-/// Whether evidence can be followed: an address on the web, or a file with something in it that is not the attestations'
-/// own.
-fn is_link(evidence: &str, folder: &Path, own: Option<&Path>) -> bool {
-    let web = url::Url::parse(evidence).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    let written = |file: &PathBuf| file.metadata().is_ok_and(|about| about.is_file() && about.len() > 0);
-    let file = folder.join(evidence).canonicalize().ok().filter(written);
-    web || file.is_some() && file != own.and_then(|own| own.canonicalize().ok())
+/// Where evidence can be followed.
+enum Link {
+    /// On the web: whether it is there, nobody asks.
+    Web,
+    /// In a file with something in it that is not the attestations' own.
+    File(PathBuf),
+}
+
+impl Link {
+    fn of(evidence: &str, folder: &Path, own: Option<&Path>) -> Option<Self> {
+        if url::Url::parse(evidence).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+            return Some(Link::Web);
+        }
+        let written = |file: &PathBuf| file.metadata().is_ok_and(|about| about.is_file() && about.len() > 0);
+        let file = folder.join(evidence).canonicalize().ok().filter(written)?;
+        (Some(&file) != own.and_then(|own| own.canonicalize().ok()).as_ref()).then_some(Link::File(file))
+    }
+
+    /// What a report that can be read says against what is attested by it: a failure, another version, a day that had not
+    /// come. Of anything else, nothing: whether it shows what it is to show is the attester's word.
+    fn against(&self, attested: Date, asked: &Context) -> Option<String> {
+        let Link::File(path) = self else { return None };
+        let mut text = String::new();
+        let read = std::fs::File::open(path).and_then(|file| file.take(MOST as u64).read_to_string(&mut text));
+        let done = match read.ok().and_then(|_| results::recognised(&text, asked.app()))? {
+            Ok(done) => done,
+            Err(why) => return Some(why),
+        };
+        if done.verdict == Verdict::Breached {
+            return Some(done.what);
+        }
+        if let Err(why) = done.is_of(asked) {
+            return Some(why);
+        }
+        if done.later_than(asked.until()).is_some() {
+            return Some("it is dated in the future".to_owned());
+        }
+        // Nobody saw on a day what came after it.
+        let over = asked.calendar().starts(attested.tomorrow().ok()?);
+        let newest = done.newest.filter(|newest| newest.as_millisecond() >= over)?;
+        Some(format!("it is of {newest}, and was attested on {attested}"))
+    }
 }
 
 impl Attestation {
@@ -318,9 +356,12 @@ impl Attestation {
             return line
                 .lacks(format!("expired: it held through {expires}"), "see that it is still so, and attest it anew");
         }
-        if !is_link(evidence, folder, own) {
+        let Some(link) = Link::of(evidence, folder, own) else {
             let why = format!("its evidence `{evidence}` is no link, and no such file with something in it is there");
             return line.lacks(why, "link what shows it");
+        };
+        if let Some(why) = link.against(date, asked) {
+            return line.lacks(format!("its evidence `{evidence}` shows it not: {why}"), "link what shows it");
         }
         if self.decision == Decision::Hold {
             return line.says(Verdict::Breached, format!("HOLD by {name} on {date}"));

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// Clocks of two machines differ: what is dated later than this, seconds, is not believed.
-const AHEAD: i64 = 300;
+pub(super) const AHEAD: i64 = 300;
 
 /// A line.
 #[derive(Clone, Debug, Serialize)]

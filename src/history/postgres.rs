@@ -163,6 +163,10 @@ impl Store for Postgres {
         self.0.execute(sql, &values).map_err(failed)
     }
 
+    fn find(&self) -> &'static str {
+        "strpos"
+    }
+
     fn query(&mut self, sql: &str, values: &[Value], each: Each) -> Result<()> {
         let values = values.iter().map(|v| v as &(dyn ToSql + Sync));
         let mut rows = self.0.query_raw(sql, values).map_err(failed)?;

@@ -66,9 +66,8 @@ pub fn write(store: &mut dyn Store, run: &Run) -> Result<Added> {
     if insert(store, "runs", &[RUN, &["imported"]].concat(), &[row], " ON CONFLICT DO NOTHING")? == 0 {
         return Ok(Added::Known);
     }
-    let (mut plays, mut samples) = (Vec::new(), Vec::new());
-    for (n, play) in (1_i64..).zip(&run.plays) {
-        plays.push(vec![
+    let row = |(n, play): (i64, &Play)| {
+        vec![
             id.clone(),
             n.into(),
             play.session.as_str().into(),
@@ -89,15 +88,23 @@ pub fn write(store: &mut dyn Store, run: &Run) -> Result<Added> {
             play.counts.into(),
             play.diagnoses.into(),
             play.quarantined.into(),
-        ]);
-        for (measure, given) in &play.samples {
-            let text = serde_json::to_string(given).unwrap_or_default();
-            samples.push(vec![id.clone(), n.into(), measure.as_str().into(), text.as_str().into()]);
-        }
-    }
-    insert(store, "plays", &[&["run_id", "play"], PLAY].concat(), &plays, "")?;
-    insert(store, "samples", &["run_id", "play", "measure", "samples"], &samples, "")?;
+            samples(play).as_str().into(),
+        ]
+    };
+    let plays: Vec<_> = (1..).zip(&run.plays).map(row).collect();
+    insert(store, "plays", &[&["run_id", "play"], PLAY, &["samples"]].concat(), &plays, "")?;
     Ok(if before > 0 { Added::Again } else { Added::New })
+}
+
+/// What a play gave, as its row has it: see `schema/4.sql`.
+fn samples(play: &Play) -> String {
+    let mut all: Vec<_> = play.samples.iter().collect();
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let lines = all.into_iter().map(|(measure, given)| {
+        let given = serde_json::to_string(given).unwrap_or_default();
+        format!("{measure}\n{given}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Rows in as few statements as both databases take: a server far away is asked seldom.

@@ -109,6 +109,10 @@ impl Store for Sqlite {
         statement.execute(params_from_iter(values)).map(|n| n as u64).map_err(failed)
     }
 
+    fn find(&self) -> &'static str {
+        "instr"
+    }
+
     fn query(&mut self, sql: &str, values: &[Value], each: Each) -> Result<()> {
         let mut statement = self.0.prepare(sql).map_err(failed)?;
         let mut rows = statement.query(params_from_iter(values)).map_err(failed)?;

@@ -75,6 +75,8 @@ pub trait Store: Send {
     fn batch(&mut self, sql: &str) -> Result<()>;
     /// A statement; how many rows it changed.
     fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64>;
+    /// The function that tells where in a text another begins, from 1; 0: nowhere. SQL has no name for it that both know.
+    fn find(&self) -> &'static str;
     /// A question. Rows come one at a time, and are never all in memory.
     fn query(&mut self, sql: &str, values: &[Value], each: Each) -> Result<()>;
 }

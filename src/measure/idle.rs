@@ -8,6 +8,7 @@
 //! proxy that gives up before the head answers 504, which is no abort; and a network that died in between is silent too:
 //! profiles with faults are not counted, but the world's own are.
 
+use super::time;
 use crate::event::Event;
 
 /// Milliseconds without an octet before the end, from which on it is an idle timeout. Shorter than any that is usual,
@@ -19,7 +20,8 @@ pub(super) fn no_abort(event: &Event) -> Option<bool> {
     let own = event.flag("app_proxy") && !event.flag("ours") && event.number("status").is_some();
     match event.text("ended").filter(|_| own)? {
         "whole" => Some(true),
-        "upstream_cut" => Some(event.number("silent_ms").unwrap_or_default() < IDLE_MS),
+        // After how long a silence nobody knows: that is no answer that came well.
+        "upstream_cut" => Some(time(event, "silent_ms").is_some_and(|ms| ms < IDLE_MS)),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 //! answer's own `Server-Timing` says (its entry `total`, else the sum of its entries). No clock outside the server can
 //! tell: so the app's own event counts too, where nobody saw the header in all the session.
 
-use super::{Fold, Samples};
+use super::{Fold, NO_TIME, Samples};
 use crate::event::{Event, Origin};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -26,13 +26,13 @@ impl Fold for Library {
         }
         // What the app says of itself is kept as it said it, under `app`.
         let told = event.fields.get("app").filter(|_| event.source == Origin::App);
-        let number = |field: &str| match told {
-            Some(told) => told.get(field).and_then(Value::as_f64),
-            None => event.number(field),
-        };
-        // An answer that failed never came, however quick; one that does not say its time is no sample.
+        let value = |field: &str| told.map_or_else(|| event.fields.get(field), |told| told.get(field));
+        let number = |field: &str| value(field).and_then(Value::as_f64);
+        // An answer that failed never came, however quick; one that does not say its time is no sample, and one that says
+        // what is none is kept as that.
         let failed = number("status").is_some_and(|status| status >= 500.0) || event.text("error").is_some();
-        let ms = number("server_ms").filter(|ms| *ms >= 0.0);
+        let says = value("server_ms").filter(|says| !says.is_null());
+        let ms = says.map(|says| says.as_f64().filter(|ms| *ms >= 0.0).unwrap_or(NO_TIME));
         let session = self.sessions.entry(event.ids.session_id.clone().unwrap_or_default()).or_default();
         let into = if event.source == Origin::App { &mut session.told } else { &mut session.seen };
         into.extend(if failed { Some(f64::INFINITY) } else { ms });

@@ -19,18 +19,23 @@ impl Fold for MemoryGrowth {
         if event.event != "memory_sample" {
             return;
         }
-        if let (Some(switches), Some(bytes)) = (event.number("switches"), event.number("pss_bytes")) {
+        if let Some(switches) = event.number("switches") {
             let session = event.ids.session_id.clone().unwrap_or_default();
+            let bytes = event.number("pss_bytes").filter(|bytes| *bytes >= 0.0).unwrap_or(f64::NAN);
             self.sessions.entry(session).or_default().push((switches, bytes));
         }
     }
 
     fn samples(&self) -> Samples {
         let growth = self.sessions.values().filter_map(|samples| {
-            let (from, base) = samples.iter().rfind(|(n, _)| *n <= WARM_UP)?;
-            let (to, end) = samples.iter().find(|(n, _)| *n >= SWITCHES)?;
+            // A size that was not told is taken only where there is no other.
+            let before = |any| samples.iter().rfind(|(n, size)| *n <= WARM_UP && (any || size.is_finite()));
+            let after = |any| samples.iter().find(|(n, size)| *n >= SWITCHES && (any || size.is_finite()));
+            let (from, base) = before(false).or_else(|| before(true))?;
+            let (to, end) = after(false).or_else(|| after(true))?;
             // Scaled from the 90 switches seen after warm-up to the 100 of the objective.
-            Some((end - base).max(0.0) * SWITCHES / (to - from))
+            let grown = (end - base) * SWITCHES / (to - from);
+            Some(if grown.is_finite() { grown.max(0.0) } else { f64::INFINITY })
         });
         Samples::Bytes(growth.collect())
     }

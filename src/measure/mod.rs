@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use crate::table::Row;
-pub use samples::Samples;
+pub use samples::{NO_TIME, Samples, left_out, times};
 
 mod begun;
 mod commands;
@@ -60,14 +60,15 @@ pub trait Fold {
     fn samples(&self) -> Samples;
 }
 
-/// What one play gives every measure that it feeds, in the table's order. What was seen while others kept the machine
-/// busy is no sample, nor is what had to fail.
+/// What one play gives every measure that it feeds, in the table's order; also what is no sample for want of a usable time.
+/// What was seen while others kept the machine busy is none, nor is what had to fail.
 pub fn of_play<'e>(events: impl IntoIterator<Item = &'e Event>) -> Vec<(&'static str, Samples)> {
     let mut folds: Vec<_> = MEASURES.iter().map(|m| (m.name, (m.fold)())).collect();
     for event in events.into_iter().filter(|e| !busy(e) && !in_vain(e)) {
         folds.iter_mut().for_each(|(_, fold)| fold.feed(event));
     }
-    folds.iter().map(|(name, fold)| (*name, fold.samples())).filter(|(_, samples)| !samples.is_empty()).collect()
+    let given = folds.iter().map(|(name, fold)| (*name, fold.samples()));
+    given.filter(|(_, samples)| !samples.is_empty() || samples.lost() > 0).collect()
 }
 
 /// Whether it was seen while others kept the machine busy.
@@ -75,10 +76,15 @@ pub(crate) fn busy(event: &Event) -> bool {
     event.fields.contains_key("busy_host")
 }
 
+/// A time by a field of its event, milliseconds; `None`: it tells none, or one that no clock gives.
+fn time(event: &Event, field: &str) -> Option<f64> {
+    event.number(field).filter(|ms| *ms >= 0.0)
+}
+
 /// How long something lasted by a field of its event, milliseconds: no longer than the run itself until then, whatever a
-/// clock that jumped says.
-fn lasted(event: &Event, field: &str) -> f64 {
-    event.number(field).unwrap_or(0.0).min(event.t_ms).max(0.0)
+/// clock that jumped says. `None` as with [`time`].
+fn lasted(event: &Event, field: &str) -> Option<f64> {
+    Some(time(event, field)?.min(event.t_ms).max(0.0))
 }
 
 /// Whether it is of something that had to fail: a guest's forbidden command, a login with the wrong password.

@@ -1,7 +1,7 @@
 //! From a socket that is back (`socket_reconnect`) to the queue as the server has it (`socket_resync`). Cut off again
 //! in between, the time starts anew; a session that ends before either came never was reconciled.
 
-use super::{Fold, Samples};
+use super::{Fold, NO_TIME, Samples};
 use crate::event::{Event, Origin};
 use std::collections::BTreeMap;
 
@@ -31,7 +31,8 @@ impl Fold for Reconciled {
             }
             "socket_resync" => {
                 let since = self.behind.remove(&socket).flatten();
-                self.ms.extend(since.map(|since| event.t_ms - since).filter(|ms| *ms >= 0.0));
+                let ms = |since: f64| Some(event.t_ms - since).filter(|ms| *ms >= 0.0).unwrap_or(NO_TIME);
+                self.ms.extend(since.map(ms));
             }
             // What brought it may have been left out.
             "socket_capped" => drop(self.behind.remove(&socket)),

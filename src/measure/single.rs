@@ -1,6 +1,6 @@
 //! Measures of which every sample is one event.
 
-use super::{Fold, Samples};
+use super::{Fold, NO_TIME, Samples, time};
 use crate::event::{Event, Origin};
 
 struct Trials {
@@ -71,7 +71,8 @@ struct Values {
     ms: Vec<f64>,
 }
 
-/// Each `shown` event's `ms` is a value, each `never` event an infinite one.
+/// Each `shown` event's `ms` is a value, each `never` event an infinite one. What was shown and tells no time is kept as
+/// that.
 pub(super) fn values(shown: &'static str, never: &'static str) -> Box<dyn Fold> {
     Box::new(Values { shown, never, ms: Vec::new() })
 }
@@ -82,7 +83,7 @@ impl Fold for Values {
             return;
         }
         if event.event == self.shown {
-            self.ms.extend(event.number("ms").filter(|ms| *ms >= 0.0));
+            self.ms.push(time(event, "ms").unwrap_or(NO_TIME));
         } else if event.event == self.never {
             self.ms.push(f64::INFINITY);
         }

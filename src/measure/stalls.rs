@@ -1,6 +1,6 @@
 //! Stalls of more than three seconds over minutes watched (P1.19).
 
-use super::{Fold, Samples, lasted};
+use super::{Fold, Samples, lasted, time};
 use crate::event::{Event, Origin};
 
 /// A stall longer than this counts, milliseconds (P1.19).
@@ -13,6 +13,7 @@ pub const STUTTERS: f64 = 0.1;
 pub(super) struct LongStalls {
     count: u64,
     minutes: f64,
+    lost: u64,
 }
 
 impl Fold for LongStalls {
@@ -21,14 +22,20 @@ impl Fold for LongStalls {
             return; // what the app says of itself is no sample
         }
         match event.event.as_str() {
-            "playback_stall" if event.number("ms").is_some_and(|ms| ms > LONG_STALL_MS) => self.count += 1,
-            "playback_summary" => self.minutes += lasted(event, "watched_ms") / 60_000.0,
+            "playback_stall" => match time(event, "ms") {
+                Some(ms) => self.count += u64::from(ms > LONG_STALL_MS),
+                None => self.lost += 1,
+            },
+            "playback_summary" => match lasted(event, "watched_ms") {
+                Some(ms) => self.minutes += ms / 60_000.0,
+                None => self.lost += 1,
+            },
             _ => {}
         }
     }
 
     fn samples(&self) -> Samples {
-        Samples::Count { count: self.count, minutes: self.minutes }
+        Samples::Count { count: self.count, minutes: self.minutes, lost: self.lost }
     }
 }
 
@@ -58,14 +65,21 @@ mod tests {
             fold.feed(&event("playback_stall", Origin::Monitor, &json!({ "ms": ms })));
         }
         fold.feed(&event("playback_stall", Origin::App, &json!({ "ms": 9000.0 })));
-        assert_eq!(fold.samples(), Samples::Count { count: 2, minutes: 0.0 });
+        let count = |minutes, lost| Samples::Count { count: 2, minutes, lost };
+        assert_eq!(fold.samples(), count(0.0, 0));
         assert!(!fold.samples().is_empty(), "it stood still, however short that was watched");
         fold.feed(&event("playback_summary", Origin::Monitor, &json!({ "watched_ms": 90_000.0 })));
         fold.feed(&event("playback_summary", Origin::Monitor, &json!({ "watched_ms": 30_000.0 })));
-        assert_eq!(fold.samples(), Samples::Count { count: 2, minutes: 2.0 });
+        assert_eq!(fold.samples(), count(2.0, 0));
         // No longer than the run itself so far: a clock that jumped.
         fold.feed(&event("playback_summary", Origin::Monitor, &json!({ "watched_ms": 1e15 })));
-        assert_eq!(fold.samples(), Samples::Count { count: 2, minutes: 12.0 });
+        assert_eq!(fold.samples(), count(12.0, 0));
+        // How long it stood, or was watched, nobody knows.
+        for ms in [json!(null), json!(-1.0), json!("long")] {
+            fold.feed(&event("playback_stall", Origin::Monitor, &json!({ "ms": ms })));
+            fold.feed(&event("playback_summary", Origin::Monitor, &json!({ "watched_ms": ms })));
+        }
+        assert_eq!(fold.samples(), count(12.0, 6));
         assert!(LongStalls::default().samples().is_empty());
     }
 }

@@ -169,7 +169,7 @@ fn a_play_feeds_every_measure_it_has_events_for() {
         ("preset load", trials(1, 1)),
         ("first visualizer frame", Samples::Values(vec![80.0])),
         ("crash-free session", trials(1, 1)),
-        ("console errors", Samples::Count { count: 0, minutes: 1.0 }),
+        ("console errors", Samples::Count { count: 0, minutes: 1.0, lost: 0 }),
     ];
     assert_eq!(given, wanted);
     events.clear();
@@ -184,12 +184,44 @@ fn clocks_that_jump_and_numbers_that_are_none_give_no_good_sample() {
     for e in [up(5000.0), same(1000.0)] {
         fold.feed(&e);
     }
-    assert!(fold.samples().is_empty(), "a clock that runs back");
-    let library = of("library response", &[("library_response", json!({ "server_ms": -1.0 }))]);
-    assert!(library.is_empty());
-    for ms in [json!("soon"), json!(-3.0), json!(null)] {
-        let shown = of("first visualizer frame", &[("first_visualizer_frame", json!({ "ms": ms }))]);
-        assert!(shown.is_empty(), "{ms}");
+    assert_eq!(fold.samples(), Samples::Values(vec![NO_TIME]), "a clock that runs back");
+    for ms in [json!("soon"), json!(-3.0), json!(f64::NAN)] {
+        for (measure, event) in
+            [("first visualizer frame", "first_visualizer_frame"), ("first video frame", "video_init_frame_ready")]
+        {
+            // None of them is lost, and none is a sample.
+            let good = (event, json!({ "ms": 80.0 }));
+            let shown = of(measure, &[(event, json!({ "ms": ms })), (event, json!({})), good]);
+            assert_eq!((shown.len(), shown.lost()), (1, 2), "{measure} {ms}");
+        }
+        let minutes = of("console errors", &[("console_error", json!({})), ("journey_end", json!({ "ms": ms }))]);
+        assert_eq!(minutes, Samples::Count { count: 1, minutes: 0.0, lost: 1 }, "{ms}");
+        let cut = json!({ "app_proxy": true, "status": 206, "ended": "upstream_cut", "silent_ms": ms });
+        assert_eq!(of("proxy no idle abort", &[("video_proxy_response", cut)]), trials(0, 1), "{ms}");
+    }
+    let library = |ms: Value| of("library response", &[("library_response", json!({ "server_ms": ms }))]);
+    assert_eq!(library(json!(-1.0)), Samples::Values(vec![NO_TIME]));
+    assert_eq!(library(json!(null)), Samples::Values(vec![]), "without a header nothing was measured");
+    // A play that gave nothing else is still told of.
+    let events = [event(0.0, "first_visualizer_frame", "s1", &json!({ "ms": null }))];
+    assert_eq!(of_play(&events), [("first visualizer frame", Samples::Values(vec![NO_TIME]))]);
+}
+
+#[test]
+fn a_growth_of_no_size_is_none() {
+    let grown = |sizes: &[(f64, Value)]| {
+        let sample = |(n, size): &(f64, Value)| ("memory_sample", json!({ "switches": n, "pss_bytes": size }));
+        of("memory growth", &sizes.iter().map(sample).collect::<Vec<_>>())
+    };
+    let bytes = |bytes: &[f64]| Samples::Bytes(bytes.to_vec());
+    assert_eq!(grown(&[(10.0, json!(4e8)), (100.0, json!(4.9e8))]), bytes(&[1e8]));
+    assert_eq!(grown(&[(10.0, json!(4e8)), (90.0, json!(4.9e8))]), bytes(&[]), "fewer switches");
+    for none in [json!(null), json!(-1.0)] {
+        assert_eq!(grown(&[(10.0, none.clone()), (100.0, json!(4e8))]), bytes(&[N]));
+        assert_eq!(grown(&[(10.0, json!(4e8)), (100.0, none.clone())]), bytes(&[N]));
+        // The next that has one does.
+        let next = [(10.0, json!(4e8)), (100.0, none), (110.0, json!(5e8))];
+        assert_eq!(grown(&next), bytes(&[1e8]));
     }
 }
 
@@ -249,7 +281,7 @@ fn what_had_to_fail_is_no_sample() {
     let all = of_play(&events.collect::<Vec<_>>());
     let of = |measure: &str| all.iter().find(|(name, _)| *name == measure).map(|(_, samples)| samples.clone());
     assert_eq!((of("command applied"), of("login"), of("permission")), (None, None, Some(trials(1, 1))));
-    assert_eq!(of("console errors"), Some(Samples::Count { count: 0, minutes: 1.0 }));
+    assert_eq!(of("console errors"), Some(Samples::Count { count: 0, minutes: 1.0, lost: 0 }));
 }
 
 #[test]

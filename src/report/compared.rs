@@ -1,6 +1,7 @@
 //! Two lots compared, in a terminal: A and B of each measure, and whether they differ.
 
 use crate::compare::{Compared, Side};
+use crate::measure::left_out;
 use crate::unit::{show_ms, show_percent};
 use std::fmt::Write as _;
 
@@ -21,7 +22,7 @@ pub fn write([a, b]: &[String; 2], all: &[Compared]) -> String {
                 .map_or(String::new(), |(low, high)| format!(" [{} .. {}]", show(compared, low), show(compared, high)));
             let of = if compared.value == "per minute" { format!("{:.1} min", side.of) } else { side.of.to_string() };
             let median = if side.interval.is_none() { "median " } else { "" };
-            format!("{median}{}{interval} of {of}", show(compared, side.value))
+            format!("{median}{}{interval} of {of}{}", show(compared, side.value), left_out(side.lost))
         };
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{:<wide$}  A {}", compared.measure, side(&compared.a));
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     fn compared(value: &'static str, a: f64, b: f64) -> Compared {
-        let side = |value| Side { of: 8.0, value, interval: None };
+        let side = |value| Side { of: 8.0, value, interval: None, lost: 0 };
         let (a, b, shift) = (side(a), side(b), b - a);
         let (interval, p, differs, detectable) = (None, 0.5, false, None);
         Compared { measure: "a measure", value, a, b, shift, interval, p, differs, detectable }
@@ -73,7 +74,8 @@ mod tests {
     #[test]
     fn both_sides_and_the_answer_are_told() {
         let differs = Compared { differs: true, p: 0.012_34, ..compared("bytes", 2e7, 1.5e7) };
-        let share = compared("share", 0.5, 1.0);
+        let mut share = compared("share", 0.5, 1.0);
+        share.b.lost = 2;
         let share = Compared { a: Side { interval: Some((0.25, 0.75)), ..share.a.clone() }, ..share };
         let rate = compared("per minute", 1.0, 1.0);
         let wanted = "\
@@ -84,7 +86,7 @@ a measure  A median 20.0 MB of 8
            B median 15.0 MB of 8
            B differs by -5.0 MB, p 0.0123
 a measure  A 50 % [25 % .. 75 %] of 8
-           B median 100 % of 8
+           B median 100 % of 8; 2 measurements without a usable time left out
            no difference can be claimed, p 0.50; so few samples show nothing
 a measure  A median 1.00 /min of 8.0 min
            B median 1.00 /min of 8.0 min

@@ -122,6 +122,7 @@ mod tests {
             value: said(),
             samples: 1,
             unit: "play",
+            sessions: 1,
             needs: Some(said()),
             goal: false,
             quarantined: false,

@@ -44,14 +44,6 @@ pub fn write(standing: &Standing) -> String {
 fn told(stands: &Stands) -> Vec<String> {
     let judged = &stands.judged;
     let mut said = vec![judged.value.clone()];
-    // The other values name theirs.
-    if judged.samples > 0 && (judged.target.starts_with('p') || judged.target.starts_with("max")) {
-        said[0] += &format!("; {}", many(judged.samples, "sample", "samples"));
-    }
-    // What one session gave may fail together: where samples are not sessions, their number stands beside.
-    if stands.sessions > 0 && stands.sessions != judged.samples {
-        said[0] += &format!("; in {}", many(stands.sessions, "session", "sessions"));
-    }
     match stands.budget_left {
         Some(left) if left < 0.0 => said[0] += &format!("; budget spent {:.1} times", 1.0 - left),
         Some(left) => said[0] += &format!("; budget left {:.0} %", (left * 100.0).floor()),
@@ -121,21 +113,13 @@ mod tests {
             value: value.to_owned(),
             samples: 3,
             unit: "play",
+            sessions: 3,
             needs: None,
             goal: false,
             quarantined: false,
         };
         let days = vec![None, Some(1.0), Some(2.0)];
-        Stands {
-            judged,
-            window: 28,
-            sessions: 0,
-            newest: None,
-            budget_left: None,
-            left_out: Vec::new(),
-            burns: Vec::new(),
-            days,
-        }
+        Stands { judged, window: 28, newest: None, budget_left: None, left_out: Vec::new(), burns: Vec::new(), days }
     }
 
     fn burns(burning: Burning) -> Burns {
@@ -161,7 +145,6 @@ mod tests {
     #[test]
     fn an_objective_tells_its_value_its_budget_its_proof_and_what_burns() {
         let load = Stands {
-            sessions: 2,
             budget_left: Some(-1.5),
             burns: [Burning::Yes, Burning::TooFew, Burning::No].map(burns).into(),
             ..stands("hydra.load", "ratio >= 99 %", Verdict::Breached, "1 of 3")
@@ -178,11 +161,11 @@ any in any, until 2026-11-23T00:00:00Z, days of UTC
 
 hydra
   breached         P1.1   hydra.load    ratio >= 99 % over 28 d  ·▁█
-                   1 of 3; in 2 sessions; budget spent 2.5 times
+                   1 of 3; budget spent 2.5 times
                    burns: page: 2 % of the budget within 1 h, 20.0 times too fast
                    may burn, of too few samples to tell from chance: page: 2 % of the budget within 1 h, 20.0 times too fast
   not enough data  P1.1   hydra.frame   p95 <= 2.0 s over 28 d   ·▁█
-                   p95 not estimable; 3 samples; budget left 99 %
+                   p95 not estimable; budget left 99 %
                    a proof needs 56 more
   not enough data  P1.1   hydra.memory  max <= 150 MB over 28 d  ·▁█
                    no sample

@@ -146,7 +146,7 @@ fn counts(span: &Span, responses: &BTreeMap<i64, f64>, events: &BTreeMap<i64, f6
             events: grown(events, more),
             of: Some(grown(of, of_more)),
             hours: (until - from) as f64 / HOUR_MS,
-            heaviest: 0,
+            ..Counted::default()
         };
         match (span.place(from), span.place(until)) {
             (Place::Now, Place::Now) => now = now.and(own),

@@ -169,7 +169,7 @@ impl<'s> Tally<'s> {
             events: events.round() as u64,
             of: of.then_some(responses.round() as u64),
             hours,
-            heaviest: 0,
+            ..Counted::default()
         };
         let mut all = self.counted.iter().zip(self.span.hours(covers)).map(one);
         let now = all.next().unwrap_or_default();

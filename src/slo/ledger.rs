@@ -12,7 +12,28 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// What each day that had any gave.
-pub type Daily = BTreeMap<Date, Samples>;
+pub type Daily = BTreeMap<Date, Given>;
+
+/// Samples, and of how many sessions: a play is one.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The samples.
+    pub samples: Samples,
+    /// The plays that gave any.
+    pub sessions: u64,
+}
+
+impl Given {
+    fn none(objective: &Objective) -> Self {
+        Self { samples: objective.no_samples(), sessions: 0 }
+    }
+
+    fn add(&mut self, samples: &Samples, sessions: u64) {
+        // Of one kind: each fits the target, as all before did.
+        let _ = self.samples.merge(samples.clone());
+        self.sessions += sessions;
+    }
+}
 
 /// The samples of one app in one environment, sorted by objective and day.
 pub struct Ledger<'o> {
@@ -26,8 +47,6 @@ pub struct Ledger<'o> {
 /// An objective's.
 struct Account {
     days: Daily,
-    /// Plays that gave any, by day: each is a session.
-    sessions: BTreeMap<Date, u64>,
     newest: Option<i64>,
     /// What went wrong within each alert's long window and its short one.
     burnt: Vec<[Spent; 2]>,
@@ -41,13 +60,7 @@ impl<'o> Ledger<'o> {
     /// Begins empty.
     pub fn new(app: &str, environment: &str, objectives: &'o Objectives, calendar: &'o Calendar) -> Self {
         let burnt = vec![[NOTHING; 2]; objectives.alerts.len()];
-        let account = |_| Account {
-            days: Daily::new(),
-            sessions: BTreeMap::new(),
-            newest: None,
-            burnt: burnt.clone(),
-            left_out: BTreeMap::new(),
-        };
+        let account = |_| Account { days: Daily::new(), newest: None, burnt: burnt.clone(), left_out: BTreeMap::new() };
         let accounts = objectives.all().iter().map(account).collect();
         Self { app: app.to_owned(), environment: environment.to_owned(), objectives, calendar, accounts }
     }
@@ -72,7 +85,7 @@ impl<'o> Ledger<'o> {
             let browser = objective.browser.map(Kind::name).is_none_or(|wanted| has("browser") == Some(wanted));
             let Some((_, given)) = samples.iter().find(|(measure, _)| measure == objective.measure) else { continue };
             // What fits no target is of an older Soundcheck, that measured something else by this name.
-            if !browser || !objective.target.fits(given) || given.is_empty() {
+            if !browser || !objective.target.fits(given) || (given.is_empty() && given.lost() == 0) {
                 continue;
             }
             let (app, environment, population) = (&self.app, &self.environment, &objective.population);
@@ -84,10 +97,9 @@ impl<'o> Ledger<'o> {
                 }
                 continue;
             }
-            // Of one kind: it fits the target, as all before did.
-            let _ = account.days.entry(day).or_insert_with(|| objective.no_samples()).merge(given.clone());
-            *account.sessions.entry(day).or_default() += 1;
-            account.newest = account.newest.max(Some(started));
+            let sampled = !given.is_empty();
+            account.days.entry(day).or_insert_with(|| Given::none(objective)).add(given, u64::from(sampled));
+            account.newest = account.newest.max(sampled.then_some(started));
             let spent = objective.target.spent(given);
             for (alert, burnt) in self.objectives.alerts.iter().zip(&mut account.burnt) {
                 for (window, burnt) in [alert.long(), alert.short()].into_iter().zip(burnt) {
@@ -139,8 +151,6 @@ pub struct Stands {
     pub judged: Judged,
     /// The days of that window.
     pub window: u16,
-    /// The sessions that gave the samples: those of one session may fail together.
-    pub sessions: u64,
     /// When the play of its newest sample began, milliseconds since 1970; `None`: it has none.
     pub newest: Option<i64>,
     /// The share of the window's budget that is left, as far as samples went; below 0: overspent; `None`: it has none.
@@ -191,18 +201,17 @@ impl Standing {
     }
 }
 
-/// The samples of an objective's window that ends with this day.
-pub(super) fn over_window(objective: &Objective, days: &Daily, last: Date) -> Samples {
-    let mut all = objective.no_samples();
-    for (_, samples) in days.range(before(last, usize::from(objective.window.0) - 1)..=last) {
-        // Of one kind: see `take`.
-        let _ = all.merge(samples.clone());
+/// What an objective's window that ends with this day was given.
+pub(super) fn over_window(objective: &Objective, days: &Daily, last: Date) -> Given {
+    let mut all = Given::none(objective);
+    for (_, day) in days.range(before(last, usize::from(objective.window.0) - 1)..=last) {
+        all.add(&day.samples, day.sessions);
     }
     all
 }
 
 fn stands(objective: &Objective, account: &Account, alerts: &[Alert], calendar: &Calendar) -> Stands {
-    let samples = over_window(objective, &account.days, calendar.last());
+    let Given { samples, sessions } = over_window(objective, &account.days, calendar.last());
     let budget = objective.target.budget();
     let days = calendar.days(usize::from(objective.window.0).min(28));
     let burns = alerts.iter().zip(&account.burnt).filter_map(|(alert, [long, short])| {
@@ -216,7 +225,7 @@ fn stands(objective: &Objective, account: &Account, alerts: &[Alert], calendar: 
             burning: objective.burning(alert, long, short),
         })
     });
-    let judged = objective.judge(&samples);
+    let judged = objective.judge(&samples, sessions);
     let left_out = account.left_out.iter().filter(|_| judged.samples == 0).map(|((faulted, profile), plays)| {
         let plays = if *plays == 1 { "1 play".to_owned() } else { format!("{plays} plays") };
         let why = match (faulted, &objective.population.profile) {
@@ -226,15 +235,13 @@ fn stands(objective: &Objective, account: &Account, alerts: &[Alert], calendar: 
         format!("{plays} under {profile}, and none counts: {why}")
     });
     let left_out = left_out.collect();
-    let first = before(calendar.last(), usize::from(objective.window.0) - 1);
     Stands {
         judged,
         left_out,
         window: objective.window.0,
-        sessions: account.sessions.range(first..=calendar.last()).map(|(_, plays)| plays).sum(),
         newest: account.newest,
         budget_left: budget.and_then(|b| Some(1.0 - objective.target.spent(&samples).burn(b)?)),
         burns: burns.collect(),
-        days: days.iter().map(|day| Some(account.days.get(day)?.value()?.1)).collect(),
+        days: days.iter().map(|day| Some(account.days.get(day)?.samples.value()?.1)).collect(),
     }
 }

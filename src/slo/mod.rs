@@ -16,15 +16,16 @@ use crate::event::Event;
 use crate::measure::{self, Fold, MEASURES, Measure, Samples};
 use crate::stats::{Burning, Spent, burning};
 use crate::table::{Row, did_you_mean, find};
-use crate::unit::Days;
+use crate::unit::{Days, many};
 pub use alert::{Alert, Severity};
 pub use calendar::Calendar;
 pub use file::{Objectives, zone};
-pub use ledger::{Burns, Daily, Ledger, Standing, Stands};
+pub use ledger::{Burns, Daily, Given, Ledger, Standing, Stands};
 pub use openslo::openslo;
 pub use population::Population;
 pub use prometheus::prometheus;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 pub use streak::{Day, Mark, STREAK, Streak, Strip};
 pub use target::Target;
 
@@ -133,10 +134,19 @@ impl Objective {
         !samples.is_empty() && self.target.spent(samples).of.amount() >= self.day_min as f64
     }
 
-    /// Its answer on these samples.
-    pub fn judge(&self, samples: &Samples) -> Judged {
+    /// Its answer on these samples, and of how many sessions they are.
+    pub fn judge(&self, samples: &Samples, sessions: u64) -> Judged {
         let (verdict, mut value, mut needs) = self.target.judge(samples);
         let unit = self.measure().map_or("", |m| m.unit);
+        // The other values name theirs.
+        if !samples.is_empty() && matches!(self.target, Target::Quantile(..) | Target::MaxBytes(_)) {
+            value += &format!("; {}", many(samples.len(), "sample", "samples"));
+        }
+        // What one session gave may fail together: where samples are not sessions, their number stands beside.
+        if sessions > 0 && sessions != samples.len() {
+            value += &format!("; in {}", many(sessions, "session", "sessions"));
+        }
+        value += &measure::left_out(samples.lost());
         if self.goal {
             value += "; a goal, not demanded yet";
         }
@@ -151,6 +161,7 @@ impl Objective {
             value,
             samples: samples.len(),
             unit,
+            sessions,
             needs,
             goal: self.goal,
             quarantined: false,
@@ -192,6 +203,8 @@ pub struct Judged {
     pub samples: u64,
     /// What one sample is.
     pub unit: &'static str,
+    /// The sessions that gave them: those of one session may fail together.
+    pub sessions: u64,
     /// What a proof still needs; `None`: nothing.
     pub needs: Option<String>,
     /// Shown only: whatever the answer, it decides nothing.
@@ -213,28 +226,48 @@ impl Judged {
     }
 }
 
-/// An objective with the fold that feeds it.
+/// An objective with the folds that feed it.
 pub struct Judging {
     objective: Objective,
-    fold: Box<dyn Fold>,
-    /// What was seen on a machine that others kept busy: no sample, but said.
-    left_out: Box<dyn Fold>,
+    fold: fn() -> Box<dyn Fold>,
+    /// What each session gives; and apart what was seen of it on a machine that others kept busy: no sample, but said.
+    sessions: BTreeMap<String, [Box<dyn Fold>; 2]>,
 }
 
 impl Judging {
     /// Starts with no sample.
     pub fn new(objective: &Objective) -> Option<Self> {
         let measure = find(MEASURES, objective.measure)?;
-        Some(Self { objective: objective.clone(), fold: (measure.fold)(), left_out: (measure.fold)() })
+        Some(Self { objective: objective.clone(), fold: measure.fold, sessions: BTreeMap::new() })
     }
 
     /// Takes an event, if it is of the population judged.
     pub fn feed(&mut self, event: &Event) {
         let wanted = self.objective.browser.map(Kind::name);
-        if !measure::in_vain(event) && (wanted.is_none() || wanted == event.ids.browser.as_deref()) {
-            let fold = if measure::busy(event) { &mut self.left_out } else { &mut self.fold };
-            fold.feed(event);
+        if measure::in_vain(event) || wanted.is_some() && wanted != event.ids.browser.as_deref() {
+            return;
         }
+        let session = event.ids.session_id.as_deref().unwrap_or_default();
+        if !self.sessions.contains_key(session) {
+            self.sessions.insert(session.to_owned(), [(self.fold)(), (self.fold)()]);
+        }
+        if let Some(folds) = self.sessions.get_mut(session) {
+            folds[usize::from(measure::busy(event))].feed(event);
+        }
+    }
+
+    /// All samples, those left out apart, and how many sessions gave any that count.
+    fn samples(&self) -> ([Samples; 2], u64) {
+        let (mut all, mut sessions) = ([self.objective.no_samples(), self.objective.no_samples()], 0);
+        for folds in self.sessions.values() {
+            let given = [folds[0].samples(), folds[1].samples()];
+            sessions += u64::from(!given[0].is_empty());
+            for (all, given) in all.iter_mut().zip(given) {
+                // Of one kind: one measure gave them.
+                let _ = all.merge(given);
+            }
+        }
+        (all, sessions)
     }
 
     /// The objective.
@@ -244,15 +277,15 @@ impl Judging {
 
     /// Whether any sample fails the target by itself, however few there are: the alarm rang.
     pub fn saw_failure(&self) -> bool {
-        self.objective.target.spent(&self.fold.samples()).bad > 0
+        self.objective.target.spent(&self.samples().0[0]).bad > 0
     }
 
     /// The objective's answer.
     pub fn judge(&self) -> Judged {
-        let mut judged = self.objective.judge(&self.fold.samples());
-        let left_out = self.left_out.samples().len();
-        if left_out > 0 {
-            judged.value += &format!("; {left_out} left out: busy host");
+        let ([samples, left_out], sessions) = self.samples();
+        let mut judged = self.objective.judge(&samples, sessions);
+        if !left_out.is_empty() {
+            judged.value += &format!("; {} left out: busy host", left_out.len());
         }
         judged
     }

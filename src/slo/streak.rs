@@ -108,12 +108,13 @@ impl Streak {
 /// What one objective says of a day, and why that is not met.
 fn judge(objective: &Objective, days: &Daily, day: Date) -> (Mark, Option<String>) {
     let Objective { name, window, day_min, .. } = objective;
-    let judged = objective.judge(&super::ledger::over_window(objective, days, day));
+    let all = super::ledger::over_window(objective, days, day);
+    let judged = objective.judge(&all.samples, all.sessions);
     if judged.verdict == Verdict::Breached {
         return (Mark::Breached, Some(format!("{name} breached over {window}: {}", judged.value)));
     }
     let none = objective.no_samples();
-    let samples = days.get(&day).unwrap_or(&none);
+    let samples = days.get(&day).map_or(&none, |given| &given.samples);
     if objective.is_day(samples) {
         return (Mark::Met, None);
     }

@@ -1,7 +1,8 @@
-//! What must hold, as `slo.toml` says it, and the answer samples give: met, breached, or not enough data.
+//! What must hold, as `slo.toml` says it, and the answer samples give: met, breached, or not enough data. A measurement
+//! without a usable time is held against *met* as if it had gone wrong, and shows no breach: it was the instrument's.
 
 use super::Verdict;
-use crate::measure::Samples;
+use crate::measure::{Samples, times};
 use crate::stats::{self, Exposure, Spent};
 use crate::unit::{Time, ms, show_ms, show_percent};
 
@@ -113,13 +114,16 @@ impl Target {
 
     /// How many samples go wrong by this target, and of how many.
     pub fn spent(self, samples: &Samples) -> Spent {
-        let above = |values: &[f64], most: f64| values.iter().filter(|v| plausible(**v) > most).count() as u64;
         let (bad, of) = match (samples, self) {
             (Samples::Trials { good, total }, _) => (total.saturating_sub(*good), Exposure::Trials(*total)),
-            (Samples::Values(values), Target::Quantile(_, most)) | (Samples::Bytes(values), Target::MaxBytes(most)) => {
-                (above(values, most), Exposure::Trials(values.len() as u64))
+            (Samples::Values(values), Target::Quantile(_, most)) => {
+                (values.iter().filter(|v| **v > most).count() as u64, Exposure::Trials(samples.len()))
             }
-            (Samples::Count { count, minutes }, _) => (*count, Exposure::Minutes(*minutes)),
+            (Samples::Bytes(values), Target::MaxBytes(most)) => {
+                let sizes = values.iter().map(|v| if is_size(*v) { *v } else { f64::INFINITY });
+                (sizes.filter(|v| *v > most).count() as u64, Exposure::Trials(samples.len()))
+            }
+            (Samples::Count { count, minutes, .. }, _) => (*count, Exposure::Minutes(*minutes)),
             _ => (0, Exposure::Trials(0)),
         };
         Spent { bad, of }
@@ -136,7 +140,9 @@ impl Target {
             (Samples::Trials { good, total }, Target::NoneIn(trials)) => none(*good, *total, trials),
             (Samples::Values(values), Target::Quantile(q, wanted)) => quantile(values, q, wanted),
             (Samples::Bytes(values), Target::MaxBytes(wanted)) => largest(values, wanted),
-            (Samples::Count { count, minutes }, Target::PerMinute(wanted)) => rate(*count, *minutes, wanted),
+            (Samples::Count { count, minutes, lost }, Target::PerMinute(wanted)) => {
+                rate(*count, *minutes, *lost, wanted)
+            }
             // Objectives::read refuses such a pair; a verdict on it would be a guess.
             _ => (Verdict::NotEnoughData, "the measure does not fit the target".to_owned(), None),
         }
@@ -167,9 +173,9 @@ fn none(good: u64, total: u64, trials: u64) -> (Verdict, String, Option<String>)
     }
 }
 
-/// What is no time and no size, from a clock that jumped or a sum that overflowed, counts as what never came.
-fn plausible(value: f64) -> f64 {
-    if value >= 0.0 { value } else { f64::INFINITY }
+/// Whether it is a size: also the infinite one of what could not be told.
+fn is_size(bytes: f64) -> bool {
+    bytes >= 0.0
 }
 
 /// One slow value proves nothing about a percentile: alone it could breach p95 in one run of twenty of an app that is
@@ -177,35 +183,34 @@ fn plausible(value: f64) -> f64 {
 const SLOW_VALUES: usize = 2;
 
 fn quantile(values: &[f64], q: f64, wanted: f64) -> (Verdict, String, Option<String>) {
-    let mut sorted: Vec<f64> = values.iter().map(|v| plausible(*v)).collect();
-    sorted.sort_by(f64::total_cmp);
-    let (low, high) = stats::quantile_bounds(&sorted, q);
+    let mut times = times(values);
+    let (low, high) = stats::quantile_bounds(&mut times, q);
+    let quick = times.iter().filter(|v| **v <= wanted).count();
     let show = |bound: Option<f64>| bound.map_or("not estimable".to_owned(), show_ms);
-    let worst = sorted.last().copied().unwrap_or(f64::INFINITY);
     let estimate = match high {
-        Some(high) => format!("p{} {} <= {}", q * 100.0, show(stats::quantile(&sorted, q)), show_ms(high)),
-        None => format!(
-            "p{} not estimable, median {}, worst {}",
-            q * 100.0,
-            show(stats::quantile(&sorted, 0.5)),
-            show_ms(worst)
-        ),
+        Some(high) => format!("p{} {} <= {}", q * 100.0, show(stats::quantile(&mut times, q)), show_ms(high)),
+        None => {
+            let worst = times.iter().copied().reduce(f64::max).unwrap_or(f64::INFINITY);
+            let median = show(stats::quantile(&mut times, 0.5));
+            format!("p{} not estimable, median {median}, worst {}", q * 100.0, show_ms(worst))
+        }
     };
-    if high.is_some_and(|h| h <= wanted) {
+    // Its upper bound is in time where so many successes would show a ratio of `q`: of all, as if those without a usable
+    // time had never come.
+    let more = || stats::clean_runs_needed(quick as u64, values.len() as u64, q);
+    let whole = times.len() == values.len();
+    if high.is_some_and(|h| h <= wanted) && (whole || more() == Some(0)) {
         (Verdict::Met, estimate, None)
-    } else if low.is_some_and(|l| l > wanted) && sorted.iter().filter(|v| **v > wanted).count() >= SLOW_VALUES {
+    } else if low.is_some_and(|l| l > wanted) && times.len() - quick >= SLOW_VALUES {
         (Verdict::Breached, format!("{estimate}, at least {}", show(low)), None)
     } else {
-        // Its upper bound is in time where so many successes would show a ratio of `q`.
-        let quick = sorted.iter().filter(|v| **v <= wanted).count() as u64;
-        let more = stats::clean_runs_needed(quick, sorted.len() as u64, q);
-        (Verdict::NotEnoughData, estimate, more.map(|more| format!("{} more, all in time", more.max(1))))
+        (Verdict::NotEnoughData, estimate, more().map(|more| format!("{} more, all in time", more.max(1))))
     }
 }
 
 fn largest(values: &[f64], wanted: f64) -> (Verdict, String, Option<String>) {
     // One of no size hides no breach of another.
-    let known = values.iter().copied().filter(|v| *v >= 0.0 && v.is_finite());
+    let known = values.iter().copied().filter(|v| is_size(*v) && v.is_finite());
     let (sizes, worst) = known.fold((0, 0.0), |(n, worst), v| (n + 1, f64::max(worst, v)));
     let unknown = values.len() - sizes;
     let value = match unknown {
@@ -220,16 +225,17 @@ fn largest(values: &[f64], wanted: f64) -> (Verdict, String, Option<String>) {
     (verdict, value, None)
 }
 
-fn rate(count: u64, minutes: f64, wanted: f64) -> (Verdict, String, Option<String>) {
+fn rate(count: u64, minutes: f64, lost: u64, wanted: f64) -> (Verdict, String, Option<String>) {
     let (low, high) = stats::rate_bounds(count, minutes);
     let value = format!("{count} in {minutes:.1} min [{low:.2} .. {high:.2} /min]");
-    if high <= wanted {
+    let worst_case = count.saturating_add(lost);
+    if high <= wanted && (lost == 0 || stats::rate_bounds(worst_case, minutes).1 <= wanted) {
         (Verdict::Met, value, None)
     } else if low > wanted {
         (Verdict::Breached, value, None)
     } else {
         // Up to the tenth that is shown: less would not prove it.
-        let more = (stats::exposure_needed(count, minutes, wanted) * 10.0).ceil() / 10.0;
+        let more = (stats::exposure_needed(worst_case, minutes, wanted) * 10.0).ceil() / 10.0;
         (Verdict::NotEnoughData, value, Some(format!("{more:.1} more quiet minutes")))
     }
 }

@@ -149,10 +149,8 @@ impl Matrix {
         let width = self.rows.iter().map(|(id, ..)| id.len()).max().unwrap_or(0);
         for (id, browser, row) in &self.rows {
             let Row { trials, rang, wrong_class, notice_ms, void, busy } = row;
-            let mut sorted = notice_ms.clone();
-            sorted.sort_by(f64::total_cmp);
             let mut notes = Vec::new();
-            notes.extend(stats::quantile(&sorted, 0.5).map(|ms| format!("after {}", show_ms(ms))));
+            notes.extend(stats::quantile(&mut notice_ms.clone(), 0.5).map(|ms| format!("after {}", show_ms(ms))));
             notes.extend((*wrong_class > 0).then(|| format!("{wrong_class} of the wrong class")));
             notes.extend((*busy > 0).then(|| format!("{busy} not enough data: busy host")));
             notes.extend((*void > 0).then(|| format!("{void} say nothing")));

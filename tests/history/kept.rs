@@ -44,7 +44,7 @@ impl Kept {
                 (text("preset load"), Samples::Trials { good: 40, total: 40 }),
                 (text("crash-free session"), Samples::Trials { good: 1, total: 1 }),
                 (text("first visualizer frame"), Samples::Values((0..40).map(|n| 300.0 + f64::from(n)).collect())),
-                (text("long stalls"), Samples::Count { count: 0, minutes: 10.0 }),
+                (text("long stalls"), Samples::Count { count: 0, minutes: 10.0, lost: 0 }),
                 (text("memory growth"), Samples::Bytes(vec![20e6])),
                 (text("video init"), Samples::Trials { good: 10, total: 10 }),
             ],

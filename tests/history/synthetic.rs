@@ -66,7 +66,7 @@ fn samples(measure: &str, number: u64) -> Samples {
             Samples::Values((0..10).map(|v| if v == 9 { f64::INFINITY } else { value(v) }).collect())
         }
         Some(Samples::Bytes(_)) => Samples::Bytes(vec![value(1) * 1e4]),
-        Some(Samples::Count { .. }) => Samples::Count { count: number % 2, minutes: 0.25 },
+        Some(Samples::Count { .. }) => Samples::Count { count: number % 2, minutes: 0.25, lost: 0 },
         _ => Samples::Trials { good: 10, total: 10 + number % 2 },
     }
 }

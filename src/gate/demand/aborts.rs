@@ -92,18 +92,16 @@ impl Demand for Aborts {
                     .into();
             }
         };
-        let mut lines = Vec::new();
-        for abort in Abort::ALL {
-            let line = line(abort, "our plays");
-            let counted = asked.history().and_then(|history| history.aborts(abort, &of, &span));
-            lines.push(match counted {
-                Ok((counts, newest)) => {
+        let mut lines: Vec<Line> = match asked.history().and_then(|history| history.aborts(&of, &span)) {
+            Ok(both) => {
+                let met = |(abort, (counts, newest)): (Abort, (Counts, Option<i64>))| {
                     let told = Told { newest, ..Told::default() };
-                    self.hold(line, abort, &counts, &told, &span, asked)
-                }
-                Err(e) => without(line, &e),
-            });
-        }
+                    self.hold(line(abort, "our plays"), abort, &counts, &told, &span, asked)
+                };
+                Abort::ALL.into_iter().zip(both).map(met).collect()
+            }
+            Err(e) => Abort::ALL.map(|abort| without(line(abort, "our plays"), &e)).into(),
+        };
         let told: Vec<(String, Result<Told>)> =
             self.sources().into_iter().map(|source| (source.name(), source.ask(&span, asked))).collect();
         for abort in Abort::ALL {

@@ -1,9 +1,10 @@
 //! P5.1: the required checks passed, of this very version.
 
 use super::super::evidence::{self, Found};
-use super::super::results::{Of, Outcome, outcome};
-use super::super::{Context, Demand, Line};
+use super::super::results::{Outcome, outcome};
+use super::super::{Context, Demand, Line, show_age};
 use super::{at_most, fresh};
+use crate::slo::Verdict;
 use crate::source::Problem;
 use crate::unit::Time;
 use serde::Deserialize;
@@ -12,8 +13,6 @@ use toml::Spanned;
 
 /// Demanded whether the file names them or not.
 const REQUIRED: [&str; 3] = ["typecheck", "test", "smoke"];
-/// So many digits of a commit tell it from every other.
-const SHORTEST: usize = 7;
 
 /// The table: where each check's result is.
 #[derive(Debug, Default, Deserialize)]
@@ -87,6 +86,10 @@ impl Checks {
             (false, true) => Some(done.at.map_or(found.at, |at| at.min(found.at))),
             (true, true) => done.at.filter(|_| !done.undated),
         };
+        if let Some(why) = from_the_future(&found, &done, asked).filter(|_| done.verdict == Verdict::Met) {
+            let line = line.lacks(format!("{why}; {}", done.what), "set the clocks right");
+            return line.dated(at, fresh(check.fresh), asked.until());
+        }
         let by_file = if at != done.at { ", dated by the file's own time" } else { "" };
         let by_file = if found.live { "" } else { by_file };
         let line = line.says(done.verdict, format!("{}{by_file}", done.what));
@@ -95,41 +98,19 @@ impl Checks {
     }
 }
 
-/// Whether a result is of what is released: every part that says so.
+/// Whether a result is of what is released: every part that says so, or else its address.
 fn own_version(found: &Found, done: &Outcome, asked: &Context) -> Result<(), String> {
-    let version = asked.version()?;
     if done.of.is_empty() && !found.named {
+        asked.version()?;
         return Err("it does not say of which version it is, and its address holds no {version} or {commit}".to_owned());
     }
-    for own in &done.of {
-        let (fits, this) = match (own, asked.commit()) {
-            (Of::Version(own), _) => (own == version, version),
-            (Of::Commit(own), Ok(commit)) => (same(own, commit) || same(own, version), commit),
-            (Of::Commit(own), Err(_)) => (same(own, version), version),
-        };
-        if !fits {
-            return Err(format!("refused: of {}; this is {this}", own.name()));
-        }
-    }
-    Ok(())
+    done.is_of(asked)
 }
 
-/// Whether a whole commit is the one that is wanted, which may be shortened. A version is no shortened commit.
-fn same(own: &str, wanted: &str) -> bool {
-    let short = wanted.len() >= SHORTEST && wanted.bytes().all(|digit| digit.is_ascii_hexdigit());
-    own == wanted || (short && own.bytes().all(|digit| digit.is_ascii_hexdigit()) && own.starts_with(wanted))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::same;
-
-    #[test]
-    fn only_a_commit_may_be_shortened() {
-        assert!(same("0123456789abcdef", "0123456"));
-        assert!(same("1.4.2", "1.4.2"));
-        for (own, wanted) in [("2026.11.22", "2026.11.2"), ("0123456789", "012345"), ("0123456-dirty", "0123456")] {
-            assert!(!same(own, wanted), "{own} {wanted}");
-        }
-    }
+/// Why its date cannot be: later than is asked about; or, where it has no zone, even in the easternmost one later than its
+/// file was written.
+fn from_the_future(found: &Found, done: &Outcome, asked: &Context) -> Option<String> {
+    let asked_about = done.later_than(asked.until()).map(|later| (later, "is asked about"));
+    let written = || done.later_than(found.at).filter(|_| done.unsure).map(|later| (later, "its file was written"));
+    asked_about.or_else(written).map(|(later, than)| format!("dated {} later than {than}", show_age(later)))
 }

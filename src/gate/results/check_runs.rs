@@ -50,11 +50,13 @@ pub(super) fn read(value: &Value, name: &str, goes_on: bool) -> Result<Outcome, 
     }
     let ended: Vec<Option<Timestamp>> = own.iter().map(|run| text(run, "completed_at")?.parse().ok()).collect();
     // One that tells no end has none.
+    let newest = ended.iter().copied().max().flatten();
     let at = ended.into_iter().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().min());
     Ok(Outcome {
         verdict,
         what,
         at,
+        newest,
         undated: at.is_none(),
         unsure: false,
         plan: None,

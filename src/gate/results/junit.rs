@@ -10,6 +10,9 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
+/// What is said of something else.
+pub(super) const NONE: &str = "it is HTML or XML, and no JUnit";
+
 /// A suite that is still open, or the report around all.
 #[derive(Default)]
 struct Suite {
@@ -36,6 +39,7 @@ struct Told {
     /// The most tests that any suite says and lacks.
     lacks: Option<(u64, u64)>,
     at: Option<Timestamp>,
+    newest: Option<Timestamp>,
     unsure: bool,
     undated: bool,
     of: Vec<Of>,
@@ -64,7 +68,7 @@ pub(super) fn read(text: &str) -> Result<Outcome, String> {
                 }
                 match (name.as_str(), told.open.len(), &mut case) {
                     ("testsuites", 0, _) | ("testsuite", _, None) => told.begin(&tag)?,
-                    (_, 0, _) => return Err("it is HTML or XML, and no JUnit".to_owned()),
+                    (_, 0, _) => return Err(NONE.to_owned()),
                     ("testcase", _, None) => case = Some(status(&tag)?),
                     ("properties", ..) => {}
                     ("property", ..) => told.of.extend(property(&tag)?),
@@ -115,6 +119,7 @@ impl Told {
             let (at, sure) = moment(text)?;
             self.unsure |= !sure;
             self.at = Some(self.at.map_or(at, |old| old.min(at)));
+            self.newest = self.newest.max(Some(at));
         }
         let wrong = count("failures")?.saturating_add(count("errors")?);
         self.open.push(Suite { tests: count("tests")?, wrong, dated: around || own.is_some(), ..Suite::default() });
@@ -174,7 +179,8 @@ impl Told {
             what += &format!(", {} skipped", self.skipped);
         }
         let undated = self.undated || self.at.is_none();
-        Outcome { verdict, what, at: self.at, undated, unsure: self.unsure, of: self.of, plan: None, link: None }
+        let (at, newest, unsure, of) = (self.at, self.newest, self.unsure, self.of);
+        Outcome { verdict, what, at, newest, undated, unsure, of, plan: None, link: None }
     }
 }
 
@@ -352,5 +358,8 @@ mod tests {
         let done = of(&text).expect("reads");
         assert_eq!(done.of, ["1.4.2", "1.4.1"].map(|version| Of::Version(version.to_owned())));
         assert!(done.undated && !done.unsure);
+        let dated = of(&text.replace("\"t\"", "\"t\" timestamp=\"2026-11-24T10:00:00Z\"")).expect("reads");
+        let [at, newest] = [dated.at, dated.newest].map(|at| at.map(|at| at.to_string()));
+        assert_eq!((at.as_deref(), newest.as_deref()), (Some("2026-11-22T10:00:00Z"), Some("2026-11-24T10:00:00Z")));
     }
 }

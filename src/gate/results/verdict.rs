@@ -57,6 +57,7 @@ pub(super) fn read(value: &Value, app: &str) -> Result<Outcome, String> {
         verdict,
         what,
         at,
+        newest: at,
         undated: at.is_none(),
         unsure: false,
         of: about("version").map(|version| Of::Version(version.to_owned())).into_iter().collect(),

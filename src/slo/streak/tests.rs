@@ -54,7 +54,7 @@ fn good(day: &str, zone: &str) -> [Given; 2] {
     let noon = noon.to_zoned(TimeZone::get(zone).expect("a time zone")).expect("a time").timestamp();
     [
         (noon, "preset load", Samples::Trials { good: 20, total: 20 }),
-        (noon, "long stalls", Samples::Count { count: 0, minutes: 2.0 }),
+        (noon, "long stalls", Samples::Count { count: 0, minutes: 2.0, lost: 0 }),
     ]
 }
 
@@ -109,7 +109,10 @@ fn a_breach_lasts_as_long_as_its_window() {
     given.push((noon, "preset load", Samples::Trials { good: 0, total: 30 }));
     let streak = standing(&given, "UTC", "2026-11-22T00:00:00Z").streak;
     assert_eq!((marks(&streak).as_str(), streak.met), ("■■■■■■■✗✗✗■■■■", 4));
-    assert_eq!(streak.days[7].why, ["hydra.preset_load breached over 3 d: 60 of 90 [56.422 % .. 75.546 %]"]);
+    assert_eq!(
+        streak.days[7].why,
+        ["hydra.preset_load breached over 3 d: 60 of 90 [56.422 % .. 75.546 %]; in 4 sessions"]
+    );
 }
 
 #[test]
@@ -142,7 +145,7 @@ fn days_are_those_of_the_time_zone_on_both_changes_of_the_clock() {
         let half = |at: Timestamp| {
             [
                 (at, "preset load", Samples::Trials { good: 5, total: 5 }),
-                (at, "long stalls", Samples::Count { count: 0, minutes: 1.0 }),
+                (at, "long stalls", Samples::Count { count: 0, minutes: 1.0, lost: 0 }),
             ]
         };
         let edges = [begins, ends.checked_sub(1.millisecond()).expect("a moment")];
@@ -175,8 +178,9 @@ fn a_clock_that_jumped_makes_no_day_met() {
     // Times and counts that no clock gives.
     let odd = [
         ("preset load", Samples::Values(vec![f64::NAN, -1.0])),
-        ("long stalls", Samples::Count { count: 0, minutes: f64::NAN }),
-        ("long stalls", Samples::Count { count: 0, minutes: -9.0 }),
+        ("long stalls", Samples::Count { count: 0, minutes: 0.0, lost: 9 }),
+        ("long stalls", Samples::Count { count: 0, minutes: f64::NAN, lost: 0 }),
+        ("long stalls", Samples::Count { count: 0, minutes: -9.0, lost: 0 }),
         ("preset load", Samples::Trials { good: 0, total: 0 }),
     ];
     given.extend(odd.map(|(measure, samples)| ("2026-11-21T12:00:00Z".parse().expect("a moment"), measure, samples)));
@@ -194,7 +198,8 @@ fn where_nothing_is_fed_no_day_is_met() {
     assert_eq!((marks(&streak).as_str(), streak.met), ("··············", 0));
     assert_eq!(Streak::of(&[], &calendar).met, 0);
     // Until it gives samples.
-    let day = Daily::from([("2026-11-21".parse().expect("a day"), Samples::Trials { good: 9, total: 9 })]);
+    let given = crate::slo::Given { samples: Samples::Trials { good: 9, total: 9 }, sessions: 1 };
+    let day = Daily::from([("2026-11-21".parse().expect("a day"), given)]);
     let streak = Streak::of(&[(&queue, &day)], &calendar);
     assert_eq!(marks(&streak), "·············■");
 }
@@ -202,7 +207,7 @@ fn where_nothing_is_fed_no_day_is_met() {
 /// Plays somewhere in twenty days, some of them outside what is asked about.
 fn any_plays() -> impl Strategy<Value = Vec<Given>> {
     let trials = (0_u64..40, 0_u64..4).prop_map(|(good, bad)| Samples::Trials { good, total: good + bad });
-    let count = (0_u64..2, 0_u64..5).prop_map(|(count, m)| Samples::Count { count, minutes: m as f64 });
+    let count = (0_u64..2, 0_u64..5).prop_map(|(count, m)| Samples::Count { count, minutes: m as f64, lost: 0 });
     let of = prop_oneof![trials.prop_map(|s| ("preset load", s)), count.prop_map(|s| ("long stalls", s))];
     let until: Timestamp = "2026-11-22T00:00:00Z".parse().expect("a moment");
     let play = (0_i64..20 * 24, of).prop_map(move |(hours, (measure, samples))| {

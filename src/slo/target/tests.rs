@@ -40,7 +40,7 @@ fn no_sample_never_passes() {
         (Samples::Trials { good: 0, total: 0 }, Target::Ratio(0.5)),
         (Samples::Values(vec![]), Target::Quantile(0.95, 1.0)),
         (Samples::Bytes(vec![f64::NAN]), Target::MaxBytes(1.0)),
-        (Samples::Count { count: 0, minutes: 0.0 }, Target::PerMinute(1.0)),
+        (Samples::Count { count: 0, minutes: 0.0, lost: 0 }, Target::PerMinute(1.0)),
     ] {
         assert_eq!(target.judge(&samples).0, Verdict::NotEnoughData, "{samples:?}");
     }
@@ -63,6 +63,29 @@ fn the_three_answers() {
     let one_slow = |n: usize| P95.judge(&Samples::Values([vec![10.0; n - 1], vec![9000.0]].concat()));
     assert_eq!(one_slow(59).2.as_deref(), Some("34 more, all in time"));
     assert_eq!((one_slow(92).0, one_slow(93).0), (Verdict::NotEnoughData, Verdict::Met));
+}
+
+/// A measurement without a usable time: never for *met*, and no breach of its own.
+#[test]
+fn what_has_no_time_is_left_out_and_counts_against_met() {
+    let p95 = |quick: usize, slow: usize, lost: usize| {
+        let parts = [vec![10.0; quick], vec![9000.0; slow], vec![f64::NAN; lost / 2], vec![-1.0; lost - lost / 2]];
+        P95.judge(&Samples::Values(parts.concat()))
+    };
+    assert_eq!((p95(59, 0, 0).0, p95(59, 0, 1).0), (Verdict::Met, Verdict::NotEnoughData));
+    // As if they had never come: with one such it takes 93.
+    assert_eq!(p95(59, 0, 1).2.as_deref(), Some("33 more, all in time"));
+    assert_eq!((p95(91, 0, 1).0, p95(92, 0, 1).0), (Verdict::NotEnoughData, Verdict::Met));
+    assert_eq!(p95(59, 0, 1).1, p95(59, 0, 0).1, "the value is that of the others");
+    assert_eq!(p95(0, 0, 100).0, Verdict::NotEnoughData, "however many");
+    assert_eq!((p95(10, 0, 90).0, p95(10, 5, 90).0), (Verdict::NotEnoughData, Verdict::Breached));
+    let spent = P95.spent(&Samples::Values(vec![10.0, 9000.0, f64::INFINITY, f64::NAN, -1.0]));
+    assert_eq!((spent.bad, spent.of), (2, Exposure::Trials(3)), "nor does it burn a budget");
+
+    let rate = |count, lost| Target::PerMinute(0.1).judge(&Samples::Count { count, minutes: 30.0, lost });
+    assert_eq!((rate(0, 0).0, rate(0, 1).0), (Verdict::Met, Verdict::NotEnoughData));
+    assert_eq!(rate(0, 1).2.as_deref(), Some("17.5 more quiet minutes"));
+    assert_eq!((rate(2, 9).0, rate(9, 9).0), (Verdict::NotEnoughData, Verdict::Breached));
 }
 
 #[test]
@@ -94,7 +117,7 @@ fn what_cannot_be_never_meets_a_target() {
             let bytes = [values, vec![1.0]].concat();
             assert_ne!(Target::MaxBytes(1e9).judge(&Samples::Bytes(bytes)).0, Verdict::Met, "{value}");
         }
-        let minutes = Samples::Count { count: 0, minutes: value };
+        let minutes = Samples::Count { count: 0, minutes: value, lost: 0 };
         assert_eq!(Target::PerMinute(0.1).judge(&minutes).0, Verdict::NotEnoughData, "{value}");
     }
     // More successes than trials: a score over 100 %.
@@ -125,8 +148,10 @@ proptest! {
         let good = values.iter().filter(|v| **v >= 0.0 && **v <= 2000.0).count();
         let met = P95.judge(&Samples::Values(values.clone())).0 == Verdict::Met;
         prop_assert!(!met || good * 20 >= values.len() * 19);
+        let lost = [values.clone(), vec![-1.0]].concat();
+        prop_assert!(met || P95.judge(&Samples::Values(lost)).0 != Verdict::Met, "one more without a time");
         let _ = Target::MaxBytes(1e8).judge(&Samples::Bytes(values));
-        let _ = Target::PerMinute(0.1).judge(&Samples::Count { count: u64::from(total), minutes });
+        let _ = Target::PerMinute(0.1).judge(&Samples::Count { count: u64::from(total), minutes, lost: 0 });
     }
 
     #[test]
