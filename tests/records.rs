@@ -115,6 +115,42 @@ fn every_record_says_why() {
 }
 
 #[test]
+fn times_that_no_clock_gives_are_told_and_are_no_samples() {
+    let text = std::fs::read_to_string(records().join("all-passed-refute/events.jsonl")).expect("there");
+    let spoilt = text.lines().map(|line| {
+        let mut event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        match event["event"].as_str() {
+            Some("first_visualizer_frame") if event["ms"] != 87.5 => event["ms"] = serde_json::json!(-3.0),
+            Some("journey_end") => event["ms"] = serde_json::Value::Null,
+            _ => {}
+        }
+        format!("{event}\n")
+    });
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("events.jsonl"), spoilt.collect::<String>()).expect("written");
+    soundcheck(&["judge", "--reseal", &dir.path().display().to_string()]);
+    let text = std::fs::read_to_string(dir.path().join("verdict.json")).expect("the verdict is written");
+    let verdict: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    for (name, samples, sessions, value) in [
+        ("hydra.preset_load", 2, 1, "2 of 2 [34.238 % .. 100 %]; in 1 session"),
+        (
+            "hydra.first_frame",
+            1,
+            1,
+            "p95 not estimable, median 88 ms, worst 88 ms; 1 sample; 1 measurement without a usable time left out",
+        ),
+        ("hydra.console_errors", 0, 0, "no sample; 1 measurement without a usable time left out"),
+    ] {
+        let own = objective(&verdict, name);
+        assert_eq!(
+            (&own["samples"], &own["sessions"], &own["value"]),
+            (&samples.into(), &sessions.into(), &value.into())
+        );
+        assert_eq!(own["verdict"], "not enough data");
+    }
+}
+
+#[test]
 fn why_without_a_record_is_the_callers_mistake() {
     let dir = tempfile::tempdir().expect("a folder");
     let done = soundcheck(&["why", &dir.path().display().to_string()]);
