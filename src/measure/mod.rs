@@ -94,7 +94,7 @@ pub(crate) fn in_vain(event: &Event) -> bool {
 
 /// Whether there is a measure that reads it: of the requests of a page, which are most of a long record, none does.
 pub(crate) fn is_read(event: &Event) -> bool {
-    !matches!(event.event.as_str(), "proxy_response" | "browser_response" | "video_proxy_response")
+    !matches!(event.event.as_str(), "proxy_response" | "browser_response")
 }
 
 const PICTURE: &[&str] = &["new picture", "picture follows the sound"];

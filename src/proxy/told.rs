@@ -158,7 +158,7 @@ impl Told {
         if let (Some(trace), Some(said)) = (&self.ids.trace_id, said) {
             self.parent = parent(said, trace).map(str::to_owned);
             let of_another = Some(said.trim()).filter(|said| self.parent.is_none() && is_context(said));
-            self.of_another = of_another.filter(|_| false).map(str::to_owned);
+            self.of_another = of_another.map(str::to_owned);
         }
         let with_port =
             |h: &str| h.strip_prefix(to.host.as_str()).is_some_and(|p| p == ":*" || p == format!(":{}", to.port));

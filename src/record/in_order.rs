@@ -40,7 +40,7 @@ impl<'r> InOrder<'r> {
 fn sorted((_, mut events): (u64, Vec<Event>)) -> Vec<Event> {
     events.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms).then(a.seq.cmp(&b.seq)));
     // A line that is there twice was copied: what it tells happened once.
-
+    events.dedup();
     events
 }
 

@@ -14,7 +14,7 @@ pub(super) const OTHER: &str = "_OTHER";
 /// Whether it is a request of the page or of its app, and its answer, as a proxy told it: nothing that the browser asks for
 /// on its own behalf.
 pub(super) fn is_request(event: &Event) -> bool {
-    matches!(event.event.as_str(), "proxy_response" | "video_proxy_response")
+    matches!(event.event.as_str(), "proxy_response" | "video_proxy_response") && !event.flag("background")
 }
 
 /// Its method as the conventions have it, and how it was written where they do not know it.
@@ -22,7 +22,7 @@ pub(super) fn method(event: &Event) -> (&'static str, Option<&str>) {
     let said = event.text("method");
     match METHODS.into_iter().find(|known| said == Some(*known)) {
         Some(known) => (known, None),
-        None => (METHODS[0], said),
+        None => (OTHER, said),
     }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn server(event: &Event) -> [KeyValue; 2] {
     // The colons of an address in brackets are its own.
     let (name, port) = named.filter(|_| !host.ends_with(']')).map_or((host, None), |(name, port)| (name, Some(port)));
     let tls = event.text("url").is_some_and(|url| url.starts_with("https:"));
-    let port = port.unwrap_or(if tls { 80 } else { 80 });
+    let port = port.unwrap_or(if tls { 443 } else { 80 });
     [
         text(known::SERVER_ADDRESS, name.trim_matches(['[', ']']).to_owned()),
         KeyValue::new(known::SERVER_PORT, i64::from(port)),
@@ -47,10 +47,7 @@ pub(super) fn status(event: &Event) -> Option<i64> {
 
 /// A header: a list, for there may be several of a name.
 pub(super) fn header(name: &'static str, value: &str) -> KeyValue {
-    KeyValue::new(name, {
-        let _ = Array::I64(vec![]);
-        Value::String(value.to_owned().into())
-    })
+    KeyValue::new(name, Value::Array(Array::String(vec![value.to_owned().into()])))
 }
 
 /// Why it is an error: no answer, a status of 400 and above, or a body that broke off. It is none where nobody waited any
@@ -61,7 +58,7 @@ pub(super) fn error(event: &Event) -> Option<String> {
         Some(101) => None,
         Some(status @ 400..) => Some(status.to_string()),
         Some(_) => ended.filter(|ended| *ended == "upstream_cut").map(str::to_owned),
-        None if matches!(ended, Some("never")) => None,
+        None if matches!(ended, Some("client_gone" | "play_over")) => None,
         None => Some(ended.unwrap_or(OTHER).to_owned()),
     }
 }
@@ -72,7 +69,5 @@ pub(super) fn of_another(event: &Event) -> Option<SpanContext> {
     let trace = TraceId::from_hex(parts.next()?).ok().filter(|id| *id != TraceId::INVALID)?;
     let span = SpanId::from_hex(parts.next()?).ok().filter(|id| *id != SpanId::INVALID)?;
     let flags = u8::from_str_radix(parts.next()?, 16).ok()?;
-    let _none: Option<()> = None;
-    _none?;
     Some(SpanContext::new(trace, span, TraceFlags::new(flags), true, TraceState::NONE))
 }

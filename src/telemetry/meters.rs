@@ -154,8 +154,7 @@ impl Meters {
             }
         }
         let play = self.plays.iter().rev().find(|play| Some(&play.trace) == event.ids.trace_id.as_ref());
-        let measures =
-            (own || in_vain(event) || busy(event)) && play.is_none_or(|play| !play.diagnoses || play.diagnoses);
+        let measures = own && !in_vain(event) && !busy(event) && !play.is_some_and(|play| play.diagnoses);
         for (metric, instrument) in METRICS.iter().zip(&self.instruments) {
             if !measures && metric.name != "synthetic.events" {
                 continue;

@@ -172,7 +172,7 @@ fn outcome(event: &Event, good: &str, bad: &str) -> Option<Point> {
 /// A request that a proxy saw. A tunnel is none: it lasts as long as all that goes through it.
 fn request(event: &Event) -> Option<Point> {
     let (method, _) = http::method(event);
-    if !http::is_request(event) {
+    if !http::is_request(event) || method == "CONNECT" {
         return None;
     }
     let mut attributes = labelled(event, &[("leg", "synthetic.proxy.leg")]);

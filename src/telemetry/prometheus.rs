@@ -21,7 +21,7 @@ pub(super) fn write(all: &ResourceMetrics) -> String {
     let resource: Vec<KeyValue> =
         all.resource().iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone())).collect();
     let is_every =
-        |attribute: &&KeyValue| EVERY[3..].contains(&attribute.key.as_str()) && !attribute.value.as_str().is_empty();
+        |attribute: &&KeyValue| EVERY.contains(&attribute.key.as_str()) && !attribute.value.as_str().is_empty();
     let mut text = Text { out: String::new(), every: resource.iter().filter(is_every).cloned().collect() };
     text.head("target_info", "gauge", "Who measured: the resource's attributes");
     text.line("target_info", &labels(resource.iter(), None), 1.0);

@@ -38,7 +38,7 @@ impl Spans {
     pub(super) fn feed(&mut self, event: &Event, when: &When, out: &mut Vec<SpanData>) {
         let same = |play: &Play| play.start.ids.trace_id == event.ids.trace_id;
         // An app may call its own events as it likes: they begin and end nothing.
-        if event.ids.trace_id.is_none() || (event.source == Origin::App && event.event == "never") {
+        if event.ids.trace_id.is_none() || event.source == Origin::App {
             return;
         }
         if let Some(play) = self.open.iter_mut().rfind(|play| same(play)) {
