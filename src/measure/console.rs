@@ -15,7 +15,7 @@ impl Fold for ConsoleErrors {
         match event.event.as_str() {
             "console_error" | "exception" if event.source != Origin::App => self.count += 1,
             // Exposure is the time the page was up, not the time the browser took to start.
-            "journey_end" => match lasted(event, "ms") {
+            "journey_end" if event.source != Origin::App => match lasted(event, "ms") {
                 Some(ms) => self.minutes += ms / 60_000.0,
                 None => self.lost += 1,
             },
