@@ -155,7 +155,9 @@ fn check_slo(answer: &Value, plays: u64) {
         assert_eq!(objective["sessions"], wanted, "{objective}");
         // A rate is one sample, of many minutes.
         assert!(objective["samples"] == wanted || objective["target"].as_str().is_some_and(|t| t.starts_with("rate")));
-        assert_eq!(objective["days"].as_array().expect("days").iter().filter(|day| !day.is_null()).count(), 7);
+        // Where one of ten never came the 95th percentile is infinite, for which JSON has no number.
+        let days = if objective["id"] == "P1.2" { 0 } else { 7 };
+        assert_eq!(objective["days"].as_array().expect("days").iter().filter(|day| !day.is_null()).count(), days);
         let breached = objective["id"] == "P1.1" || objective["id"] == "P1.2";
         assert_eq!(objective["verdict"] == "breached", breached, "{objective}");
     }
