@@ -145,7 +145,7 @@ fn a_checked_plan_tells_what_it_plays_and_what_that_feeds() {
     );
     assert!(smoke[3].starts_with("objectives: hydra.preset_load, ") && smoke[3].ends_with("; judged to refute"));
     // A hundred switches are of another plan.
-    assert_eq!(smoke[4..], ["of these it feeds not: hydra.memory_growth"]);
+    assert_eq!(smoke[4..], ["none of its journeys feeds: hydra.memory_growth"]);
     let nightly = told("ci/nightly.toml");
     assert_eq!(nightly[0], "7 journeys, 33 times in all, x 2 browsers x 1 profile = 66 plays of stage");
     assert!(nightly[1].contains("presets, video 15 times, watch 4 times, login, room 10 times"), "{}", nightly[1]);

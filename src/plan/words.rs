@@ -45,7 +45,7 @@ impl Plan {
         ];
         let unfed: Vec<&str> = names(false).into_iter().filter(|name| !names(true).contains(name)).collect();
         if !unfed.is_empty() {
-            words.push(format!("of these it feeds not: {}", unfed.join(", ")));
+            words.push(format!("none of its journeys feeds: {}", unfed.join(", ")));
         }
         words
     }
