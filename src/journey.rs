@@ -45,6 +45,7 @@ pub const WORDS: &[Word] = &[
     word("open the room", "load the page with a room's queue"),
     word("search the library", "look for something by its name"),
     word("add to the queue", "put something of the library into the queue"),
+    word("add many at once", "put something into the queue more often at once than the app allows"),
     word("move the second entry up", "have the queue's second entry played first"),
     word("remove from the queue", "take an entry of one's own out of the queue"),
     word("remove what is another's", "try to take somebody else's entry out of the queue"),
@@ -54,6 +55,7 @@ pub const WORDS: &[Word] = &[
     word("break the preset", "make the preset that is shown throw"),
     word("start a video that is not there", "show a video texture of a clip that there is none of"),
     word("jump ahead", "send the plain video to a place some seconds further on"),
+    word("ask past the end", "ask for a part of a clip that lies behind its end"),
 ];
 
 /// A journey, checked.

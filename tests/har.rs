@@ -1,5 +1,8 @@
 //! Network archives: what `judge` writes for each play is HAR 1.2, as network panels read it, and holds no secret.
 
+mod archive;
+
+use archive::problems;
 use serde_json::{Value, json};
 use soundcheck::event::Event;
 use soundcheck::record::Record;
@@ -30,103 +33,9 @@ fn archives(events: &str) -> Vec<(String, Value)> {
     all
 }
 
-/// What the format demands of a value: its field's name, and whether it fits.
-type Rule = (&'static str, fn(&Value) -> bool);
-
-fn text(value: &Value) -> bool {
-    value.is_string()
-}
-
-fn number(value: &Value) -> bool {
-    value.is_number()
-}
-
-fn list(value: &Value) -> bool {
-    value.is_array()
-}
-
-fn object(value: &Value) -> bool {
-    value.is_object()
-}
-
-/// ISO 8601 with a zone.
-fn time(value: &Value) -> bool {
-    value.as_str().is_some_and(|t| t.parse::<jiff::Timestamp>().is_ok())
-}
-
-/// -1 where unknown.
-fn span(value: &Value) -> bool {
-    value.as_f64().is_some_and(|ms| ms >= 0.0 || ms == -1.0)
-}
-
-fn named(value: &Value) -> bool {
-    value.as_array().is_some_and(|all| all.iter().all(|one| one["name"].is_string() && one["value"].is_string()))
-}
-
-const LOG: &[Rule] = &[("version", |v| v == "1.2"), ("creator", object), ("pages", list), ("entries", list)];
-const PAGE: &[Rule] = &[("startedDateTime", time), ("id", text), ("title", text), ("pageTimings", object)];
-const ENTRY: &[Rule] = &[
-    ("startedDateTime", time),
-    ("time", |v| v.as_f64().is_some_and(|ms| ms >= 0.0)),
-    ("request", object),
-    ("response", object),
-    ("cache", object),
-    ("timings", object),
-];
-const REQUEST: &[Rule] = &[
-    ("method", text),
-    ("url", |v| v.as_str().is_some_and(|u| url::Url::parse(u).is_ok())),
-    ("httpVersion", text),
-    ("cookies", |v| v == &json!([])),
-    ("headers", named),
-    ("queryString", named),
-    ("headersSize", number),
-    ("bodySize", number),
-];
-const RESPONSE: &[Rule] = &[
-    ("status", Value::is_u64),
-    ("statusText", text),
-    ("httpVersion", text),
-    ("cookies", |v| v == &json!([])),
-    ("headers", named),
-    ("content", |v| v["size"].is_u64() && v["mimeType"].is_string()),
-    ("redirectURL", text),
-    ("headersSize", number),
-    ("bodySize", number),
-];
-const TIMINGS: &[Rule] = &[("send", span), ("wait", span), ("receive", span), ("connect", span), ("ssl", span)];
-
-fn check(at: &str, value: &Value, rules: &[Rule]) {
-    for (name, fits) in rules {
-        assert!(fits(&value[name]), "{at}.{name}: {}", value[name]);
-    }
-}
-
 /// Demands what HAR 1.2 does.
 fn is_archive(name: &str, archive: &Value) {
-    let log = &archive["log"];
-    check(name, log, LOG);
-    check("creator", &log["creator"], &[("name", text), ("version", text)]);
-    check("browser", &log["browser"], &[("name", text), ("version", text)]);
-    let pages = log["pages"].as_array().expect("pages");
-    pages.iter().for_each(|page| check("page", page, PAGE));
-    let mut before = String::new();
-    for entry in log["entries"].as_array().expect("entries") {
-        check("entry", entry, ENTRY);
-        check("request", &entry["request"], REQUEST);
-        check("response", &entry["response"], RESPONSE);
-        check("timings", &entry["timings"], TIMINGS);
-        if let Some(page) = entry.get("pageref") {
-            assert!(pages.iter().any(|p| p["id"] == *page), "{name}: no page {page}");
-        }
-        let parts = ["blocked", "dns", "connect", "send", "wait", "receive"];
-        let known = parts.iter().filter_map(|p| entry["timings"][p].as_f64()).filter(|ms| *ms >= 0.0);
-        let (sum, whole) = (known.sum::<f64>(), entry["time"].as_f64().expect("a time"));
-        assert!((sum - whole).abs() < 0.01, "{name}: {sum} of {whole} ms: {entry:#}");
-        let began = entry["startedDateTime"].as_str().expect("a time").to_owned();
-        assert!(before <= began, "{name}: {began} after {before}");
-        before = began;
-    }
+    assert_eq!(problems(archive), Vec::<String>::new(), "{name}");
 }
 
 #[test]
@@ -165,6 +74,48 @@ fn play(events: &[Value]) -> String {
         lines += &format!("{event}\n");
     }
     lines
+}
+
+#[test]
+fn what_the_format_does_not_allow_would_be_noticed() {
+    let events = [json!({
+        "event": "proxy_response", "source": "proxy", "t_ms": 50.0, "request": 1, "method": "GET", "url": "http://h/a",
+        "host": "h", "status": 200, "ended": "whole", "ms": 9.0, "ttfb_ms": 5.0, "bytes_sent": 3, "leg": "browser",
+    })];
+    let all = archives(&play(&events));
+    let good = &all[0].1;
+    is_archive("as it is", good);
+    let entry = "/log/entries/0";
+    for (place, value, words) in [
+        ("/log", json!(null), "archive.log cannot be"),
+        ("/log/version", json!(1.2), "log.version"),
+        ("/log/creator/version", json!(1), "creator.version"),
+        ("/log/pages/0/startedDateTime", json!("2026-01-01T00:00:10Z"), "page.startedDateTime"),
+        ("/log/pages/0/startedDateTime", json!("2026-01-01T00:00:10.000"), "page.startedDateTime"),
+        ("/log/pages/0/pageTimings/onLoad", json!(null), "pageTimings.onLoad"),
+        ("/log/entries/0/time", json!(-1), "entry.time"),
+        ("/log/entries/0/time", json!(10), "timings are 9 of 10 ms"),
+        ("/log/entries/0/pageref", json!("gone"), "no page"),
+        ("/log/entries/0/connection", json!(3), "entry.connection"),
+        ("/log/entries/0/request/url", json!("/a"), "request.url"),
+        ("/log/entries/0/request/headers/0/value", json!(7), "request.headers.value"),
+        ("/log/entries/0/request/bodySize", json!(1.5), "request.bodySize"),
+        ("/log/entries/0/response/status", json!(null), "response.status"),
+        ("/log/entries/0/response/content/size", json!(-1), "content.size"),
+        ("/log/entries/0/timings/wait", json!(-1), "timings.wait"),
+        ("/log/entries/0/timings/ssl", json!(-2), "timings.ssl"),
+    ] {
+        let mut spoilt = good.clone();
+        *spoilt.pointer_mut(place).unwrap_or_else(|| panic!("{place} in {good:#}")) = value;
+        let said = problems(&spoilt).join("; ");
+        assert!(said.contains(words), "{place}: {said}");
+    }
+    let mut more = good.clone();
+    more.pointer_mut(entry).expect("an entry")["faults"] = json!([]);
+    assert_eq!(problems(&more), ["entry.faults is no field of HAR 1.2"], "ours begin with _");
+    let mut less = good.clone();
+    less.pointer_mut(entry).and_then(Value::as_object_mut).expect("an entry").remove("cache");
+    assert!(problems(&less).contains(&"entry.cache is missing".to_owned()), "{:?}", problems(&less));
 }
 
 #[test]

@@ -173,6 +173,40 @@ fn traces_metrics_and_logs_arrive_over_grpc() {
 }
 
 #[test]
+fn grpc_with_tls_tells_only_whom_the_machine_trusts() {
+    // Whom a process trusts is said in its environment: this test starts itself to export, and to say what came of it.
+    const URL: &str = "SOUNDCHECK_TEST_RECEIVER";
+    if let Ok(url) = std::env::var(URL) {
+        let to = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
+        let run = Run::start(&Ask::default(), &to);
+        run.play(1);
+        println!("missing: {:?}", run.finish().0.missing());
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let [own, other] =
+        [(); 2].map(|()| rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate"));
+    let receiver = Receiver::grpc_with_tls(Mood::Good, &own.cert.pem(), &own.signing_key.serialize_pem());
+    let export = |trusted: &str| {
+        let file = dir.path().join("trusted.pem");
+        std::fs::write(&file, trusted).expect("written");
+        let done = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "grpc_with_tls_tells_only_whom_the_machine_trusts", "--nocapture"])
+            .env(URL, &receiver.url)
+            .env("SSL_CERT_FILE", file)
+            .output()
+            .expect("runs");
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    let said = export(&own.cert.pem());
+    assert!(said.contains("missing: []"), "{said}");
+    assert_eq!(receiver.spans().len(), 3, "a play, a step, a request");
+    let said = export(&other.cert.pem());
+    assert!(said.contains("3 of 3 spans did not arrive") && said.contains("certificate"), "{said}");
+    assert_eq!(receiver.spans().len(), 3, "who is not trusted is told nothing");
+}
+
+#[test]
 fn it_is_told_while_the_run_goes_on_not_only_at_its_end() {
     let receiver = Receiver::http(Mood::Good);
     let run = Run::to(&receiver, &[QUICK, ("OTEL_METRIC_EXPORT_INTERVAL", "50")]);

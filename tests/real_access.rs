@@ -2,9 +2,7 @@
 
 mod common;
 
-use common::{BROWSERS, Play, SOUNDCHECK};
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use common::{BROWSERS, Play, SOUNDCHECK, serve};
 use std::process::Command;
 
 /// The page shows its canvas only to whoever brought everything.
@@ -36,41 +34,22 @@ do = "open the player"
 do = "see it"
 "#;
 
-fn serve() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    std::thread::spawn(move || {
-        for socket in listener.incoming().flatten() {
-            std::thread::spawn(move || {
-                let head: Vec<String> =
-                    BufReader::new(&socket).lines().map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
-                let has =
-                    |words: &str| head.iter().any(|l| l.to_ascii_lowercase().contains(&words.to_ascii_lowercase()));
-                // ann:basic-secret-3
-                let (status, more, body) = if !has("authorization: basic YW5uOmJhc2ljLXNlY3JldC0z") {
-                    ("401 Unauthorized", "WWW-Authenticate: Basic realm=\"members\"\r\n", "no")
-                } else if has("x-canary: header-secret-1")
-                    && has("consent=cookie-secret-2")
-                    && has("sid=saved-secret-6")
-                {
-                    ("200 OK", "", PAGE)
-                } else {
-                    ("403 Forbidden", "", "no")
-                };
-                let answer = format!(
-                    "HTTP/1.1 {status}\r\n{more}Content-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                    body.len()
-                );
-                let _ = (&socket).write_all(answer.as_bytes());
-            });
-        }
-    });
-    port
+/// What the server answers to a request's head.
+fn answer(head: &[String]) -> (&'static str, &'static str, &'static str) {
+    let has = |words: &str| head.iter().any(|l| l.to_ascii_lowercase().contains(&words.to_ascii_lowercase()));
+    // ann:basic-secret-3
+    if !has("authorization: basic YW5uOmJhc2ljLXNlY3JldC0z") {
+        ("401 Unauthorized", "WWW-Authenticate: Basic realm=\"members\"\r\n", "no")
+    } else if has("x-canary: header-secret-1") && has("consent=cookie-secret-2") && has("sid=saved-secret-6") {
+        ("200 OK", "", PAGE)
+    } else {
+        ("403 Forbidden", "", "no")
+    }
 }
 
 #[test]
 fn the_app_is_reached_as_its_file_says_and_no_secret_is_written() {
-    let port = serve();
+    let port = serve(answer);
     for browser in BROWSERS {
         let mut play = Play::on_stage(&[]);
         play.journey = JOURNEY.to_owned();

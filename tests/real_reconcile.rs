@@ -1,9 +1,10 @@
-//! What the app's own telemetry leaves out or gets wrong is found from outside, on the stage, in a real browser.
+//! What the app's own telemetry leaves out or gets wrong is found from outside, on the stage, in real browsers; and where it is
+//! right nothing is.
 
 mod common;
 
-use common::Play;
-use serde_json::Value;
+use common::{BROWSERS, Play, SOUNDCHECK, root};
+use std::process::Command;
 
 /// Opens the player and switches, with pauses for the app to send its batches.
 const SWITCHES: &str = r#"
@@ -18,47 +19,71 @@ expect = "new picture"
 stay = "2500ms"
 "#;
 
-/// A source that throws in each tick: the picture falls back.
-const BROKEN: &str = r#"
-question = "Does the app tell that its picture fell back?"
-[[step]]
-do = "open the player"
-expect = "the page"
-[[step]]
-do = "break the preset"
-stay = "3s"
-"#;
-
-/// Kinds and events found in the last attempt, and all of the reconciliation.
-fn found(defects: &[&str], journey: &str, browser: &str) -> (Vec<(String, String)>, Value) {
-    let mut play = Play::on_stage(defects);
-    play.journey = journey.to_owned();
-    let (verdict, done) = play.run(browser);
-    let played = verdict["plays"].as_array().and_then(|plays| plays.last()).cloned().unwrap_or_default();
-    assert_eq!(played["ending"], "passed", "{verdict:#}{}", String::from_utf8_lossy(&done.stderr));
-    let all = played["reconciliation"]["findings"].as_array().cloned().unwrap_or_default();
-    let text = |value: &Value| value.as_str().expect("text").to_owned();
-    let named = all.iter().map(|f| (text(&f["kind"]), text(&f["event"]))).collect();
-    (named, played["reconciliation"].clone())
-}
-
 #[test]
 fn all_three_ways_are_one_and_batches_lost_and_times_replaced_are_found() {
-    let (found, known) =
-        found(&["telemetry-batch-lost", "telemetry-restamps", "telemetry-first-frame-early"], SWITCHES, "firefox");
+    let mut play = Play::on_stage(&["telemetry-batch-lost", "telemetry-restamps", "telemetry-first-frame-early"]);
+    play.journey = SWITCHES.to_owned();
+    let (verdict, done) = play.run("firefox");
+    // One that the machine broke is played again.
+    let played = verdict["plays"].as_array().and_then(|plays| plays.last()).cloned().unwrap_or_default();
+    assert_eq!(played["ending"], "passed", "{verdict:#}{}", String::from_utf8_lossy(&done.stderr));
+    let known = &played["reconciliation"];
     assert!(["console", "beacon", "mark"].iter().all(|way| known["ways"][way].as_u64() > Some(0)), "{known:#}");
+    let found = known["findings"].as_array().expect("findings");
     for (kind, event) in
         [("lost", "(batch)"), ("restamped", "hydra_preset_eval_success"), ("early", "first_visualizer_frame")]
     {
-        assert!(found.contains(&(kind.to_owned(), event.to_owned())), "{kind} {event}: {known:#}");
+        assert!(found.iter().any(|f| f["kind"] == kind && f["event"] == event), "{kind} {event}: {known:#}");
     }
 }
 
+/// The catalogue's cases about what the app tells, in its order.
+fn cases() -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("ci/verify.toml")).expect("it ships");
+    let all: toml::Table = text.parse().expect("TOML");
+    let cases = all["case"].as_array().expect("cases").iter().filter(|case| case.get("finds").is_some());
+    cases.filter_map(|case| Some(case["id"].as_str()?.to_owned())).collect()
+}
+
 #[test]
-fn a_fallback_that_is_not_told_is_found_and_one_that_is_told_is_not() {
-    for (defects, wanted) in [(&[][..], false), (&["telemetry-no-fallback"], true)] {
-        let (found, known) = found(defects, BROKEN, "firefox");
-        let missing = ("missing".to_owned(), "hydra_fallback_applied".to_owned());
-        assert_eq!(found.contains(&missing), wanted, "{known:#}");
+fn every_defect_of_the_stages_telemetry_is_in_the_catalogue() {
+    let listed = Command::new(common::STAGE).arg("--list-defects").output().expect("runs");
+    let listed = String::from_utf8(listed.stdout).expect("UTF-8");
+    let names = listed.lines().filter_map(|line| line.split_whitespace().next());
+    let own: Vec<&str> =
+        names.filter(|name| name.starts_with("telemetry-") || *name == "media-range-past-end").collect();
+    assert_eq!(own.len(), 10, "{own:?}");
+    let catalogue = std::fs::read_to_string(root().join("ci/verify.toml")).expect("it ships");
+    let all: toml::Table = catalogue.parse().expect("TOML");
+    let planted = |name: &str| {
+        let finds = |case: &toml::Value| case.get("finds").and_then(|f| f.as_array()).is_some_and(|f| !f.is_empty());
+        let launches = |case: &toml::Value| {
+            let words = case.get("launch").and_then(|l| l.as_array()).into_iter().flatten();
+            words.into_iter().any(|word| word.as_str() == Some(name))
+        };
+        all["case"].as_array().expect("cases").iter().any(|case| launches(case) && finds(case))
+    };
+    let missing: Vec<&str> = own.into_iter().filter(|name| !planted(name)).collect();
+    assert_eq!(missing, Vec::<&str>::new(), "nothing asks whether they are found");
+}
+
+/// Each case in one of the browsers, in turns; `ci/verify catalogue` plays each in both.
+#[test]
+fn each_way_in_which_the_app_tells_wrongly_is_found_and_nothing_where_it_tells_right() {
+    let cases = cases();
+    assert!(cases.len() > 10, "{cases:?}");
+    for (place, browser) in BROWSERS.into_iter().enumerate() {
+        let own = cases.iter().enumerate().filter(|(n, _)| n % BROWSERS.len() == place).map(|(_, case)| case);
+        let dir = tempfile::tempdir().expect("a folder");
+        let done = Command::new(SOUNDCHECK)
+            .args(["verify", "--browser", browser, "--out"])
+            .arg(dir.path())
+            .args(own.flat_map(|case| ["--only", case.as_str()]))
+            .env("SOUNDCHECK_HISTORY", "none")
+            .output()
+            .expect("runs");
+        let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(0), "{browser}: {said}");
+        println!("{said}");
     }
 }

@@ -5,9 +5,7 @@ mod common;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use common::{Play, SOUNDCHECK};
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use common::{Play, SOUNDCHECK, serve};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -138,39 +136,23 @@ do = "see it"
 give_up = "3s"
 "#;
 
-fn serve() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    std::thread::spawn(move || {
-        for socket in listener.incoming().flatten() {
-            std::thread::spawn(move || {
-                let head: Vec<String> =
-                    BufReader::new(&socket).lines().map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
-                let target = head.first().and_then(|l| l.split(' ').nth(1)).unwrap_or_default().to_owned();
-                let let_in = head.iter().any(|l| l.to_ascii_lowercase().starts_with("authorization: basic"));
-                let page = PAGE.replace("GIVEN_HEADER", HEADER).replace("GIVEN_BASIC", BASIC);
-                let (status, more, body) = match target.split('?').next().unwrap_or_default() {
-                    _ if !let_in => ("401 Unauthorized", "WWW-Authenticate: Basic realm=\"members\"\r\n", "no"),
-                    "/" => (
-                        "200 OK",
-                        "Set-Cookie: my_session=dipper-readable-26\r\nSet-Cookie: t=wagtail-httponly-27; HttpOnly\r\n\
-                         X-Auth-Token: osprey-header-30\r\n",
-                        page.as_str(),
-                    ),
-                    "/away" => {
-                        ("302 Found", "Location: /landed?token=robin-location-14#id_token=robin-location-14\r\n", "")
-                    }
-                    _ => ("404 Not Found", "X-Auth-Token: osprey-header-30\r\n", "no"),
-                };
-                let answer = format!(
-                    "HTTP/1.1 {status}\r\n{more}Content-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                    body.len()
-                );
-                let _ = (&socket).write_all(answer.as_bytes());
-            });
+/// What the server answers to a request's head.
+fn answer(head: &[String]) -> (&'static str, &'static str, String) {
+    let target = head.first().and_then(|l| l.split(' ').nth(1)).unwrap_or_default();
+    let let_in = head.iter().any(|l| l.to_ascii_lowercase().starts_with("authorization: basic"));
+    match target.split('?').next().unwrap_or_default() {
+        _ if !let_in => ("401 Unauthorized", "WWW-Authenticate: Basic realm=\"members\"\r\n", "no".into()),
+        "/" => (
+            "200 OK",
+            "Set-Cookie: my_session=dipper-readable-26\r\nSet-Cookie: t=wagtail-httponly-27; HttpOnly\r\n\
+             X-Auth-Token: osprey-header-30\r\n",
+            PAGE.replace("GIVEN_HEADER", HEADER).replace("GIVEN_BASIC", BASIC),
+        ),
+        "/away" => {
+            ("302 Found", "Location: /landed?token=robin-location-14#id_token=robin-location-14\r\n", String::new())
         }
-    });
-    port
+        _ => ("404 Not Found", "X-Auth-Token: osprey-header-30\r\n", "no".into()),
+    }
 }
 
 /// A secret as it may be found: as it is, and encoded. Case is no matter.
@@ -246,7 +228,7 @@ fn count(png: &Path, colour: [u8; 3]) -> usize {
 }
 
 fn nothing_leaks(browser: &str) {
-    let port = serve();
+    let port = serve(answer);
     let mut play = Play::on_stage(&[]);
     play.journey = JOURNEY.to_owned();
     play.app = APP.replace("PORT", &port.to_string());

@@ -241,6 +241,21 @@ fn success_told_where_failure_was_seen_contradicts_and_the_reverse() {
 }
 
 #[test]
+fn a_preset_that_fails_while_it_is_drawn_is_told_of_by_its_fallback() {
+    let fails = || {
+        let error = json!({ "reason": "the source went away" });
+        Play::new()
+            .told("hydra_preset_eval_success", 1000.0, preset("waves"))
+            .seen("hydra_preset_eval_error", 3000.0, error)
+            .seen("hydra_fallback_applied", 3200.0, json!({}))
+    };
+    assert_eq!(fails().told("hydra_fallback_applied", 3200.0, preset("waves")).findings(), []);
+    let untold = fails().findings();
+    let kinds: Vec<(Kind, &str)> = untold.iter().map(|(kind, event, _)| (*kind, event.as_str())).collect();
+    assert_eq!(kinds, [(Kind::Contradicting, "hydra_preset_eval_error"), (Kind::Missing, "hydra_fallback_applied")]);
+}
+
+#[test]
 fn a_first_frame_told_before_there_is_one_is_early() {
     let told = |at| {
         Play::new()
@@ -321,6 +336,27 @@ fn a_batch_that_the_server_refuses_is_lost() {
     }
     assert!(batch(413, Value::Null).findings[0].says.contains("events that cannot be read"));
     assert_eq!(batch(200, json!(3)).findings, []);
+}
+
+#[test]
+fn a_part_of_a_file_that_cannot_be_what_its_server_says_contradicts_whoever_tells_of_it() {
+    let answer = |rule: &str, ours: bool| {
+        let says = "Content-Range: bytes 900-899/900 cannot be";
+        let fields =
+            json!({ "rule": rule, "says": says, "url": "http://h/a.mp4", "ours": ours, "severity": "violation" });
+        Play::new().seen("media_violation", 1000.0, fields)
+    };
+    for rule in ["content_range_invalid", "content_range_elsewhere", "length_differs", "part_empty"] {
+        assert_eq!(answer(rule, false).findings(), one(Kind::Contradicting, "(range)"), "{rule}");
+        assert_eq!(answer(rule, true).findings(), [], "{rule}: a fault of ours is no word of the app's");
+    }
+    assert_eq!(answer("truncated", false).findings(), [], "what broke off said nothing wrong");
+    let play = answer("content_range_invalid", false);
+    let says = &play.reconciled().findings[0].says;
+    assert_eq!(says, "Content-Range: bytes 900-899/900 cannot be (http://h/a.mp4)");
+    let report = REPORTS.iter().find(|r| r.name() == "reconciliation.md").expect("a row");
+    let text = (report.write)(&play.record());
+    assert!(text.contains("The app tells nothing.") && text.contains("| contradicting | `(range)` | 1 |"), "{text}");
 }
 
 #[test]

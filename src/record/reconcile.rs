@@ -1,5 +1,6 @@
-//! What the app told of itself against what was seen from outside, in one play. Pure: the same events give the same
-//! findings. Nothing of it is a sample or a verdict: it says how far the app's own telemetry can be relied on.
+//! What the app told of itself against what was seen from outside, in one play: its events, and what its server says of the
+//! parts of files that it sends. Pure: the same events give the same findings. Nothing of it is a sample or a verdict: it
+//! says how far the app's own telemetry can be relied on.
 
 mod batch;
 mod facts;
@@ -8,7 +9,7 @@ mod said;
 
 use crate::event::{Event, Origin};
 use batch::Batches;
-use facts::{APPLIED, FALLBACK, FIRST_FRAME, begins, fact_of, family, seen_by, told_as};
+use facts::{APPLIED, FALLBACK, FIRST_FRAME, begins, fact_of, family, is_untrue, seen_by, told_as};
 use finding::Findings;
 pub use finding::{Finding, Kind, Reconciliation};
 use said::{Said, Told, merged};
@@ -51,6 +52,8 @@ pub(crate) struct Ear {
     /// What began that may fail, and when.
     begun: Vec<(String, f64)>,
     batches: Batches,
+    /// What a server said of a part of a file that cannot be, by no fault of ours: when, and what.
+    untrue: Vec<(f64, String)>,
     /// Warnings by text: when.
     warned: BTreeMap<String, Vec<f64>>,
     /// What is to be added to a time of the browser's clock.
@@ -79,6 +82,13 @@ impl Ear {
                 let (shift, doubt) = (event.number("shift_ms"), event.number("uncertainty_ms").unwrap_or(0.0));
                 // The run itself takes no smaller one.
                 self.shift = shift.filter(|shift| shift.abs() > doubt).unwrap_or(0.0);
+            }
+            "media_violation" => {
+                let rule = event.text("rule").unwrap_or_default();
+                if is_untrue(rule) && !event.flag("ours") && self.untrue.len() < MOST {
+                    let text = |key| event.text(key).unwrap_or_default();
+                    self.untrue.push((event.t_ms, format!("{} ({})", text("says"), text("url"))));
+                }
             }
             "console_warning" | "console_error" | "exception" => {
                 let text = event.text("text").unwrap_or_default().to_owned();
@@ -174,6 +184,9 @@ impl Ear {
         }
         timed_by_code(&told, &mut found);
         self.batches.lost(&mut found);
+        for (t, says) in &self.untrue {
+            found.add(Kind::Contradicting, "(range)", *t, || says.clone());
+        }
         let mut ways: BTreeMap<String, u64> = BTreeMap::new();
         for way in told.iter().chain(&other).flat_map(|told| &told.ways) {
             *ways.entry((*way).to_owned()).or_default() += 1;
@@ -315,7 +328,10 @@ fn timed_by_code(told: &[Told<'_>], found: &mut Findings) {
 
 /// Seen and not told: something else was, or nothing.
 fn untold(one: &Seen, told: &mut [Told<'_>], found: &mut Findings) {
-    let opposite = fact_of(one.name).map_or(&[][..], |fact| fact.opposite);
+    let (opposite, instead) = fact_of(one.name).map_or((&[][..], &[][..]), |fact| (fact.opposite, fact.instead));
+    if told.iter().any(|t| instead.iter().any(|fact| t.is(fact)) && same(one, t)) {
+        return;
+    }
     let other = told.iter_mut().find(|t| !t.used && opposite.iter().any(|fact| t.is(fact)) && same(one, t));
     if let Some(other) = other {
         other.used = true;

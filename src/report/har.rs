@@ -154,7 +154,8 @@ impl<'r> Archive<'r> {
             (1.., 0, 0) | (0, 0, 0) => "",
             _ => "; beside what the proxy carried, what only the browser told",
         };
-        entries.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        // By the time that is written: what begins within the same millisecond may be told a millisecond apart.
+        entries.sort_by(|(a, one), (b, other)| began(one).cmp(began(other)).then(a.total_cmp(b)));
         let known: HashSet<&str> = self.pages.iter().filter_map(|page| page["id"].as_str()).collect();
         for (_, entry) in &mut entries {
             // A step whose begin is not in the record is no page.
@@ -375,6 +376,11 @@ fn extend(entry: &mut Value, own: Map<String, Value>) {
     if let Some(entry) = entry.as_object_mut() {
         entry.extend(own);
     }
+}
+
+/// When an entry began, as it is written.
+fn began(entry: &Value) -> &str {
+    entry["startedDateTime"].as_str().unwrap_or_default()
 }
 
 /// So many milliseconds before a time.

@@ -12,19 +12,22 @@ pub(super) fn write(record: &Record) -> String {
         let known = &play.reconciliation;
         // Writing to a string cannot fail.
         let _ = writeln!(out, "\n### {}\n", cell(&play.title()));
-        if known.is_silent() {
+        if known.told == 0 {
             out.push_str("The app tells nothing.\n");
+        } else {
+            let ways: Vec<String> = known.ways.iter().map(|(way, n)| format!("{n} by {}", cell(way))).collect();
+            let _ = writeln!(
+                out,
+                "Told: {} ({}). Seen of what it tells of: {}, of them told: {}.",
+                known.told,
+                ways.join(", "),
+                known.seen,
+                known.matched
+            );
+        }
+        if known.is_silent() {
             continue;
         }
-        let ways: Vec<String> = known.ways.iter().map(|(way, n)| format!("{n} by {}", cell(way))).collect();
-        let _ = writeln!(
-            out,
-            "Told: {} ({}). Seen of what it tells of: {}, of them told: {}.",
-            known.told,
-            ways.join(", "),
-            known.seen,
-            known.matched
-        );
         if let Some(until) = known.until_ms {
             let _ = writeln!(out, "Compared until {}: there was more than is kept.", show_ms(until));
         }

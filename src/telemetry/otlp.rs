@@ -9,7 +9,10 @@ use super::refused;
 use super::wanted::{Protocol, Wanted};
 use crate::error::{Operator, Result};
 use opentelemetry::InstrumentationScope;
-use opentelemetry_otlp::{ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
+use opentelemetry_otlp::{
+    ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithExportConfig as _, WithTonicConfig,
+};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{LogBatch, LogExporter as _, SdkLogRecord};
@@ -75,35 +78,48 @@ impl Way {
     }
 }
 
+/// An exporter of this kind, by the protocol that is wanted; what tells of a resource gets it. The kinds' builders have their
+/// methods in common, and no trait.
+macro_rules! exporter {
+    ($kind:ident, $wanted:expr) => {{
+        let Wanted { endpoint, protocol, timeout, .. } = $wanted;
+        let builder = $kind::builder();
+        match protocol {
+            Protocol::Http => builder.with_http().with_endpoint(endpoint).with_timeout(*timeout).build(),
+            Protocol::Grpc => {
+                trusting(builder.with_tonic(), endpoint).with_endpoint(endpoint).with_timeout(*timeout).build()
+            }
+        }
+    }};
+    ($kind:ident, $wanted:expr, $resource:expr) => {
+        exporter!($kind, $wanted).map(|mut exporter| {
+            exporter.set_resource($resource);
+            exporter
+        })
+    };
+}
+
+/// gRPC with TLS trusts by itself nobody at all: it is to trust whom this machine does, as HTTP does.
+fn trusting<B: WithTonicConfig>(builder: B, endpoint: &str) -> B {
+    match endpoint.starts_with("http://") {
+        true => builder,
+        false => builder.with_tls_config(ClientTlsConfig::new().with_native_roots()),
+    }
+}
+
 /// The exporter of spans.
 pub(super) fn spans(wanted: &Wanted, resource: &Resource) -> Result<SpanExporter, ExporterBuildError> {
-    let builder = SpanExporter::builder();
-    let mut exporter = match wanted.protocol {
-        Protocol::Http => builder.with_http().with_endpoint(&wanted.endpoint).with_timeout(wanted.timeout).build(),
-        Protocol::Grpc => builder.with_tonic().with_endpoint(&wanted.endpoint).with_timeout(wanted.timeout).build(),
-    }?;
-    exporter.set_resource(resource);
-    Ok(exporter)
+    exporter!(SpanExporter, wanted, resource)
 }
 
 /// The exporter of log records.
 pub(super) fn logs(wanted: &Wanted, resource: &Resource) -> Result<LogExporter, ExporterBuildError> {
-    let builder = LogExporter::builder();
-    let mut exporter = match wanted.protocol {
-        Protocol::Http => builder.with_http().with_endpoint(&wanted.endpoint).with_timeout(wanted.timeout).build(),
-        Protocol::Grpc => builder.with_tonic().with_endpoint(&wanted.endpoint).with_timeout(wanted.timeout).build(),
-    }?;
-    exporter.set_resource(resource);
-    Ok(exporter)
+    exporter!(LogExporter, wanted, resource)
 }
 
 /// The exporter of metrics; its temporality is what the environment prefers.
 pub(super) fn metrics(wanted: &Wanted) -> Result<MetricExporter, ExporterBuildError> {
-    let builder = MetricExporter::builder();
-    match wanted.protocol {
-        Protocol::Http => builder.with_http().with_endpoint(&wanted.endpoint).with_timeout(wanted.timeout).build(),
-        Protocol::Grpc => builder.with_tonic().with_endpoint(&wanted.endpoint).with_timeout(wanted.timeout).build(),
-    }
+    exporter!(MetricExporter, wanted)
 }
 
 /// The temporality of metrics that leave.

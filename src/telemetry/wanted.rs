@@ -44,12 +44,18 @@ pub(super) fn wanted(signal: Signal, env: Lookup, notes: &mut Vec<String>) -> Op
     if env("OTEL_SDK_DISABLED").is_some_and(|v| v.eq_ignore_ascii_case("true")) {
         return None;
     }
+    // What is said for all signals is said once.
+    let mut note = |text: String| {
+        if !notes.contains(&text) {
+            notes.push(text);
+        }
+    };
     let exporter = format!("OTEL_{}_EXPORTER", signal.upper());
     match env(&exporter).as_deref() {
         None | Some("otlp") => {}
         Some("none") => return None,
         Some(other) => {
-            notes.push(format!("{exporter}={other} is not known here: write otlp or none; no {} leave", signal.name()));
+            note(format!("{exporter}={other} is not known here: write otlp or none; no {} leave", signal.name()));
             return None;
         }
     }
@@ -60,8 +66,7 @@ pub(super) fn wanted(signal: Signal, env: Lookup, notes: &mut Vec<String>) -> Op
             "http/protobuf" => Protocol::Http,
             "grpc" => Protocol::Grpc,
             other => {
-                notes
-                    .push(format!("{name}={other} is not known here: http/protobuf is spoken instead (or write grpc)"));
+                note(format!("{name}={other} is not known here: http/protobuf is spoken instead (or write grpc)"));
                 Protocol::Http
             }
         },
@@ -73,6 +78,9 @@ pub(super) fn wanted(signal: Signal, env: Lookup, notes: &mut Vec<String>) -> Op
         }
         _ => endpoint,
     };
+    if let Some((_, name)) = both("CERTIFICATE") {
+        note(format!("{name} is not read here: SSL_CERT_FILE names the certificates to trust"));
+    }
     let number = |name: &str| env(name).and_then(|text| text.trim().parse::<u64>().ok());
     let time = |name: &str, usual: u64| Duration::from_millis(number(name).unwrap_or(usual));
     let count = |name: &str, usual: usize| number(name).map_or(usual, |n| (n as usize).max(1));
@@ -185,6 +193,8 @@ mod tests {
         let (wanted, notes) = read(Signal::Logs, &[AT, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]);
         assert_eq!(wanted.map(|w| w.protocol), Some(Protocol::Http));
         assert!(notes[0].contains("OTEL_EXPORTER_OTLP_PROTOCOL=http/json"), "{notes:?}");
+        let (_, notes) = read(Signal::Logs, &[AT, ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem")]);
+        assert!(notes[0].contains("OTEL_EXPORTER_OTLP_CERTIFICATE is not read here"), "{notes:?}");
         let (wanted, notes) = read(Signal::Traces, &[AT, ("OTEL_TRACES_EXPORTER", "zipkin")]);
         assert_eq!(wanted, None);
         assert!(notes[0].contains("no traces leave"), "{notes:?}");

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::journey::Journey;
 use crate::plan::known_words;
 use crate::profile::{Faults, Profile};
+use crate::record::Kind as Wrong;
 use crate::secret::Secrets;
 use crate::slo::{Objective, Objectives};
 use crate::source::{Problem, Source};
@@ -51,6 +52,9 @@ pub struct Case {
     pub rings: Rings,
     /// What `soundcheck why` must name as the cause; `*` stands for any characters.
     pub why: Option<String>,
+    /// What `reconciliation.md` must find wrong with what the app tells, as [`crate::record::Finding::title`] has it; none:
+    /// nothing may be found. `None`: it is not asked.
+    pub finds: Option<Vec<String>>,
     /// Plays of it with each seed.
     pub times: u32,
     /// Processes that keep the processors busy meanwhile.
@@ -110,6 +114,7 @@ struct CaseFile {
     class: Option<Class>,
     why: Option<Spanned<String>>,
     cause: Option<Spanned<String>>,
+    finds: Option<Vec<Spanned<String>>>,
     gives_up: Option<Time>,
     #[serde(default = "one")]
     times: u32,
@@ -248,6 +253,16 @@ impl CaseFile {
         if let Some(why) = self.why.as_ref().filter(|_| matches!(rings, Rings::Nothing)) {
             problems.push(Problem::at(why.span(), "where nothing rings there is no cause to name", "leave it out"));
         }
+        for found in self.finds.iter().flatten() {
+            let known = |kind: &Wrong| found.get_ref().strip_prefix(kind.name()).is_some_and(|of| of.starts_with(' '));
+            if !Wrong::ALL.iter().any(known) {
+                let kinds: Vec<&str> = Wrong::ALL.iter().map(|kind| kind.name()).collect();
+                let help =
+                    format!("write one of these and the event, such as \"missing video_stall\": {}", kinds.join(", "));
+                let what = format!("`{}` is no finding of the reconciliation", found.get_ref());
+                problems.push(Problem::at(found.span(), what, help));
+            }
+        }
         let profile =
             Profile::planted(id.clone(), self.about.clone().unwrap_or_default(), &self.fault, source, problems);
         // Without an app there is a problem already.
@@ -264,6 +279,7 @@ impl CaseFile {
             browser: self.browser,
             rings,
             why: self.why.map(Spanned::into_inner),
+            finds: self.finds.map(|all| all.into_iter().map(Spanned::into_inner).collect()),
             times: self.times.max(1),
             hogs: self.hogs,
             outside: self.outside,

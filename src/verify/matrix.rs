@@ -41,6 +41,8 @@ pub struct Matrix {
     /// Whose cause `soundcheck why` named, of how many that say what it is: of defects in the app or upstream of it, and of
     /// those that this monitor planted itself.
     pub named: [(u64, u64); 2],
+    /// What the reconciliation had to find of the app's own telemetry, or had not to, of how many plays that ask it.
+    pub reconciled: (u64, u64),
     /// What it named instead, a sentence each, with the folder to look at. It says how good an answer is, and fails no proof.
     pub unnamed: Vec<String>,
     /// Trials that say nothing: broken, or the fault never came.
@@ -83,6 +85,7 @@ impl Matrix {
             }
             row.trials += 1;
             self.cause_of(case, one);
+            self.words_of(case, one);
             let told = |what: &str| {
                 let reason = one.reason.as_deref().unwrap_or("the play passed");
                 format!("{}: {what}: {reason} ({})", one.key(), one.folder.display())
@@ -138,6 +141,20 @@ impl Matrix {
         }
     }
 
+    /// Whether the reconciliation found of the app's own words what the case says.
+    fn words_of(&mut self, case: &Case, one: &Done) {
+        let Some(right) = one.reconciled(case) else { return };
+        self.reconciled.1 += 1;
+        if right {
+            self.reconciled.0 += 1;
+            return;
+        }
+        let list = |all: &[String]| if all.is_empty() { "nothing".to_owned() } else { all.join(", ") };
+        let (wanted, found) = (list(case.finds.as_deref().unwrap_or_default()), list(&one.found));
+        let what = format!("the reconciliation must find {wanted}, and found {found}");
+        self.wrong.push(format!("{}: {what} ({})", one.key(), one.folder.display()));
+    }
+
     /// Nothing missed, nothing false, and nothing missing.
     pub fn holds(&self) -> bool {
         self.wrong.is_empty() && self.void.is_empty() && self.missing == 0
@@ -168,6 +185,7 @@ impl Matrix {
         let _ = writeln!(out, "false alarms      {}", share(self.false_alarms));
         let _ = writeln!(out, "right class       {}", share(self.classes));
         let _ = writeln!(out, "app or outside    {}", share(self.causes));
+        let _ = writeln!(out, "app's own words   {}", share(self.reconciled));
         let _ = writeln!(out, "cause named       {}", share(self.named[0]));
         let _ = writeln!(out, "... of our faults {}", share(self.named[1]));
         for (title, lines) in

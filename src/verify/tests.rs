@@ -21,6 +21,7 @@ fn done(trial: &Trial, ending: Ending, rang: &[&str], class: Option<&str>) -> Do
         notice_ms: Some(1200.0),
         reason: Some("why".to_owned()),
         why: trial.case.why.clone(),
+        found: trial.case.finds.clone().unwrap_or_default(),
         ms: 5000.0,
         folder: PathBuf::from("x"),
     }
@@ -101,6 +102,12 @@ fn a_proof_holds_only_if_nothing_is_missed_false_wrong_void_or_missing() {
     assert!(!blamed.holds() && blamed.causes.0 + 1 == blamed.causes.1, "{}", blamed.text());
     let other = change(&broken, &|t| Some(done(t, Ending::Broken, &[], None)));
     assert!(!other.holds() && other.causes.0 + 1 == other.causes.1, "another cause: {}", other.text());
+    let tells = |t: &Trial| t.case.finds.as_ref().is_some_and(|finds| !finds.is_empty());
+    let deaf = change(&tells, &|t| Some(Done { found: vec!["late x".to_owned()], ..perfect(t) }));
+    assert!(!deaf.holds() && deaf.reconciled.0 + 1 == deaf.reconciled.1, "{}", deaf.text());
+    let right = |t: &Trial| t.case.finds.as_ref().is_some_and(Vec::is_empty);
+    let cries = change(&right, &|t| Some(Done { found: vec!["late x".to_owned()], ..perfect(t) }));
+    assert!(!cries.holds() && cries.text().contains("must find nothing, and found late x"), "{}", cries.text());
     let missing = change(&rings, &|_| None);
     assert!(!missing.holds() && missing.missing == 1, "{}", missing.text());
     let classed = |t: &Trial| matches!(&t.case.rings, Rings::Objective(_, [Some(_), Some(_)]));

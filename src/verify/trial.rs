@@ -7,7 +7,7 @@ use crate::browser::leash::{Leash, Program};
 use crate::error::{Error, Operator, Result};
 use crate::event::Event;
 use crate::plan::{Judge, Plan, Repeat};
-use crate::record::Ending;
+use crate::record::{Ending, Finding};
 use crate::run::{Settings, run};
 use crate::secret::Secrets;
 use crate::slo::{Judging, Objective, Verdict};
@@ -51,6 +51,9 @@ pub struct Done {
     /// What `soundcheck why` names as the cause.
     #[serde(default)]
     pub why: Option<String>,
+    /// What is wrong with what the app told, as the reconciliation found it.
+    #[serde(default)]
+    pub found: Vec<String>,
     /// How long the play took, milliseconds.
     pub ms: f64,
     /// The run's folder.
@@ -87,6 +90,15 @@ impl Done {
             }
             Rings::Objective(id, _) => self.ending != Ending::Broken && self.rang.contains(id),
         }
+    }
+
+    /// Whether the reconciliation found what the case says, where it says anything: all of it, or nothing.
+    pub fn reconciled(&self, case: &Case) -> Option<bool> {
+        let wanted = case.finds.as_ref()?;
+        Some(match wanted.as_slice() {
+            [] => self.found.is_empty(),
+            wanted => wanted.iter().all(|one| self.found.contains(one)),
+        })
     }
 
     /// Whether its class is the wrong one.
@@ -190,6 +202,7 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
         notice_ms: notice_ms(&own),
         reason: play.reason.clone(),
         why: Answer::of(&record, &events).cause().map(|c| c.says.clone()),
+        found: play.reconciliation.findings.iter().map(Finding::title).collect(),
         ms: play.ms,
         folder,
     };

@@ -4,8 +4,11 @@
 pub mod people;
 
 use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 pub const SOUNDCHECK: &str = env!("CARGO_BIN_EXE_soundcheck");
 // Named so that the stage is built before these tests run: the app files start it.
@@ -112,4 +115,30 @@ pub fn ending(verdict: &Value) -> (String, String) {
     let play = &verdict["plays"][0];
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
     (text(&play["ending"]), text(&play["reason"]))
+}
+
+/// A server of HTML: `answer` gives to a request's head, by its lines, a status, more lines of a head, and a body. Its port.
+pub fn serve<B: Into<String>>(
+    answer: impl Fn(&[String]) -> (&'static str, &'static str, B) + Send + Sync + 'static,
+) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let answer = Arc::new(answer);
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let answer = answer.clone();
+            std::thread::spawn(move || {
+                let lines = BufReader::new(&socket).lines().map_while(Result::ok);
+                let (status, more, body) = answer(&lines.take_while(|l| !l.is_empty()).collect::<Vec<_>>());
+                let body = body.into();
+                let text = format!(
+                    "HTTP/1.1 {status}\r\n{more}Content-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                // Who has gone meanwhile needs none.
+                let _ = (&socket).write_all(text.as_bytes());
+            });
+        }
+    });
+    port
 }

@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 /// What it does with what it gets.
@@ -46,7 +47,7 @@ pub struct Got {
     pub traces: Vec<ExportTraceServiceRequest>,
     pub metrics: Vec<ExportMetricsServiceRequest>,
     pub logs: Vec<ExportLogsServiceRequest>,
-    /// Of each request over HTTP.
+    /// Of each request.
     pub headers: Vec<HeaderMap>,
 }
 
@@ -77,6 +78,16 @@ impl Receiver {
     }
 
     pub fn grpc(mood: Mood) -> Self {
+        Self::over("http", Server::builder(), mood)
+    }
+
+    /// Over TLS, with this certificate and its key, in PEM.
+    pub fn grpc_with_tls(mood: Mood, certificate: &str, key: &str) -> Self {
+        let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
+        Self::over("https", Server::builder().tls_config(tls).expect("a certificate"), mood)
+    }
+
+    fn over(scheme: &str, mut server: Server, mood: Mood) -> Self {
         let (send, receive) = std::sync::mpsc::channel();
         let this = Self { url: String::new(), got: Arc::default(), mood };
         let state = this.clone();
@@ -85,7 +96,7 @@ impl Receiver {
                 let incoming = TcpIncoming::bind("127.0.0.1:0".parse().expect("an address")).expect("binds");
                 send.send(incoming.local_addr().expect("an address")).expect("somebody waits");
                 let gzip = CompressionEncoding::Gzip;
-                tonic::transport::Server::builder()
+                server
                     .add_service(TraceServiceServer::new(state.clone()).accept_compressed(gzip))
                     .add_service(MetricsServiceServer::new(state.clone()).accept_compressed(gzip))
                     .add_service(LogsServiceServer::new(state).accept_compressed(gzip))
@@ -94,7 +105,7 @@ impl Receiver {
                     .expect("serves");
             });
         });
-        Self { url: format!("http://{}", receive.recv().expect("it listens")), ..this }
+        Self { url: format!("{scheme}://{}", receive.recv().expect("it listens")), ..this }
     }
 
     pub fn got<T>(&self, look: impl FnOnce(&Got) -> T) -> T {
@@ -214,7 +225,9 @@ impl TraceService for Receiver {
         if !self.wait().await {
             return Err(unavailable());
         }
-        self.got.lock().expect("not poisoned").traces.push(request.into_inner());
+        let mut got = self.got.lock().expect("not poisoned");
+        got.headers.push(request.metadata().clone().into_headers());
+        got.traces.push(request.into_inner());
         Ok(Response::new(ExportTraceServiceResponse { partial_success: self.picks() }))
     }
 }
@@ -228,7 +241,9 @@ impl MetricsService for Receiver {
         if !self.wait().await {
             return Err(unavailable());
         }
-        self.got.lock().expect("not poisoned").metrics.push(request.into_inner());
+        let mut got = self.got.lock().expect("not poisoned");
+        got.headers.push(request.metadata().clone().into_headers());
+        got.metrics.push(request.into_inner());
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
 }
@@ -242,7 +257,9 @@ impl LogsService for Receiver {
         if !self.wait().await {
             return Err(unavailable());
         }
-        self.got.lock().expect("not poisoned").logs.push(request.into_inner());
+        let mut got = self.got.lock().expect("not poisoned");
+        got.headers.push(request.metadata().clone().into_headers());
+        got.logs.push(request.into_inner());
         Ok(Response::new(ExportLogsServiceResponse::default()))
     }
 }

@@ -23,8 +23,8 @@ pub struct Args {
     /// A defect to switch on; repeatable, or comma separated
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = defect::named)]
     defect: Vec<&'static Defect>,
-    /// How much the app tells of itself
-    #[arg(long, value_enum, default_value_t = Mode::Full)]
+    /// How much the app tells of itself; said twice, the last word counts
+    #[arg(long, value_enum, default_value_t = Mode::Full, overrides_with = "telemetry")]
     pub telemetry: Mode,
     /// Print the table of defects and end
     #[arg(long)]

@@ -12,7 +12,8 @@ use opentelemetry::propagation::TextMapCompositePropagator;
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue, global};
 use opentelemetry_http::{HeaderExtractor, HeaderInjector};
-use opentelemetry_otlp::SpanExporter;
+use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
+use opentelemetry_otlp::{SpanExporter, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
@@ -40,7 +41,16 @@ pub fn start() -> Result<()> {
     }
     // For a receiver at https. A second install is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let exporter = SpanExporter::builder().build().map_err(|e| format!("cannot export traces: {e}"))?;
+    let grpc = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"].into_iter().find_map(set);
+    let builder = SpanExporter::builder();
+    let exporter = match grpc.as_deref() {
+        // With TLS it would trust nobody by itself.
+        Some("grpc") if to.as_ref().is_some_and(|to| to.starts_with("https:")) => {
+            builder.with_tonic().with_tls_config(ClientTlsConfig::new().with_native_roots()).build()
+        }
+        _ => builder.build(),
+    };
+    let exporter = exporter.map_err(|e| format!("cannot export traces: {e}"))?;
     let batches = BatchConfigBuilder::default().with_scheduled_delay(EVERY).build();
     let service = set("OTEL_SERVICE_NAME").unwrap_or_else(|| NAME.to_owned());
     let resource = Resource::builder()

@@ -1,11 +1,16 @@
 //! What an app and a monitor may both tell, under which names.
 
+use crate::media::lint;
+use crate::table::Row as _;
+
 /// What both may tell: the app's name for it, what it is seen as from outside (which an app may call it as well), and what
 /// would contradict it.
 pub(super) struct Fact {
     pub name: &'static str,
     pub seen: &'static str,
     pub opposite: &'static [&'static str],
+    /// What tells of it as well, under another name.
+    pub instead: &'static [&'static str],
     /// The app's own field that says which one it is, where it has one.
     pub key: Option<&'static str>,
     /// Of a failure: what failed. An app may give up, or say that all is well, long before its viewer gives up.
@@ -13,7 +18,7 @@ pub(super) struct Fact {
 }
 
 const fn fact(name: &'static str, opposite: &'static [&'static str]) -> Fact {
-    Fact { name, seen: name, opposite, key: None, start: None }
+    Fact { name, seen: name, opposite, instead: &[], key: None, start: None }
 }
 
 const fn seen_as(seen: &'static str, name: &'static str) -> Fact {
@@ -35,10 +40,23 @@ pub(super) const FIRST_FRAME: &str = "first_visualizer_frame";
 /// What it tells of a command, whoever in the room sent it.
 pub(super) const APPLIED: &str = "queue_cmd_applied";
 
+/// What an answer says of the part that it is, where it is another, or cannot be.
+static UNTRUE: [&lint::Rule; 4] =
+    [&lint::CONTENT_RANGE_INVALID, &lint::CONTENT_RANGE_ELSEWHERE, &lint::LENGTH_DIFFERS, &lint::PART_EMPTY];
+
+/// Whether a rule of this name is one about what an answer says of itself.
+pub(super) fn is_untrue(rule: &str) -> bool {
+    UNTRUE.iter().any(|own| own.name() == rule)
+}
+
 /// All that is compared.
 pub(super) const FACTS: &[Fact] = &[
     fact("hydra_preset_eval_success", &["hydra_preset_eval_error"]),
-    failure("hydra_preset_eval_start", "hydra_preset_eval_error", &["hydra_preset_eval_success"]),
+    // One that fails only while it is drawn has been evaluated well: its fallback says that it did.
+    Fact {
+        instead: &[FALLBACK],
+        ..failure("hydra_preset_eval_start", "hydra_preset_eval_error", &["hydra_preset_eval_success"])
+    },
     fact(FIRST_FRAME, &[]),
     fact(FALLBACK, &[]),
     fact("video_init_start", &[]),

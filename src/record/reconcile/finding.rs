@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The app said the opposite of what was seen.
+    /// The app said the opposite of what was seen; or its server, of a part of a file, what it cannot be.
     Contradicting,
     /// Seen, and not told.
     Missing,
@@ -26,6 +26,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every one of them.
+    pub const ALL: [Kind; 8] = [
+        Kind::Contradicting,
+        Kind::Missing,
+        Kind::RateLimited,
+        Kind::Lost,
+        Kind::Early,
+        Kind::Late,
+        Kind::Duplicate,
+        Kind::Restamped,
+    ];
+
     /// In words.
     pub fn name(self) -> &'static str {
         match self {
@@ -54,6 +66,13 @@ pub struct Finding {
     pub t_ms: f64,
     /// The first of them in words.
     pub says: String,
+}
+
+impl Finding {
+    /// What is wrong with which event: `missing socket_reconnect`.
+    pub fn title(&self) -> String {
+        format!("{} {}", self.kind.name(), self.event)
+    }
 }
 
 /// What the app told of itself in a play, compared.
