@@ -3,9 +3,11 @@
 
 mod needs;
 mod session;
+mod shown;
 mod traffic;
 
 use crate::error::Result;
+use crate::oracle::playback::Counter;
 use crate::oracle::{Declared, Picture, Policy, Reconnect};
 use crate::proxy::{Host, To};
 use crate::secret::{Secrets, in_the_file, is_told_by};
@@ -54,6 +56,10 @@ pub struct App {
     pub presets: BTreeMap<String, Declared>,
     /// How its player says that it waits, and how it plays on.
     pub reconnect: Option<Reconnect>,
+    /// Its clips whose pictures carry their number.
+    pub counter: Option<Counter>,
+    /// How far on each of these words leads a video, from where it is.
+    pub seeks: BTreeMap<String, Duration>,
     /// What its messages and requests mean.
     pub traffic: Traffic,
     /// Where the app tells of itself.
@@ -140,6 +146,9 @@ struct File {
     #[serde(default)]
     preset: BTreeMap<String, PresetFile>,
     reconnect: Option<ReconnectFile>,
+    counter: Option<shown::CounterFile>,
+    #[serde(default)]
+    seek: shown::SeekFile,
     socket: Option<traffic::SocketFile>,
     auth: Option<traffic::AuthFile>,
     room: Option<traffic::RoomFile>,
@@ -222,7 +231,7 @@ impl App {
         }
         let hosts = file.hosts.iter().filter_map(|h| check.host(h)).collect();
         let map = file.map.iter().filter_map(|(host, to)| Some((host.clone(), check.mapped(to)?))).collect();
-        let words = file
+        let words: BTreeMap<String, Vec<Action>> = file
             .word
             .into_iter()
             .map(|(word, actions)| {
@@ -234,6 +243,8 @@ impl App {
             .collect();
         let presets = file.preset.into_iter().map(|(id, preset)| (id, check.preset(preset))).collect();
         let reconnect = file.reconnect.map(|reconnect| check.reconnect(reconnect));
+        let counter = file.counter.map(|counter| check.counter(counter));
+        let seeks = check.seeks(file.seek, &words);
         let traffic = check.traffic(traffic::Tables {
             socket: file.socket,
             auth: file.auth,
@@ -286,6 +297,8 @@ impl App {
             words,
             presets,
             reconnect,
+            counter,
+            seeks,
             traffic,
             telemetry,
             access,

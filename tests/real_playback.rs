@@ -67,10 +67,27 @@ fn a_film_that_plays_and_is_paused_is_no_stall() {
         // 3 s and 5 s watched, 2 s of them paused.
         assert!((5000.0..9500.0).contains(&number(summary, "watched_ms")), "{browser}: {summary}");
         assert!(number(summary, "frames") > 60.0, "{browser}: {summary}");
+        let numbers = named(&events, "picture_number");
+        assert!(numbers.len() > 4, "{browser}: read in what the visualizer draws: {numbers:?}");
+        assert!(numbers.iter().all(|e| e["ok"] == true && e["from"] == "canvas"), "{browser}: {numbers:?}");
         assert!(summary["media_url_hash"].is_string() && summary["source"] == "monitor", "{browser}: {summary}");
         let objectives = verdict["objectives"].as_array().expect("objectives");
         let rate = objectives.iter().find(|o| o["name"] == "video.stalls").expect("P1.19");
         assert_eq!((&rate["verdict"], &rate["samples"]), (&"not enough data".into(), &1.into()), "{browser}: {rate}");
+    }
+}
+
+#[test]
+fn the_number_in_the_picture_is_read_on_the_screen() {
+    for browser in BROWSERS {
+        let mut play = Play::on_stage(&[]).journey("film");
+        play.journey = play.journey.replace("stay = \"15s\"", "stay = \"4s\"");
+        let (verdict, _) = play.run(browser);
+        assert_eq!(ending(&verdict).0, "passed", "{browser}: {verdict:#}");
+        let events = play.events();
+        let [number] = named(&events, "picture_number")[..] else { panic!("{browser}: one picture of the film") };
+        assert_eq!((&number["ok"], &number["from"]), (&true.into(), &"screen".into()), "{browser}: {number}");
+        assert!(number["number"].as_u64().is_some_and(|n| (90..240).contains(&n)), "{browser}: {number}");
     }
 }
 

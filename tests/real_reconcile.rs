@@ -67,18 +67,18 @@ fn every_defect_of_the_stages_telemetry_is_in_the_catalogue() {
     assert_eq!(missing, Vec::<&str>::new(), "nothing asks whether they are found");
 }
 
-/// Each case in one of the browsers, in turns; `ci/verify catalogue` plays each in both.
+/// A third of the cases, in one of the browsers each; `ci/verify catalogue` plays all in both.
 #[test]
 fn each_way_in_which_the_app_tells_wrongly_is_found_and_nothing_where_it_tells_right() {
     let cases = cases();
     assert!(cases.len() > 10, "{cases:?}");
     for (place, browser) in BROWSERS.into_iter().enumerate() {
-        let own = cases.iter().enumerate().filter(|(n, _)| n % BROWSERS.len() == place).map(|(_, case)| case);
+        let own = cases.iter().skip(3 * place).step_by(3 * BROWSERS.len());
         let dir = tempfile::tempdir().expect("a folder");
         let done = Command::new(SOUNDCHECK)
             .args(["verify", "--browser", browser, "--out"])
             .arg(dir.path())
-            .args(own.flat_map(|case| ["--only", case.as_str()]))
+            .args(own.flat_map(|case| ["--only", case]))
             .env("SOUNDCHECK_HISTORY", "none")
             .output()
             .expect("runs");

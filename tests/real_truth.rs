@@ -90,6 +90,22 @@ fn a_video_that_fails_is_a_failed_init_with_its_reason() {
 }
 
 #[test]
+fn what_a_film_shows_is_told_from_what_it_says() {
+    noticed(
+        Some("film"),
+        &[
+            ("video-covered", "the picture on the screen stood"),
+            ("fps-half", "pictures a second, where 30 are declared"),
+        ],
+    );
+}
+
+#[test]
+fn a_button_that_leads_elsewhere_than_it_says_is_noticed() {
+    noticed(Some("seek"), &[("seek-elsewhere", "the viewer asked for 10 s further on")]);
+}
+
+#[test]
 fn a_slow_preset_is_a_slow_success() {
     for browser in BROWSERS {
         let play = Play::on_stage(&["slow-preset"]);

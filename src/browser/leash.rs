@@ -18,7 +18,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-pub use super::procfs::{memory_pss, tree_ticks};
+pub use super::procfs::{memory_pss, tree_ticks, waits};
 pub use super::reaper::{leash_exec_main, leash_main};
 use super::{procfs, reaper};
 use crate::error::{Error, Operator, Result};

@@ -25,22 +25,24 @@ pub struct Config {
     pub ids: String,
     /// Patterns of the performance entries that are the app's own events.
     pub marks: Vec<String>,
+    /// Pictures of the app's clips carry their number: it is looked for in what a visualizer draws.
+    pub counter: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { sockets: Vec::new(), ids: "null".to_owned(), marks: Vec::new() }
+        Self { sockets: Vec::new(), ids: "null".to_owned(), marks: Vec::new(), counter: false }
     }
 }
 
 /// The probe as one function declaration for `script.addPreloadScript`, taking the channel.
 pub fn script(config: &Config) -> String {
     let [core, rest @ ..] = FILES;
-    let Config { sockets, ids, marks } = config;
+    let Config { sockets, ids, marks, counter } = config;
     let [sockets, marks] = [sockets, marks].map(|list| Value::from(list.as_slice()));
     let parts: String = rest.iter().map(|file| format!("(\n{file}\n)(sc);\n")).collect();
     format!(
-        "(channel) => {{\nconst sc = (\n{core}\n)(channel);\nsc.config = {{ sockets: {sockets}, marks: {marks}, ids: () => {ids} }};\n{parts}}}"
+        "(channel) => {{\nconst sc = (\n{core}\n)(channel);\nsc.config = {{ sockets: {sockets}, marks: {marks}, counter: {counter}, ids: () => {ids} }};\n{parts}}}"
     )
 }
 
@@ -161,6 +163,12 @@ pub struct Frame {
     pub lvl: Option<f64>,
     /// What the page told of itself with this frame, while armed.
     pub ids: Option<PageIds>,
+    /// The number that the picture of the video last drawn carries, that element, and its `currentTime`, seconds.
+    pub number: Option<u16>,
+    /// See `number`.
+    pub vid: Option<u64>,
+    /// See `number`.
+    pub vct: Option<f64>,
 }
 
 fn luma<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
@@ -253,6 +261,8 @@ pub struct Video {
     pub dropped: Option<f64>,
     /// Times a frame stood for longer than it should, in frames.
     pub repeated: Option<f64>,
+    /// Frames that its decoder took of the media, shown or not.
+    pub decoded: Option<f64>,
     /// For how long no new frame came, milliseconds; `None` where none should.
     pub gap: Option<f64>,
     /// By how much the probe's own timer came late in that time, milliseconds.

@@ -83,6 +83,20 @@ pub fn tree_ticks(root: u32, except: &[u32]) -> u64 {
     below + cpu_ticks(root)
 }
 
+/// For how long each thread of `root` and of all below it has waited for a processor in its life, in nanoseconds, by its
+/// id; without the trees below `except`. Empty where the kernel does not tell.
+pub fn waits(root: u32, except: &[u32]) -> HashMap<u32, u64> {
+    let pids = tree(root, except).into_iter().map(|(pid, _)| pid).chain([root]);
+    let threads = pids.filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok()).flatten().flatten();
+    let waited = threads.filter_map(|thread| {
+        let id = thread.file_name().to_str()?.parse().ok()?;
+        // On the processor, waiting for it, and how often it was: nanoseconds, nanoseconds, a number.
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        Some((id, text.split_whitespace().nth(1)?.parse().ok()?))
+    });
+    waited.collect()
+}
+
 fn tree(root: u32, except: &[u32]) -> Vec<(u32, u64)> {
     let mut children: HashMap<u32, Vec<(u32, u64)>> = HashMap::new();
     for pid in pids() {

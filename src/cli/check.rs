@@ -120,7 +120,7 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
     }
     let Some(kind) = told else { return Err(untold(&source)) };
     match kind {
-        "catalogue" => Catalogue::read(path, secrets).map(|c| of(kind, c.question)),
+        "catalogue" => Catalogue::read(path, secrets).map(|c| Checked { does: c.words(), ..of(kind, c.question) }),
         "attested" => {
             let all = Attestations::read(&source, &attested())?;
             Ok(Checked { does: all.words(), notes: all.notes, ..of(kind, all.question) })

@@ -44,7 +44,7 @@ const TABLES: [&str; 15] = [
     "profiles",
 ];
 
-const NO_PLANS: [&str; 4] = ["attestations", "quarantine", "release", "slo"];
+const NO_PLANS: [&str; 6] = ["attestations", "quarantine", "release", "slo", "verify", "verify-want"];
 
 pub fn main(args: &Args) -> Done {
     let wanted = TABLES.iter().filter(|t| args.table.as_deref().is_none_or(|w| w == **t));
@@ -98,7 +98,7 @@ fn rows(table: &str) -> Vec<(String, String)> {
         "reports" => of(REPORTS),
         "gate" => of(KINDS),
         "signals" => of(SIGNALS),
-        // The objectives and the gate's files lie beside the plans, and are none.
+        // Objectives, catalogues and the gate's files lie beside the plans, and are none.
         "plans" => names("ci")
             .into_iter()
             .filter(|n| !NO_PLANS.contains(&n.as_str()))

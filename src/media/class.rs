@@ -126,6 +126,10 @@ pub enum Ending {
     FrozeAt(f64),
     /// It ended at this second, before the media's end.
     EndedEarlyAt(f64),
+    /// It was sent to another second of the media, and went to this one; or shows this one, where it is at another.
+    WentElsewhere(f64),
+    /// It has so many pictures a second, where so many are declared.
+    TooFew(f64, f64),
 }
 
 /// An exchange and what the lint found in it.
@@ -231,6 +235,14 @@ pub fn classify(facts: &Facts) -> Classed {
             }
         };
     }
+    match (facts.ending, element.code) {
+        (Ending::WentElsewhere(at), None) => return astray(facts, at),
+        (Ending::TooFew(has, declared), None) => {
+            let says = format!("the media has {has:.1} pictures a second, where {declared} are declared");
+            return told(facts, Class::Violation, says, last, None);
+        }
+        _ => {}
+    }
     let mut fine = None;
     for (n, looked) in facts.exchanges.iter().enumerate().rev() {
         match fate(facts, looked, n) {
@@ -256,7 +268,7 @@ pub fn classify(facts: &Facts) -> Classed {
                     None => told(facts, Class::Truncated, says, Some(looked), None),
                 }
             }
-            Ending::NeverStarted | Ending::FrozeAt(_) => {
+            Ending::NeverStarted | Ending::FrozeAt(_) | Ending::WentElsewhere(_) | Ending::TooFew(..) => {
                 let says =
                     format!("{} came, nothing is wrong with them, and the browser said nothing", looked.x.came());
                 told(facts, Class::Silent, says, Some(looked), None)
@@ -281,6 +293,21 @@ pub fn classify(facts: &Facts) -> Classed {
             told(facts, Class::Silent, "no answer in the record, and no word from the browser".to_owned(), last, None)
         }
     }
+}
+
+/// A place in the media where it was not sent, of which no browser says a word. A server may well answer ranges with the
+/// whole file: that breaks no rule, and where it does, it is why.
+fn astray(facts: &Facts, at: f64) -> Classed {
+    let ignores =
+        |f: &&Found| [&lint::RANGE_IGNORED, &lint::LATER_RANGE_IGNORED].iter().any(|r| std::ptr::eq(*r, f.rule));
+    let ignored = facts.exchanges.iter().rev().find_map(|l| Some((*l, l.found.iter().find(ignores)?)));
+    let why = match ignored {
+        Some(_) => "the server answers ranges with the whole file",
+        None => "nothing on the wire says why",
+    };
+    let says = format!("it shows {at:.1} s of the media, where it was not sent, and the browser said nothing: {why}");
+    let looked = ignored.map(|(looked, _)| looked).or(facts.exchanges.last().copied());
+    told(facts, Class::Silent, says, looked, ignored.map(|(_, rule)| rule))
 }
 
 fn fate<'a>(facts: &Facts, looked: &'a Looked, n: usize) -> Fate<'a> {

@@ -1,7 +1,7 @@
 //! A play's media, from its events: every exchange looked at, every rule it broke told once, every failure classed.
 
 use super::Exchange;
-use super::class::{Classed, Element, Ending, Facts, Looked, classify};
+use super::class::{Class, Classed, Element, Ending, Facts, Looked, classify};
 use super::lint::{Found, Lint, Severity};
 use crate::event::{Event, Origin};
 use crate::measure::{LONG_STALL_MS, STUTTERS};
@@ -50,6 +50,8 @@ pub struct Story {
     failure: Option<Failure>,
     /// A video that played, and did not go on.
     stopped: Option<Failure>,
+    /// When a page took a source away and gave its element another one.
+    replaced: Vec<f64>,
     over: bool,
 }
 
@@ -62,11 +64,13 @@ struct Failure {
     /// When it was declared, on the run's clock; how long was waited, milliseconds.
     at: f64,
     waited: f64,
+    /// When it was given a source anew, after it broke off: what came later did not break it.
+    again: Option<f64>,
 }
 
 impl Story {
     /// The names of the events it reads.
-    pub const READS: [&str; 9] = [
+    pub const READS: [&str; 12] = [
         "video_proxy_response",
         "upstream_violation",
         "fault_applied",
@@ -74,6 +78,9 @@ impl Story {
         "step_end",
         "playback_stall",
         "playback_summary",
+        "playback_seek",
+        "picture_number",
+        "playback_few_pictures",
         "playback_end",
         "journey_end",
     ];
@@ -107,6 +114,7 @@ impl Story {
                     step: event.ids.step.clone(),
                     at: event.t_ms,
                     waited: event.number("step_ms").unwrap_or_default(),
+                    again: None,
                 });
             }
             // One that had not begun is the failed step's.
@@ -115,7 +123,10 @@ impl Story {
                 // A long one is a failure, although the video went on.
                 if !event.flag("recovered") || long > LONG_STALL_MS {
                     let at = event.number("end_ms").unwrap_or(event.t_ms);
-                    self.stopped = Some(stopped(event, at, long, Ending::FrozeAt));
+                    let mut stopped = stopped(event, at, long, Ending::FrozeAt);
+                    let broke = event.number("start_ms").filter(|_| event.text("kind") == Some("interrupted"));
+                    stopped.again = broke.and_then(|broke| self.replaced.iter().copied().find(|t| *t >= broke));
+                    self.stopped = Some(stopped);
                 }
             }
             "playback_summary" if self.stopped.is_none() => {
@@ -125,9 +136,23 @@ impl Story {
                     self.stopped = Some(stopped(event, event.t_ms, stood, Ending::FrozeAt));
                 }
             }
+            "playback_seek" if !event.flag("ok") => {
+                self.stopped = Some(stopped(event, event.t_ms, 0.0, Ending::WentElsewhere));
+            }
+            "picture_number" if event.flag("elsewhere") => {
+                self.stopped = Some(stopped(event, event.t_ms, 0.0, Ending::WentElsewhere));
+            }
+            "playback_few_pictures" => {
+                let few = |_| {
+                    let [has, declared] = ["fps", "declared_fps"].map(|field| event.number(field).unwrap_or_default());
+                    Ending::TooFew(has, declared)
+                };
+                self.stopped = Some(stopped(event, event.t_ms, 0.0, few));
+            }
             "playback_end" if event.flag("premature") => {
                 self.stopped = Some(stopped(event, event.t_ms, 0.0, Ending::EndedEarlyAt));
             }
+            "playback_end" if event.text("reason") == Some("replaced") => self.replaced.push(event.t_ms),
             "journey_end" => self.over = true,
             _ => {}
         }
@@ -177,13 +202,20 @@ impl Story {
         if let Some(stopped) = self.stopped.as_ref().filter(|s| s.element.url == failure.element.url) {
             failure.ending = stopped.ending;
         }
-        let Failure { element, ending, step, at, waited } = &failure;
+        let Failure { element, ending, step, at, waited, again } = &failure;
         let mut own = self.of(element, step.as_deref());
         own.retain(|l| l.x.started() <= *at);
         own.sort_by(|a, b| a.x.started().total_cmp(&b.x.started()).then(a.x.request.cmp(&b.x.request)));
         let codecs = self.codecs.as_ref();
-        let facts = Facts { exchanges: &own, element, ending: *ending, codecs, at: *at, waited: *waited };
-        let mut classed = classify(&facts);
+        let of = |own: &[&Looked], at: f64| {
+            classify(&Facts { exchanges: own, element, ending: *ending, codecs, at, waited: *waited })
+        };
+        let mut classed = of(&own, *at);
+        if let (Class::Silent, Some(again)) = (classed.class, again) {
+            // Its last source had all it needs, and was too late: why the one before broke off is the question.
+            let before = own.partition_point(|l| l.x.started() < *again);
+            classed = of(&own[..before], *again);
+        }
         classed.evidence.ours |= self.slowed;
         let decided = own.iter().find(|l| Some(l.x.request) == classed.evidence.request);
         if let Some(behind) = decided.and_then(|l| self.behind(&l.x)) {
@@ -224,14 +256,14 @@ impl Story {
 }
 
 /// A video as its playback was told to have stopped.
-fn stopped(event: &Event, at: f64, waited: f64, ending: fn(f64) -> Ending) -> Failure {
+fn stopped(event: &Event, at: f64, waited: f64, ending: impl FnOnce(f64) -> Ending) -> Failure {
     let state = |key| event.number(key).map(|n| n as u8);
     let error = event.text("error").and_then(|text| text.strip_prefix("MediaError "));
     let (code, message) = error.map_or((None, ""), |text| {
         let (code, message) = text.split_once(' ').unwrap_or((text, ""));
         (code.parse().ok(), message)
     });
-    let position = event.number("position_s");
+    let position = ["position_s", "landed_s", "picture_s"].into_iter().find_map(|field| event.number(field));
     let element = Element {
         url: event.text("url").map(str::to_owned),
         code,
@@ -242,5 +274,12 @@ fn stopped(event: &Event, at: f64, waited: f64, ending: fn(f64) -> Ending) -> Fa
         position,
         undrawable: None,
     };
-    Failure { element, ending: ending(position.unwrap_or_default()), step: event.ids.step.clone(), at, waited }
+    Failure {
+        element,
+        ending: ending(position.unwrap_or_default()),
+        step: event.ids.step.clone(),
+        at,
+        waited,
+        again: None,
+    }
 }

@@ -68,7 +68,8 @@ pub(super) async fn open(
     let app = &shared.plan.app;
     let places = Places::new(&shared.base, &app.hosts);
     let sockets = app.traffic.socket.iter().map(|socket| places.sockets(&socket.path)).collect();
-    let config = probe::Config { sockets, ids: readers(&app.read), marks: app.telemetry.marks.clone() };
+    let (ids_of_page, marks) = (readers(&app.read), app.telemetry.marks.clone());
+    let config = probe::Config { sockets, ids: ids_of_page, marks, counter: app.counter.is_some() };
     session.install_probe(&probe::script(&config)).await?;
     if let Err(why) = session.keep_no_bodies(SHORT).await {
         tracing::warn!("the browser keeps response bodies, and its memory is sampled with them: {why}");

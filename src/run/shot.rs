@@ -1,25 +1,52 @@
 //! Screenshots, with what must not be seen blacked out in the picture, not in the page: the app is never changed.
 
 use crate::browser::session::Session;
+use crate::oracle::playback::counter;
 use serde_json::Value;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Takes a picture of the page; the work that blacks out and writes it is given back, to be done beside the next step.
-/// What failed is said in words: a missing picture is no failed step.
-pub(super) async fn take(
-    session: &Session,
-    mask: &[String],
-    path: &Path,
-) -> Result<impl FnOnce() -> Result<(), String> + Send + 'static, String> {
+/// A picture of the page, and what in it must not be seen.
+#[derive(Clone, Debug)]
+pub(super) struct Shot {
+    png: Arc<[u8]>,
+    hidden: Vec<[f64; 4]>,
+}
+
+/// Takes a picture of the page. What failed is said in words: a missing picture is no failed step.
+pub(super) async fn take(session: &Session, mask: &[String]) -> Result<Shot, String> {
     let (hidden, png) = tokio::join!(rectangles(session, mask), session.screenshot(LIMIT));
-    let (hidden, png, path) = (hidden?, png.map_err(|e| e.to_string())?, path.to_owned());
-    Ok(move || {
-        let png = if hidden.is_empty() { png } else { black_out(&png, &hidden)? };
-        std::fs::write(&path, png).map_err(|e| e.to_string())
-    })
+    Ok(Shot { hidden: hidden?, png: png.map_err(|e| e.to_string())?.into() })
+}
+
+impl Shot {
+    /// Writes it, with what must not be seen blacked out: work to be done beside the next step.
+    pub(super) fn write(&self, path: &Path) -> Result<(), String> {
+        let written = match self.hidden.is_empty() {
+            true => std::fs::write(path, &self.png),
+            false => std::fs::write(path, black_out(&self.png, &self.hidden)?),
+        };
+        written.map_err(|e| e.to_string())
+    }
+
+    /// The number that a clip's picture carries in it, by left, middle and width of its row of blocks in pixels.
+    pub(super) fn number(&self, [left, middle, wide]: [f64; 3]) -> Option<u16> {
+        let (pixels, info) = decode(&self.png).ok()?;
+        let channels = info.color_type.samples();
+        let inside = |at: f64, most: u32| (at >= 0.0 && at < f64::from(most)).then_some(at as usize);
+        let (x, y) = (inside(left.round(), info.width)?, inside(middle, info.height)?);
+        let row = pixels.get(y * info.line_size..(y + 1) * info.line_size)?;
+        let line = row.get(x * channels..(x + wide.round() as usize) * channels)?;
+        let luma = |p: &[u8]| match p {
+            [r, g, b, ..] => ((u32::from(*r) * 77 + u32::from(*g) * 150 + u32::from(*b) * 29) >> 8) as u8,
+            [grey, ..] => *grey,
+            [] => 0,
+        };
+        counter::number(&line.chunks_exact(channels).map(luma).collect::<Vec<u8>>())
+    }
 }
 
 /// Fields that nobody but the viewer may read, whatever the app's file says.
@@ -42,12 +69,17 @@ async fn rectangles(session: &Session, mask: &[String]) -> Result<Vec<[f64; 4]>,
     serde_json::from_str(found.as_str().unwrap_or("[]")).map_err(|e| e.to_string())
 }
 
-fn black_out(png: &[u8], hidden: &[[f64; 4]]) -> Result<Vec<u8>, String> {
+fn decode(png: &[u8]) -> Result<(Vec<u8>, png::OutputInfo), String> {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().map_err(|e| e.to_string())?;
     let mut pixels = vec![0; reader.output_buffer_size().ok_or("the picture is too large")?];
     let info = reader.next_frame(&mut pixels).map_err(|e| e.to_string())?;
+    Ok((pixels, info))
+}
+
+fn black_out(png: &[u8], hidden: &[[f64; 4]]) -> Result<Vec<u8>, String> {
+    let (mut pixels, info) = decode(png)?;
     let (width, height) = (info.width as usize, info.height as usize);
     let channels = info.color_type.samples();
     let opaque = channels == 2 || channels == 4;
@@ -78,6 +110,45 @@ fn black_out(png: &[u8], hidden: &[[f64; 4]]) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A grey screen of 700 by 80 with the row of number `n` at 40, 30, its blocks 32 wide.
+    fn with_number(n: u16) -> Shot {
+        let odd = |mask: u16| (n & mask).count_ones() % 2 == 1;
+        let bits: Vec<bool> = [true, false]
+            .into_iter()
+            .chain((0..16).rev().map(|bit| n >> bit & 1 == 1))
+            .chain([odd(0x5555), !odd(0xaaaa)])
+            .collect();
+        let mut pixels = vec![90u8; 700 * 80 * 3];
+        for (y, line) in pixels.chunks_exact_mut(700 * 3).enumerate() {
+            for (x, pixel) in line.chunks_exact_mut(3).enumerate() {
+                if (30..62).contains(&y) && (40..680).contains(&x) {
+                    pixel.fill(if bits[(x - 40) / 32] { 235 } else { 16 });
+                }
+            }
+        }
+        let mut png = Vec::new();
+        let mut encoder = png::Encoder::new(&mut png, 700, 80);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header().expect("a header");
+        writer.write_image_data(&pixels).expect("pixels");
+        writer.finish().expect("an end");
+        Shot { png: png.into(), hidden: Vec::new() }
+    }
+
+    #[test]
+    fn the_number_in_a_picture_is_read_where_it_is_and_nowhere_else() {
+        for n in [0, 1, 511, 682, 899, 65_535] {
+            assert_eq!(with_number(n).number([40.0, 46.0, 640.0]), Some(n));
+        }
+        let shot = with_number(682);
+        for elsewhere in
+            [[40.0, 10.0, 640.0], [72.0, 46.0, 600.0], [40.0, 46.0, 500.0], [-3.0, 46.0, 640.0], [40.0, 99.0, 640.0]]
+        {
+            assert_eq!(shot.number(elsewhere), None, "{elsewhere:?}");
+        }
+    }
 
     #[test]
     fn the_masked_part_is_black_and_the_rest_is_not_touched() {

@@ -12,6 +12,7 @@ use crate::event::{Event, Ids, Log, Now, Origin, random_hex, url_hash};
 use crate::media::Watched;
 use crate::oracle::Seen;
 use crate::oracle::playback::Playback;
+use crate::oracle::playback::counter::{Of, Reading};
 use crate::traffic::{Places, Requests, Sockets};
 use crate::unit::hundredths;
 use exchanges::Exchanges;
@@ -97,7 +98,7 @@ impl Watch {
             gone: None,
             contexts_lost: 0,
             probed: false,
-            playback: Playback::default(),
+            playback: Playback::of(shared.plan.app.counter.clone()),
             host: shared.host.clone(),
             last_exception: (f64::NEG_INFINITY, String::new()),
             media: Watched::default(),
@@ -325,6 +326,9 @@ impl Watch {
                 if let Some(ids) = frame.ids.clone() {
                     self.say(ids);
                 }
+                if let (Some(number), Some(id), Some(clock)) = (frame.number, frame.vid, frame.vct) {
+                    self.read(t, &Reading { of: Of::Drawn(id), number, clock: (clock, clock) });
+                }
                 self.frames.push_back((t, frame.clone()));
                 if self.frames.len() > FRAMES {
                     self.frames.pop_front();
@@ -384,6 +388,13 @@ impl Watch {
     pub(super) fn end_playback(&mut self) {
         self.playback.end(self.log.now_ms());
         self.tell_playback();
+    }
+
+    /// The number in a picture was read: whether it fits the video's clock.
+    pub(super) fn read(&mut self, t: f64, reading: &Reading) -> bool {
+        let fits = self.playback.read(t, reading);
+        self.tell_playback();
+        fits
     }
 
     /// The play is over: that is told, and what was not answered.

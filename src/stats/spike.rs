@@ -12,6 +12,7 @@ use super::{ALPHA, falls_to};
 use crate::unit::many;
 use serde::Serialize;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// Days with exposure that a baseline needs: a week has all of its days.
 pub const DAYS: usize = 7;
@@ -19,6 +20,8 @@ pub const DAYS: usize = 7;
 pub const RESPONSES: u64 = 59;
 /// Hours that either side needs where nobody counts responses.
 pub const HOURS: f64 = 1.0;
+/// Hours or responses that are an exposure at all: some milliseconds, and what can still be reckoned with.
+const EXPOSURES: RangeInclusive<f64> = 1e-6..=1e30;
 /// Fewer events are no spike, however rare they were.
 pub const FEWEST: u64 = 5;
 /// A spike is proved to be more than so many times as often.
@@ -150,10 +153,7 @@ pub enum Spike {
 /// Compares now with the days before. Only days with exposure are days: where nothing was asked, nothing was refused.
 pub fn judge(now: &Counted, days: &[Counted]) -> Spike {
     let by_responses = days.iter().chain([now]).all(|c| c.of.is_some());
-    let exposed = |c: &&Counted| {
-        let exposure = c.exposure(by_responses);
-        exposure > 0.0 && exposure.is_finite()
-    };
+    let exposed = |c: &&Counted| EXPOSURES.contains(&c.exposure(by_responses));
     let days: Vec<Counted> = days.iter().filter(exposed).copied().collect();
     if days.len() < DAYS {
         return Spike::NotEnough(Lack::Days(DAYS - days.len()));
@@ -199,7 +199,7 @@ pub(super) fn unrest(days: &[(f64, f64)]) -> f64 {
     }
     let (mut chi_square, mut skew) = (0.0, 0.0);
     for (seen, of) in days {
-        let expected = events * of / exposure;
+        let expected = events * (of / exposure);
         chi_square += (seen - expected).powi(2) / expected;
         skew += (seen - expected) / expected / days.len() as f64;
     }

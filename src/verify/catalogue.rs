@@ -6,14 +6,16 @@ use crate::app::App;
 use crate::browser::Kind;
 use crate::error::Result;
 use crate::journey::Journey;
-use crate::plan::known_words;
+use crate::measure::Fed;
+use crate::media::class::CLASSES;
+use crate::plan::{fed_by, known_words};
 use crate::profile::{Faults, Profile};
 use crate::record::Kind as Wrong;
 use crate::secret::Secrets;
 use crate::slo::{Objective, Objectives};
 use crate::source::{Problem, Source};
-use crate::table::did_you_mean;
-use crate::unit::Time;
+use crate::table::{Row, did_you_mean, find};
+use crate::unit::{Time, many};
 use serde::Deserialize;
 use std::path::Path;
 use toml::Spanned;
@@ -71,6 +73,11 @@ impl Case {
         !self.launch.is_empty()
     }
 
+    /// Whether a video is what it plays: what a visualizer shows besides is another matter.
+    pub fn plays_a_video(&self) -> bool {
+        self.journey.steps.iter().any(|step| step.expect.is_some_and(|name| VIDEO.contains(&name)))
+    }
+
     /// Whether a page or a context is lost in it: what is asked is whose fault that is.
     pub fn loses(&self) -> bool {
         matches!(&self.rings, Rings::Objective(id, _) if id == CRASH_FREE) || matches!(self.rings, Rings::Broken(_))
@@ -84,7 +91,8 @@ pub enum Rings {
     Nothing,
     /// The play must be *broken*: no sample, and nothing rings; and its reason must name this cause, where the file does.
     Broken(Option<String>),
-    /// This objective, by its requirement, or [`PLAY`], with these failure classes in Chromium and Firefox, where it has one.
+    /// This objective, by its requirement, or [`PLAY`], with these failure classes in Chromium and Firefox; `None`: without
+    /// any.
     Objective(String, [Option<String>; 2]),
 }
 
@@ -111,13 +119,12 @@ struct CaseFile {
     apps: Vec<Spanned<String>>,
     browser: Option<Kind>,
     rings: Spanned<String>,
-    class: Option<Class>,
+    class: Option<Spanned<ClassFile>>,
     why: Option<Spanned<String>>,
     cause: Option<Spanned<String>>,
     finds: Option<Vec<Spanned<String>>>,
     gives_up: Option<Time>,
-    #[serde(default = "one")]
-    times: u32,
+    times: Option<Spanned<u32>>,
     #[serde(default)]
     hogs: u32,
     outside: Option<Outside>,
@@ -127,22 +134,32 @@ struct CaseFile {
     fault: Faults,
 }
 
-fn one() -> u32 {
-    1
-}
-
 /// A class for both browsers, or one for each.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a class in quotes, or { chromium = ..., firefox = ... }")]
-enum Class {
+enum ClassFile {
     Both(String),
     Each { chromium: String, firefox: String },
 }
 
+impl ClassFile {
+    /// In Chromium, and in Firefox.
+    fn each(&self) -> [&str; 2] {
+        match self {
+            Self::Both(class) => [class, class],
+            Self::Each { chromium, firefox } => [chromium, firefox],
+        }
+    }
+}
+
+/// Expectations that are about a video.
+const VIDEO: [&str; 2] = ["first video frame", "it reconnects"];
 /// What a case says where nothing may ring.
 const NOTHING: &str = "nothing";
 /// What a case says where the play must come out broken.
 const BROKEN: &str = "broken";
+/// What a case says where no failure class applies: what goes wrong is no video's.
+const NO_CLASS: &str = "none";
 
 impl Catalogue {
     /// Reads a catalogue and every file it names, and checks all.
@@ -181,7 +198,10 @@ impl Catalogue {
         let mut read = Vec::new();
         for app in apps.iter().flatten() {
             let mut app = App::read(app, secrets)?;
-            app.launch.extend(file.launch.iter().cloned());
+            // One that is not started here cannot be given anything.
+            if !app.launch.is_empty() {
+                app.launch.extend(file.launch.iter().cloned());
+            }
             read.push(app);
         }
         let objectives = match slo {
@@ -190,6 +210,7 @@ impl Catalogue {
         };
         let mut cases: Vec<Case> = Vec::new();
         for (case, journey) in file.case.into_iter().zip(journeys.into_iter().flatten()) {
+            let at = case.id.span();
             let made = {
                 // Every name of its own was opened above.
                 let own = case.apps.iter().filter_map(|a| known.iter().position(|k| k == a.get_ref())).collect();
@@ -198,7 +219,7 @@ impl Catalogue {
             };
             if cases.iter().any(|c| c.id == made.id) {
                 let what = format!("two cases called `{}`", made.id);
-                problems.push(Problem::whole(what, "give each an `id` of its own: the record tells them apart by it"));
+                problems.push(Problem::at(at, what, "give each an `id` of its own: the record tells them apart by it"));
             }
             cases.push(made);
         }
@@ -207,9 +228,81 @@ impl Catalogue {
         }
         Ok(Self { question: file.question, apps: read, objectives, cases })
     }
+
+    /// What each seed plays, in words.
+    pub fn words(&self) -> Vec<String> {
+        let all = super::trials(self, &[1], Kind::ALL);
+        let count = |is: fn(&Rings) -> bool| all.iter().filter(|trial| is(&trial.case.rings)).count();
+        let rings = count(|rings| matches!(rings, Rings::Objective(..)));
+        let broken = count(|rings| matches!(rings, Rings::Broken(_)));
+        let quiet = count(|rings| *rings == Rings::Nothing);
+        vec![
+            format!(
+                "{} in both browsers are {} with each seed",
+                many(self.cases.len() as u64, "case", "cases"),
+                many(all.len() as u64, "play", "plays")
+            ),
+            format!("{rings} must ring, {broken} come out broken, {quiet} stay quiet"),
+        ]
+    }
 }
 
 impl CaseFile {
+    /// The classes that it must get: a case that does not say so would be proved by any.
+    fn classes(&self, problems: &mut Vec<Problem>) -> [Option<String>; 2] {
+        let Some(class) = &self.class else {
+            let what = format!("`{}` does not say which failure class it must get", self.id.get_ref());
+            let help = "add one of `soundcheck list classes`, or `class = \"none\"` where it is no video that fails";
+            problems.push(Problem::at(self.rings.span(), what, help));
+            return [None, None];
+        };
+        let each = class.get_ref().each();
+        let known = |name: &str| name == NO_CLASS || find(CLASSES, name).is_some();
+        if let Some(unknown) = each.into_iter().find(|name| !known(name)) {
+            let names = CLASSES.iter().map(Row::name).chain([NO_CLASS]);
+            let what = format!("unknown failure class `{unknown}`");
+            problems.push(Problem::at(class.span(), what, did_you_mean(unknown, names)));
+        }
+        each.map(|name| Some(name.to_owned()).filter(|name| name != NO_CLASS))
+    }
+
+    /// What nobody could plant, or what would be proved by anything.
+    fn plantable(&self, apps: &[usize], known: &[App], problems: &mut Vec<Problem>) {
+        let id = self.id.get_ref();
+        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+            let help = "write letters, digits, `-`, `_` and `.`: the folder of its run is called so";
+            problems.push(Problem::at(self.id.span(), format!("`{id}` is no name of a case"), help));
+        }
+        if let Some(times) = self.times.as_ref().filter(|times| *times.get_ref() == 0) {
+            let help = "leave it out, or write how often each seed plays it";
+            problems.push(Problem::at(times.span(), "a case that is never played", help));
+        }
+        if let Some(why) = self.why.as_ref().filter(|why| why.get_ref().trim_matches('*').is_empty()) {
+            let help = "write words of the cause that `soundcheck why` must name";
+            problems.push(Problem::at(why.span(), "any cause would do", help));
+        }
+        let idle = apps.iter().map(|app| &known[*app]).find(|app| app.launch.is_empty());
+        if let Some(app) = idle.filter(|_| !self.launch.is_empty()) {
+            let what = format!("`{}` adds to the `launch` of {}, which has none", self.id.get_ref(), app.name);
+            let help = "say in the app's file how it is started, or name `apps` that do";
+            problems.push(Problem::at(self.id.span(), what, help));
+        }
+    }
+
+    /// That what must ring never can: nothing of this journey is a sample of it, or not in the browser it is played in.
+    fn unfed(&self, objective: &Objective, journey: &Journey) -> Option<Problem> {
+        let fed = objective.measure().map_or(Fed::Always, |measure| measure.fed);
+        // Commands go out with words of which nothing is expected, too.
+        let by_command = matches!(fed, Fed::ByExpecting(["applied"], _));
+        if !by_command && !journey.feeds(fed) {
+            let what = format!("nothing in the journey {} feeds {}", journey.name, objective.id);
+            return Some(Problem::at(self.rings.span(), what, fed_by(objective, &Journey::shipped())));
+        }
+        let only = objective.browser.filter(|only| self.browser != Some(*only))?;
+        let what = format!("{} is judged in {} only", objective.id, only.name());
+        Some(Problem::at(self.rings.span(), what, format!("add browser = \"{}\"", only.name())))
+    }
+
     fn check(
         self,
         source: &Source,
@@ -234,14 +327,13 @@ impl CaseFile {
                     let what = format!("no objective has the id `{said}`");
                     problems.push(Problem::at(self.rings.span(), what, did_you_mean(said, ids)));
                 }
-                let class = match self.class {
-                    None => [None, None],
-                    Some(Class::Both(class)) => [Some(class.clone()), Some(class)],
-                    Some(Class::Each { chromium, firefox }) => [Some(chromium), Some(firefox)],
-                };
-                Rings::Objective(said.to_owned(), class)
+                Rings::Objective(said.to_owned(), self.classes(problems))
             }
         };
+        if let Some(class) = self.class.as_ref().filter(|_| !matches!(rings, Rings::Objective(..))) {
+            let what = format!("`rings = \"{}\"` has no failure class", self.rings.get_ref());
+            problems.push(Problem::at(class.span(), what, "leave it out"));
+        }
         if let Some(cause) = self.cause.as_ref().filter(|_| !matches!(rings, Rings::Broken(_))) {
             let help = "leave it out, or say `rings = \"broken\"`";
             problems.push(Problem::at(
@@ -263,12 +355,16 @@ impl CaseFile {
                 problems.push(Problem::at(found.span(), what, help));
             }
         }
+        self.plantable(&apps, known, problems);
         let profile =
             Profile::planted(id.clone(), self.about.clone().unwrap_or_default(), &self.fault, source, problems);
         // Without an app there is a problem already.
         let mut journey = words.map_or_else(|| Journey::read(journey), Ok)?;
         if let Some(most) = self.gives_up {
             journey.give_up_after(most.0);
+        }
+        if let Some(objective) = objectives.iter().find(|o| o.id == *self.rings.get_ref()) {
+            problems.extend(self.unfed(objective, &journey));
         }
         Ok(Case {
             about: self.about,
@@ -280,7 +376,7 @@ impl CaseFile {
             rings,
             why: self.why.map(Spanned::into_inner),
             finds: self.finds.map(|all| all.into_iter().map(Spanned::into_inner).collect()),
-            times: self.times.max(1),
+            times: self.times.map_or(1, Spanned::into_inner),
             hogs: self.hogs,
             outside: self.outside,
             again: self.again,

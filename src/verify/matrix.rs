@@ -2,7 +2,6 @@
 
 use super::{Case, Catalogue, Done, Rings, Trial};
 use crate::fault::rule::glob;
-use crate::record::Ending;
 use crate::stats;
 use crate::unit::{show_ms, show_percent};
 use std::collections::BTreeMap;
@@ -23,6 +22,8 @@ pub struct Row {
     pub void: u64,
     /// Trials that rightly say no more than that the host was busy; they are among those that count.
     pub busy: u64,
+    /// Trials whose play ran more than 5 s past its budget, whatever came of it.
+    pub overran: u64,
 }
 
 /// A whole proof.
@@ -34,8 +35,10 @@ pub struct Matrix {
     pub noticed: (u64, u64),
     /// Plays in which something rang for nothing, of how many.
     pub false_alarms: (u64, u64),
-    /// Noticed with the right class, of how many that have one.
+    /// Noticed with the right class, or rightly without any, of all that were noticed by an objective or by their play.
     pub classes: (u64, u64),
+    /// Plays that were over in time, of how many: also of those that say nothing else.
+    pub in_time: (u64, u64),
     /// Lost pages and contexts whose cause was told, the app or what came from outside, of how many.
     pub causes: (u64, u64),
     /// Whose cause `soundcheck why` named, of how many that say what it is: of defects in the app or upstream of it, and of
@@ -77,6 +80,7 @@ impl Matrix {
     fn row(&mut self, case: &Case, done: &[&Done]) -> Row {
         let mut row = Row::default();
         for one in done {
+            self.ended(case, one, &mut row);
             if !one.counts(case) {
                 row.void += 1;
                 let why = one.reason.as_deref().unwrap_or("no reason recorded");
@@ -93,10 +97,11 @@ impl Matrix {
             if case.rings == Rings::Nothing {
                 self.false_alarms.1 += 1;
                 row.busy += u64::from(one.is_busy(case));
-                if one.ending == Ending::Failed || one.breached {
+                if one.alarmed() {
                     row.rang += 1;
                     self.false_alarms.0 += 1;
-                    self.wrong.push(told("false alarm"));
+                    let rang = if one.rang.is_empty() { "breached".to_owned() } else { one.rang.join(", ") };
+                    self.wrong.push(told(&format!("false alarm: {rang}")));
                 }
                 continue;
             }
@@ -115,18 +120,32 @@ impl Matrix {
             self.noticed.0 += 1;
             self.causes.0 += u64::from(causes);
             row.notice_ms.extend(one.notice_ms);
-            if let Rings::Objective(_, [Some(_), _] | [_, Some(_)]) = &case.rings {
+            if let Rings::Objective(..) = &case.rings {
                 self.classes.1 += 1;
                 if one.wrong_class(&case.rings) {
                     row.wrong_class += 1;
-                    let class = one.class.as_deref().unwrap_or("none");
-                    self.wrong.push(told(&format!("class `{class}` is the wrong one")));
+                    let [class, wanted] =
+                        [one.class.as_deref(), one.wanted_class(&case.rings)].map(|class| class.unwrap_or("none"));
+                    self.wrong.push(told(&format!("class `{class}`, not `{wanted}`")));
                 } else {
                     self.classes.0 += 1;
                 }
             }
         }
         row
+    }
+
+    /// Whether a play was over in time: none may hold up the next, whatever holds it up.
+    fn ended(&mut self, case: &Case, one: &Done, row: &mut Row) {
+        self.in_time.1 += 1;
+        let Some(past) = one.overran(case) else {
+            self.in_time.0 += 1;
+            return;
+        };
+        row.overran += 1;
+        let budget = case.journey.budget();
+        let past = show_ms(past);
+        self.wrong.push(format!("{}: {past} past its budget of {budget:?} ({})", one.key(), one.folder.display()));
     }
 
     /// Whether the cause of a trial was named, where the case says what it is.
@@ -155,7 +174,7 @@ impl Matrix {
         self.wrong.push(format!("{}: {what} ({})", one.key(), one.folder.display()));
     }
 
-    /// Nothing missed, nothing false, and nothing missing.
+    /// Nothing missed, nothing false, nothing late, and nothing missing.
     pub fn holds(&self) -> bool {
         self.wrong.is_empty() && self.void.is_empty() && self.missing == 0
     }
@@ -165,11 +184,12 @@ impl Matrix {
         let mut out = String::new();
         let width = self.rows.iter().map(|(id, ..)| id.len()).max().unwrap_or(0);
         for (id, browser, row) in &self.rows {
-            let Row { trials, rang, wrong_class, notice_ms, void, busy } = row;
+            let Row { trials, rang, wrong_class, notice_ms, void, busy, overran } = row;
             let mut notes = Vec::new();
             notes.extend(stats::quantile(&mut notice_ms.clone(), 0.5).map(|ms| format!("after {}", show_ms(ms))));
             notes.extend((*wrong_class > 0).then(|| format!("{wrong_class} of the wrong class")));
             notes.extend((*busy > 0).then(|| format!("{busy} not enough data: busy host")));
+            notes.extend((*overran > 0).then(|| format!("{overran} past the budget")));
             notes.extend((*void > 0).then(|| format!("{void} say nothing")));
             // Writing to a string cannot fail.
             let _ = writeln!(out, "{id:width$}  {browser:8}  rang {rang} of {trials}  {}", notes.join(", "));
@@ -185,6 +205,7 @@ impl Matrix {
         let _ = writeln!(out, "false alarms      {}", share(self.false_alarms));
         let _ = writeln!(out, "right class       {}", share(self.classes));
         let _ = writeln!(out, "app or outside    {}", share(self.causes));
+        let _ = writeln!(out, "over in time      {}", share(self.in_time));
         let _ = writeln!(out, "app's own words   {}", share(self.reconciled));
         let _ = writeln!(out, "cause named       {}", share(self.named[0]));
         let _ = writeln!(out, "... of our faults {}", share(self.named[1]));

@@ -39,7 +39,8 @@ impl Trial<'_> {
 }
 
 /// Every trial of these seeds in these browsers, in an order that the seed decides: nothing can be tuned to a script. The
-/// apps take turns in that order, so that each gets its share of them.
+/// apps take turns in that order, so that each gets its share of them; half of the videos that a browser plays are without
+/// a counter in the picture.
 pub fn trials<'a>(catalogue: &'a Catalogue, seeds: &[u64], browsers: &[Kind]) -> Vec<Trial<'a>> {
     let mut all = Vec::new();
     for &seed in seeds {
@@ -55,9 +56,29 @@ pub fn trials<'a>(catalogue: &'a Catalogue, seeds: &[u64], browsers: &[Kind]) ->
             let apps = &trial.case.apps;
             trial.app = apps[n % apps.len()];
         }
+        for &browser in browsers {
+            let videos = own.iter_mut().filter(|t| t.browser == browser && t.case.plays_a_video()).collect();
+            halve(catalogue, videos, Draw::of_link(seed, browser.name()).bits(0) % 2);
+        }
         all.extend(own);
     }
     all
+}
+
+/// Has half of these played on an app whose clips carry no number, as far as their cases leave the choice: those that do
+/// make up, in their order, for those that do not. Of an odd number, `more` decides.
+fn halve(catalogue: &Catalogue, videos: Vec<&mut Trial<'_>>, more: u64) {
+    let bare = |app: &usize| catalogue.apps[*app].counter.is_none();
+    let half = (videos.len() + more as usize) / 2;
+    let (free, fixed): (Vec<_>, Vec<_>) =
+        videos.into_iter().partition(|t| t.case.apps.iter().any(bare) && !t.case.apps.iter().all(bare));
+    let wanted = half.saturating_sub(fixed.iter().filter(|t| bare(&t.app)).count()).min(free.len());
+    let of = free.len();
+    for (n, trial) in free.into_iter().enumerate() {
+        let without = (n + 1) * wanted / of > n * wanted / of;
+        let apps: Vec<usize> = trial.case.apps.iter().copied().filter(|app| bare(app) == without).collect();
+        trial.app = apps[n % apps.len()];
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::record::{Ending, Finding};
 use crate::run::{Settings, run};
 use crate::secret::Secrets;
 use crate::slo::{Judging, Objective, Verdict};
+use crate::unit::ms;
 use crate::why::Answer;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
@@ -56,9 +57,15 @@ pub struct Done {
     pub found: Vec<String>,
     /// How long the play took, milliseconds.
     pub ms: f64,
+    /// How long the longest of its attempts took, milliseconds.
+    #[serde(default)]
+    pub longest_ms: f64,
     /// The run's folder.
     pub folder: PathBuf,
 }
+
+/// A play that still goes on when its budget is over is ended; so much later it is over, milliseconds.
+const PAST_MS: f64 = 5000.0;
 
 impl Done {
     /// Its name in the record.
@@ -71,6 +78,12 @@ impl Done {
         // A broken play is an answer where one must come of it, and a wrong one where the app's own loss is planted.
         let answers = case.loses() && self.ending == Ending::Broken;
         matches!(self.ending, Ending::Passed | Ending::Failed) || answers || self.is_busy(case)
+    }
+
+    /// By how much an attempt at it ran past its budget and what ending it may take, milliseconds, if one did.
+    pub fn overran(&self, case: &Case) -> Option<f64> {
+        let past = self.ms.max(self.longest_ms) - ms(case.journey.budget());
+        (past > PAST_MS).then_some(past)
     }
 
     /// Whether it rightly says that the host was busy: the case keeps it so, and nothing may ring.
@@ -92,6 +105,11 @@ impl Done {
         }
     }
 
+    /// Whether anything rang: what is enough to notice a defect by is a false alarm where there is none.
+    pub fn alarmed(&self) -> bool {
+        !self.rang.is_empty() || self.ending == Ending::Failed || self.breached
+    }
+
     /// Whether the reconciliation found what the case says, where it says anything: all of it, or nothing.
     pub fn reconciled(&self, case: &Case) -> Option<bool> {
         let wanted = case.finds.as_ref()?;
@@ -103,9 +121,13 @@ impl Done {
 
     /// Whether its class is the wrong one.
     pub fn wrong_class(&self, rings: &Rings) -> bool {
-        let Rings::Objective(_, classes) = rings else { return false };
-        let wanted = &classes[usize::from(self.browser == Kind::Firefox.name())];
-        wanted.is_some() && *wanted != self.class
+        matches!(rings, Rings::Objective(..)) && self.wanted_class(rings) != self.class.as_deref()
+    }
+
+    /// The class that it must get, if any.
+    pub fn wanted_class<'r>(&self, rings: &'r Rings) -> Option<&'r str> {
+        let Rings::Objective(_, classes) = rings else { return None };
+        classes[usize::from(self.browser == Kind::Firefox.name())].as_deref()
     }
 }
 
@@ -204,6 +226,7 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
         why: Answer::of(&record, &events).cause().map(|c| c.says.clone()),
         found: play.reconciliation.findings.iter().map(Finding::title).collect(),
         ms: play.ms,
+        longest_ms: record.plays.iter().map(|attempt| attempt.ms).fold(0.0, f64::max),
         folder,
     };
     // What should have rung was measured, and left out: nothing is proved either way.

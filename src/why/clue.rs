@@ -111,7 +111,7 @@ enum About {
 }
 
 /// What a reason begins with that tells a symptom, and no cause.
-const SYMPTOMS: [&str; 23] = [
+const SYMPTOMS: [&str; 26] = [
     "the old picture stayed",
     "the picture went black",
     "the picture is ",
@@ -126,6 +126,9 @@ const SYMPTOMS: [&str; 23] = [
     "the video decodes",
     "the video never played",
     "the video broke off",
+    "the video stood still",
+    "the video was sent to",
+    "premature end",
     "no video was given a source",
     "no visible element matches",
     "no element matches",
@@ -179,7 +182,7 @@ pub(super) fn clues(window: &Window, events: &[&Event], usual: &Usual) -> Vec<Cl
         let weight = if dialogs.len() >= MANY_DIALOGS { 78 } else { 15 };
         found.push(Clue::new(Kind::Dialog, weight, says).at(first));
     }
-    found.extend(media(window, events));
+    found.extend(media(window, events).map(|media| explains(media, &found)));
     found.extend(window.reason.map(seen));
     if found.is_empty() {
         found.push(seen("no reason recorded"));
@@ -362,6 +365,16 @@ pub(super) fn stall(event: &Event) -> Clue {
         show_ms(event.number("ms").unwrap_or_default())
     );
     Clue { url: event.text("url").map(str::to_owned), ..Clue::new(Kind::Stall, 35, says).at(event) }
+}
+
+/// What the page said of a video's failure, once the failure's own evidence quotes it, is its echo.
+fn explains(media: Clue, found: &[Clue]) -> Clue {
+    let quoted = |c: &&Clue| {
+        let said = c.says.split_once(": ").map_or("", |(_, said)| said);
+        matches!(c.kind, Kind::Exception | Kind::Console) && said.len() > 5 && media.says.contains(said)
+    };
+    let echo = found.iter().filter(quoted).map(|c| c.weight + 1).max().filter(|_| !media.unexplained);
+    Clue { weight: media.weight.max(echo.unwrap_or_default()), ..media }
 }
 
 /// What the app itself calls an error.

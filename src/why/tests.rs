@@ -211,6 +211,31 @@ fn the_media_s_class_names_its_request_and_a_planted_fault_is_told_as_such() {
 }
 
 #[test]
+fn what_the_page_said_of_a_video_is_an_echo_where_the_class_quotes_it() {
+    let said = "SecurityError: The operation is insecure.";
+    let play = |undrawable: &str| {
+        let mut tape = Tape::new(json!([]));
+        tape.play(1).step("start the video", "first video frame");
+        let clip = json!({
+            "request": 7, "status": 206, "ended": "whole", "bytes_promised": 900, "bytes_sent": 900, "resource": "media",
+            "range": "bytes=0-", "content_range": "bytes 0-899/900", "content_type": "video/mp4",
+        });
+        tape.request("http://h/m/clip.mp4", 206, clip);
+        tape.events.last_mut().expect("one").event = "video_proxy_response".to_owned();
+        tape.seen("exception", json!({ "text": said }));
+        let reason = format!("the preset throws on every tick (\"Error during tick()\": {said})");
+        let video = json!({ "url": "http://h/m/clip.mp4", "decoded": true, "undrawable": undrawable });
+        let failed = json!({ "expect": "first video frame", "ok": false, "reason": reason, "video": video });
+        tape.tell("step_end", "monitor", failed).ends("failed", &format!("start the video: {reason}"));
+        tape.why()
+    };
+    let answer = play(said);
+    let (kind, says) = cause(&answer);
+    assert!(kind == Kind::Media && says.contains("(blocked by CORS)"), "{says}");
+    assert_eq!(cause(&play("another word of it")).0, Kind::Exception, "named by the reason itself");
+}
+
+#[test]
 fn a_breached_objective_without_a_failed_play_leads_to_its_slowest_sample() {
     let objective = json!([{
         "id": "P1.2", "name": "hydra.first_frame", "measure": "first visualizer frame", "target": "p95 <= 2 s",

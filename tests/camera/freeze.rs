@@ -13,6 +13,11 @@ const BUSY_MS: f64 = 1000.0;
 /// Starved for longer than this, a camera may have missed a frame that makes two freezes of one.
 const MISSED_MS: f64 = 100.0;
 
+/// Whether a series says too little: a camera that could not judge more than a quarter of it proves nothing by the rest.
+pub fn too_blind(unjudged: usize, of: usize) -> bool {
+    unjudged * 4 > of
+}
+
 /// A time in which one picture stood.
 #[derive(Clone, Copy, Debug)]
 pub struct Freeze {
@@ -137,4 +142,24 @@ pub fn matched(film: &Film, frozen: &[Freeze], events: &[Value], zero: Zero, mov
         }
     }));
     all
+}
+
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_may_stay_unjudged_and_no_more() {
+        assert!(!too_blind(0, 0) && !too_blind(0, 50) && !too_blind(12, 50) && !too_blind(5, 20));
+        assert!(too_blind(13, 50) && too_blind(6, 20) && too_blind(1, 1));
+    }
+
+    #[test]
+    fn what_the_camera_could_not_see_is_not_judged_and_is_no_agreement() {
+        let freeze = |clear| Freeze { start: 0.0, end: 4000.0, clear };
+        let pair =
+            |clear, start| Match::Pair { freeze: freeze(clear), single: 0, kind: String::new(), start, end: 0.0 };
+        assert!(pair(true, 99.0).judged() && pair(true, 99.0).agrees() && !pair(true, 101.0).agrees());
+        assert!(!pair(false, 0.0).judged() && !pair(false, 0.0).is_none());
+        assert!(Match::Missed { freeze: freeze(true) }.judged() && !Match::Missed { freeze: freeze(true) }.agrees());
+    }
 }

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use futures_util::stream;
 use tokio::fs::File;
@@ -24,7 +24,7 @@ const SLOW: Duration = Duration::from_secs(4);
 
 /// Routes of the first origin.
 pub fn routes() -> Router<Arc<Stage>> {
-    Router::new().route("/media/{name}", get(clip))
+    Router::new().route("/media/{name}", get(own_clip))
 }
 
 /// Routes of the second origin: `/media/` with CORS headers, `/nocors/` without.
@@ -33,6 +33,14 @@ pub fn second_origin_routes() -> Router<Arc<Stage>> {
         .route("/media/{name}", get(clip_with_cors).options(preflight))
         .route("/nocors/{name}", get(clip))
         .route("/not-media.txt", get(|| async { "This is not a video.\n" }))
+}
+
+/// A clip of the first origin.
+async fn own_clip(stage: State<Arc<Stage>>, name: Path<String>, headers: HeaderMap) -> Response {
+    match clips::named(&name).filter(|_| stage.defects.on("video-redirects")) {
+        Some(clip) => Redirect::temporary(&format!("{}/nocors/{}", stage.second, clip.name)).into_response(),
+        None => clip(stage, name, headers).await,
+    }
 }
 
 async fn clip_with_cors(stage: State<Arc<Stage>>, name: Path<String>, headers: HeaderMap) -> Response {

@@ -105,7 +105,7 @@
     if (contexts.has(gl)) return;
     c.cx = {
       gl, id: c.id, lost: false, fb: null, prog: null, open: false, serialNo: 1, screen: null, n: 0,
-      chain: [], last: [], lastScreen: null, tick: null, sampledTick: -1, serial: 0, left: 0, freshLeft: 0, read: -1e9, cost: 0, pixels: null,
+      chain: [], last: [], lastScreen: null, video: null, tick: null, sampledTick: -1, serial: 0, left: 0, freshLeft: 0, read: -1e9, cost: 0, pixels: null,
     };
     contexts.set(gl, c.cx);
     refs[refs.length] = new WeakRef(c.cx);
@@ -423,6 +423,44 @@
       if (bound !== null) raw.bindFramebuffer(gl, target, bound);
     }
   };
+  // The number that a clip's picture carries in a row of blocks along its top, each black or white: white, black, 16 bits
+  // with the highest first, and two to check them by. `oracle::playback::counter` has the whole of it.
+  const BLOCKS = 20;
+  const block = (px, row, from, to) => {
+    let sum = 0;
+    let least = 255;
+    let most = 0;
+    for (let x = from; x < to; x++) {
+      const at = (row + x) * 4;
+      const l = 0.2126 * px[at] + 0.7152 * px[at + 1] + 0.0722 * px[at + 2];
+      sum += l;
+      if (l < least) least = l;
+      if (l > most) most = l;
+    }
+    const mean = sum / (to - from);
+    if (most - least > 80) return -1;
+    return mean > 153 ? 1 : mean < 102 ? 0 : -1;
+  };
+  const number = (px, w, h) => {
+    const side = w / BLOCKS;
+    if (side < 4) return null;
+    // Through the middle of the blocks of a picture of 16 to 9 that fills the canvas.
+    const row = (h - 1 - (((h * 2) / 45) | 0)) * w;
+    let n = 0;
+    let check = 0;
+    for (let i = 0; i < BLOCKS; i++) {
+      const bit = block(px, row, Math.round((i + 0.25) * side), Math.round((i + 0.75) * side));
+      if (bit < 0 || (i < 2 && bit === i)) return null;
+      if (i > 1 && i < 18) {
+        n = n * 2 + bit;
+        check ^= bit << (i & 1);
+      } else if (i === 18) check ^= bit << 1;
+      else if (i === 19) check ^= bit;
+    }
+    // The 16th bit of the number is bit 0: those of odd columns are bits 0, 2, .. 14. Their XOR is block 18, and that of
+    // the others, turned round, block 19.
+    return check === 1 ? n : null;
+  };
   const sample = (cx, chain, t) => {
     const { gl } = cx;
     const w = gl.drawingBufferWidth;
@@ -460,11 +498,14 @@
     const level = guard("audio.level", sc.level);
     // What the app says it shows, asked in the frame it shows it.
     const ids = state.ids === null ? undefined : guard("ids", state.ids);
+    const shown = sc.config.counter && cx.video !== null ? number(px, w, h) : null;
+    const el = shown === null ? undefined : cx.video.ref.deref();
     cx.cost = now() - t;
     send({
       k: "frame", id: state.armed ? state.id : null, t: r1(t), n: cx.n, canvas: cx.id, programs: hashes,
       screen: cx.lastScreen && cx.lastScreen.source ? cx.lastScreen.source.hash : null, luma, mean: r1(total / 16384), max: Math.round(max),
       nan, vtex: uploads, lvl: level === undefined ? null : level, cost: r1(cx.cost), ids,
+      number: el ? shown : undefined, vid: el ? cx.video.id : undefined, vct: el ? el.currentTime : undefined,
     });
   };
 
@@ -530,10 +571,11 @@
       if (v) v.texAt = now();
       if (video.readyState < 2) return;
       uploads++;
+      const cx = cxOf(gl);
+      if (v && cx) cx.video = v;
       if (!v || v.tex) return;
       v.tex = true;
       // Two video presets share their programs: this is when the picture changes. Read the frames it comes with.
-      const cx = cxOf(gl);
       if (state.armed && cx) cx.left = Math.max(cx.left, 10);
       send({ k: "texture", ev: "first", t: r1(now()), video: v.id });
     } else {

@@ -73,6 +73,8 @@
     m.frames = gecko && q ? q.totalVideoFrames : v.frames;
     m.dropped = gecko && q ? q.droppedVideoFrames : v.dropped;
     m.repeated = v.repeated;
+    // What the decoder took of the media, shown or not.
+    if (q) m.decoded = q.totalVideoFrames;
     if (v.due) {
       m.gap = r1(t - v.base);
       m.late = r1(v.late);

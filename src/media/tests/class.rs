@@ -149,6 +149,11 @@ fn every_measured_failure_has_its_class() {
     row("a container nobody opens", vec![Exchange { content_type: Some("video/x-msvideo".into()), ..first() }], Some(format_error()), Some(fx("")), Codec);
     row("never drawn", vec![first()], Some(undrawn(None)), Some(undrawn(None)), Silent);
     row("frozen, and nothing wrong", vec![whole200()], Some(frozen(4, 1)), Some(frozen(4, 1)), Silent);
+    let astray = |x: Exchange| (vec![x], Some((frozen(2, 2).0, Ending::WentElsewhere(0.4))));
+    let (ignored, went) = astray(Exchange { range: Some("bytes=0-".into()), ended: "play_over".into(), sent: 2_000_000, ..whole200() });
+    row("seek, no ranges", ignored, went, None, Silent);
+    let (right, went) = astray(first());
+    row("seek, by an index that is wrong", right, went.clone(), went, Silent);
     row("nothing asked for", vec![], Some((Element::default(), Ending::NeverStarted)), Some((Element::default(), Ending::NeverStarted)), Silent);
     row("asked for, and held before the proxy", vec![], Some(frozen(0, 2)), Some(frozen(0, 2)), TimedOut);
     row("no server there", vec![Exchange { error: Some("connection refused".into()), ..unanswered(None) }], Some(format_error()), Some(fx("")), Truncated);

@@ -53,6 +53,50 @@ fn a_story_finds_the_cause_of_what_stopped_while_it_played() {
 }
 
 #[test]
+fn what_broke_a_source_off_is_its_cause_though_the_next_one_gets_all() {
+    let empty = json!({
+        "request": 4, "range": "bytes=700000-", "content_range": format!("bytes 700000-{}/{TOTAL}", TOTAL - 1),
+        "bytes_promised": 0, "ended": "whole", "ms": 2.0,
+    });
+    let whole = json!({ "request": 5, "ended": "whole", "ms": 20.0 });
+    let stall = |kind: &str| {
+        json!({
+            "url": HOME, "kind": kind, "start_ms": 8700.0, "end_ms": 14_900.0, "ms": 6200.0, "recovered": false, "error": null,
+        })
+    };
+    let told = |kind: &str| {
+        let replaced = json!({ "url": HOME, "premature": false, "reason": "replaced" });
+        story(&[
+            (
+                "video_proxy_response",
+                400.0,
+                response(700_000, json!({ "ended": "whole", "ms": 100.0, "bytes_promised": 700_000 })),
+            ),
+            ("video_proxy_response", 8000.0, response(0, empty.clone())),
+            ("playback_end", 13_800.0, replaced),
+            ("video_proxy_response", 13_900.0, response(TOTAL, whole.clone())),
+            ("playback_stall", 15_000.0, stall(kind)),
+        ])
+        .class()
+        .map(|c| (c.class, c.evidence.request))
+    };
+    assert_eq!(told("interrupted"), Some((Class::Violation, Some(4))));
+    assert_eq!(told("freeze"), Some((Class::Silent, Some(5))), "its own octets came");
+}
+
+#[test]
+fn a_seek_that_led_elsewhere_is_silent_and_says_what_the_server_did() {
+    let ignored = response(2_000_000, json!({ "status": 200, "content_range": null }));
+    let seek = |ok: bool| json!({ "url": HOME, "wanted_s": 20.0, "landed_s": 0.4, "ok": ok, "error": null });
+    let x = ("video_proxy_response", 9500.0, ignored);
+    let class = story(&[("playback_seek", 9000.0, seek(false)), x.clone()]).class().expect("a class");
+    assert_eq!((class.class, class.evidence.consumed_s), (Class::Silent, Some(0.4)));
+    assert_eq!(class.evidence.rule.as_deref(), Some("range_ignored"));
+    assert!(class.evidence.says.ends_with("the server answers ranges with the whole file"), "{}", class.evidence.says);
+    assert_eq!(story(&[("playback_seek", 9000.0, seek(true)), x]).class(), None, "one that landed is no failure");
+}
+
+#[test]
 fn a_story_tells_what_the_apps_own_proxy_got() {
     let element = json!({ "ok": false, "step_ms": 5000.0, "video": { "url": HOME, "code": 4 } });
     let own = response(11, json!({ "status": 502, "request": 4, "ms": 900.0, "content_range": null, "promised": 11 }));

@@ -6,7 +6,9 @@
 //! clock stand though it should play; here [`Kind::Rebuffering`]), *watched time* (playing and stalled, pauses and seeks
 //! left out), *playing time* (watched less stalled), *dropped frames*.
 
+pub mod counter;
 mod interrupted;
+mod led;
 mod showing;
 mod stall;
 mod unasked;
@@ -14,6 +16,8 @@ mod unasked;
 use crate::browser::probe::Video;
 use crate::measure::{LONG_STALL_MS, STUTTERS};
 use crate::unit::ms;
+pub use counter::Counter;
+use counter::{Of, Reading};
 use interrupted::Interrupted;
 use serde_json::Value;
 use showing::Showing;
@@ -103,11 +107,17 @@ pub struct Wrong {
     pub stood: Option<(f64, f64)>,
     /// The share of the time watched that many short ones took together.
     pub share: Option<f64>,
+    /// The page itself did it: no failure of the video's, and so without a class.
+    pub own: bool,
 }
 
 impl Wrong {
     fn new(words: String) -> Self {
-        Self { words, stood: None, share: None }
+        Self { words, stood: None, share: None, own: false }
+    }
+
+    fn of_page(words: String) -> Self {
+        Self { own: true, ..Self::new(words) }
     }
 
     /// It is none of the short ones that are allowed.
@@ -123,11 +133,19 @@ pub struct Playback {
     showings: BTreeMap<u64, Showing>,
     interrupted: BTreeMap<u64, Interrupted>,
     viewer: Viewer,
+    /// How far on the viewer's word leads, seconds, until it did.
+    lead: Option<f64>,
+    counter: Counter,
     told: Vec<Told>,
     wrongs: Vec<Wrong>,
 }
 
 impl Playback {
+    /// Watches videos, those of a clip with a counter in its picture by that too.
+    pub fn of(counter: Option<Counter>) -> Self {
+        Self { counter: counter.unwrap_or_default(), ..Self::default() }
+    }
+
     /// Takes what the probe told of a media element at `t` on the run's clock.
     pub fn see(&mut self, t: f64, video: &Video) {
         if video.audio {
@@ -150,13 +168,33 @@ impl Playback {
         }
         let mut out = Out { told: &mut self.told, wrongs: &mut self.wrongs };
         let showing = self.showings.entry(video.id).or_insert_with(|| Showing::new(t, source));
+        if let Some(to) = video.to.filter(|_| showing.first.is_some())
+            && let Some(on) = self.lead.take()
+        {
+            let (told, wrong) = showing.led(t, on, to);
+            out.told.push(told);
+            out.wrongs.extend(wrong);
+        }
         showing.see(t, video, self.viewer, &mut out);
+        showing.counts(t, self.counter.fps_of(&showing.url), &mut out);
         let over = self.interrupted.get(&video.id).and_then(|i| i.end(showing));
         if let Some(end) = over
             && let Some(interrupted) = self.interrupted.remove(&video.id)
         {
             self.interruption(&interrupted, end, "resume");
         }
+    }
+
+    /// Takes the number of a picture that was read at `t`: whether it fits the clock of the video that it is of.
+    pub fn read(&mut self, t: f64, reading: &Reading) -> bool {
+        let mut out = Out { told: &mut self.told, wrongs: &mut self.wrongs };
+        let showing = match &reading.of {
+            Of::Drawn(id) => self.showings.get_mut(id),
+            Of::Screen(url) => self.showings.values_mut().find(|showing| showing.url == *url),
+        };
+        let Some(showing) = showing else { return true };
+        let Some(fps) = self.counter.fps_of(&showing.url) else { return true };
+        showing.numbered(t, reading, fps, &mut out)
     }
 
     /// A trusted input reached the page: what it does next was asked for.
@@ -231,7 +269,8 @@ impl Playback {
 
     /// What is wrong, and not over by `t`.
     fn open(&self, t: f64) -> impl Iterator<Item = Wrong> {
-        let stands = self.showings.values().filter_map(move |s| s.open_wrong().or_else(|| s.is_paused(t)));
+        let open = move |s: &Showing| s.open_wrong().or_else(|| s.is_paused(t)).or_else(|| s.numbers.standing());
+        let stands = self.showings.values().filter_map(open);
         self.interrupted.values().map(move |i| i.told(t, "").1).chain(stands)
     }
 

@@ -1,8 +1,9 @@
 //! One source of one element, from when it was given to when it was taken away: what it showed, and what it did not.
 
+use super::counter::Numbers;
 use super::stall::Stall;
 use super::unasked::{Unasked, Viewer};
-use super::{ELSEWHERE_S, MISSING_S, NO_PICTURE_S, Out, Told, Wrong, position};
+use super::{ELSEWHERE_S, HINT_MS, MISSING_S, NO_PICTURE_S, Out, Told, Wrong, position};
 use crate::browser::probe::Video;
 use crate::unit::hundredths;
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ impl Count {
         }
     }
 
-    fn get(self) -> f64 {
+    pub(super) fn get(self) -> f64 {
         self.now - self.base.unwrap_or(self.now)
     }
 }
@@ -84,6 +85,10 @@ pub(super) struct Showing {
     pub(super) frames: Count,
     pub(super) dropped: Count,
     pub(super) repeated: Count,
+    /// Frames that its decoder took of the media, shown or not.
+    pub(super) decoded: Count,
+    pub(super) looping: bool,
+    pub(super) numbers: Numbers,
 }
 
 impl Showing {
@@ -118,6 +123,7 @@ impl Showing {
             self.frames.see(v.frames);
             self.dropped.see(v.dropped);
             self.repeated.see(v.repeated);
+            self.decoded.see(v.decoded);
         } else {
             self.blind(t, clock, v, out);
         }
@@ -132,13 +138,18 @@ impl Showing {
             self.tell(out, "playback_start", at, fields);
         }
         if self.due && clock > self.clock {
-            self.ran += (clock - self.clock).min(dt / 1000.0 * self.rate.abs() + 0.25);
+            let ran = (clock - self.clock).min(dt / 1000.0 * self.rate.abs() + 0.25);
+            self.ran += ran;
+            // Over a picture that stands no frames go by, whatever the clock does.
+            self.numbers.ran += if self.open.is_none() && v.gap.is_some_and(|gap| gap < HINT_MS) { ran } else { 0.0 };
         }
         self.unasked(t, clock, v, viewer, out);
         self.gap(t, clock, v, due, out);
         if !due {
             self.idle = t;
+            self.numbers.rest();
         }
+        self.looping = v.looping;
         (self.last, self.clock, self.rate, self.due) = (t.max(self.last), clock, rate, due);
         if v.ended && !self.ended {
             self.tell_end(t, "ended", out);
@@ -323,6 +334,7 @@ impl Showing {
         if let Some((landed, begun, want)) = self.landing.take() {
             self.tell_seek(landed, begun, want, None, &Video::default(), out);
         }
+        out.wrongs.extend(self.numbers.standing());
         if self.first.is_none() {
             return;
         }
@@ -345,6 +357,10 @@ impl Showing {
             "repeated": self.repeated.get(),
             "loops": self.loops,
             "skipped_s": hundredths(self.skipped),
+            "decoded": self.decoded.get(),
+            "numbers_read": self.numbers.read,
+            "numbers_skipped": self.numbers.skipped,
+            "numbers_repeated": self.numbers.repeated,
             "error": self.error,
         });
         self.tell(out, "playback_summary", t, fields);

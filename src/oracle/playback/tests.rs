@@ -1,3 +1,5 @@
+mod numbers;
+
 use super::*;
 use crate::browser::probe::MediaError;
 use crate::measure::{LONG_STALL_MS, STUTTERS};
@@ -439,7 +441,9 @@ fn looked_at() -> Film {
 }
 
 fn wrong(mut film: Film) -> String {
-    film.oracle.verdict(film.t, Allowed::USUAL).map(|w| w.words).unwrap_or_default()
+    let wrong = film.oracle.verdict(film.t, Allowed::USUAL);
+    assert!(wrong.as_ref().is_none_or(|w| w.own), "the page's own doing: {wrong:?}");
+    wrong.map(|w| w.words).unwrap_or_default()
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Showing {
                 let words = format!(
                     "the page itself sent the video from {from} to its end at {end}: {short:.1} s were never played"
                 );
-                out.wrongs.push(Wrong::new(words));
+                out.wrongs.push(Wrong::of_page(words));
             }
             if t - at >= SEEK_TO_END_MS {
                 self.own.sought = None;
@@ -77,7 +77,7 @@ impl Showing {
         } else if t - *self.own.off_speed.get_or_insert(t) > LONG_STALL_MS && !self.own.speed_told {
             self.own.speed_told = true;
             let words = format!("the video plays at {rate} times its speed, which nobody asked for");
-            out.wrongs.push(Wrong::new(words));
+            out.wrongs.push(Wrong::of_page(words));
         }
     }
 
@@ -92,5 +92,5 @@ fn paused_wrong(from: f64, at: f64, t: f64) -> Option<Wrong> {
     let ms = t - from;
     let words =
         || format!("the page paused the video at {} for {:.1} s, which nobody asked for", position(at), ms / 1000.0);
-    (ms > LONG_STALL_MS).then(|| Wrong::new(words()))
+    (ms > LONG_STALL_MS).then(|| Wrong::of_page(words()))
 }

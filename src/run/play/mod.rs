@@ -5,6 +5,7 @@ mod expect;
 mod loss;
 mod media;
 mod playback;
+mod screen;
 mod step;
 
 use super::host;

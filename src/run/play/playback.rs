@@ -7,6 +7,8 @@ use tokio::time::Instant;
 
 /// How often it is looked whether a video goes on.
 const LOOK: Duration = Duration::from_millis(100);
+/// A button that leads a video elsewhere does so within this time.
+const LED: Duration = Duration::from_secs(2);
 /// A stall's length is known a little later than it lasts.
 const TOLD_LATE: Duration = Duration::from_secs(2);
 
@@ -44,6 +46,18 @@ impl OnStage<'_> {
         match &self.watch.gone {
             Some(why) => Err(Stop::Gone(why.clone())),
             None => Ok(()),
+        }
+    }
+
+    /// A word that leads a video elsewhere is waited for, until it did.
+    pub(super) async fn led(&mut self) {
+        self.watch.catch_up();
+        let deadline = Instant::now() + LED;
+        while self.watch.playback.is_to_lead() && self.watch.gone.is_none() && Instant::now() < deadline {
+            self.watch.next(deadline.min(Instant::now() + LOOK)).await;
+        }
+        if self.watch.gone.is_none() {
+            self.watch.playback.led_nowhere();
         }
     }
 

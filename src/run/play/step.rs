@@ -44,6 +44,7 @@ impl OnStage<'_> {
         self.watch.step(&name, expectation.is_some_and(|e| e.must_fail));
         self.shared.progress.step_starts(&name);
         let start = self.shared.log.now_ms();
+        self.watch.playback.leads(self.app.seeks.get(&step.word).copied());
         self.watch.write("step_start", Origin::Monitor, start, json!({ "expect": step.expect }));
 
         let first_page = !self.opened;
@@ -59,7 +60,7 @@ impl OnStage<'_> {
                 let why = match &stop {
                     Stop::Gone(why) | Stop::Broken(why) | Stop::Failed(why) => why,
                 };
-                self.end_step(step, false, None, Some(why), start);
+                self.end_step(step, self.media(step), None, Some(why), start);
                 return Err(stop);
             }
         };
@@ -89,9 +90,14 @@ impl OnStage<'_> {
                 busy = self.shared.host.busy(from, self.shared.log.now_ms());
             }
         }
+        if outcome.failed.is_none() {
+            self.led().await;
+        }
+        let mut own = false;
         if outcome.failed.is_none()
             && let Some(wrong) = self.playback()
         {
+            own = wrong.own;
             (outcome.failed, outcome.late) = (Some(wrong.words), wrong.stood.is_some());
             busy = wrong.stood.and_then(|(from, ms)| self.shared.host.busy(from, from + ms));
         }
@@ -99,11 +105,12 @@ impl OnStage<'_> {
         self.watch.catch_up();
         outcome.failed = outcome.failed.map(|why| self.watch.with_dialogs(why));
         self.slowest = outcome.ms.into_iter().chain(self.slowest).reduce(f64::max);
-        self.end_step(step, outcome.failed.is_none(), outcome.ms, outcome.failed.as_deref(), start);
+        let video = self.media(step).filter(|_| outcome.failed.is_some() && !own);
+        self.end_step(step, video, outcome.ms, outcome.failed.as_deref(), start);
         // A long series is pictured now and then: a hundred captures would be a good part of the memory it is to measure.
         let long = step.times > PICTURE_ALL;
         if outcome.failed.is_some() || !long || n.is_multiple_of(MEMORY_EVERY) {
-            self.screenshot(&name).await;
+            self.screenshot(&name, outcome.failed.is_none()).await;
         }
         if step.expect == Some("new picture") {
             self.switches += 1;
@@ -146,18 +153,19 @@ impl OnStage<'_> {
         }
     }
 
-    fn end_step(&self, step: &Step, ok: bool, took: Option<f64>, reason: Option<&str>, start: f64) {
+    /// Well, unless there is a `reason`; with the video that this was about.
+    fn end_step(&self, step: &Step, video: Option<Value>, took: Option<f64>, reason: Option<&str>, start: f64) {
         let now = self.shared.log.now_ms();
         let slow = took.zip(step.within).is_some_and(|(took, within)| took > ms(within));
         let mut fields = json!({
             "expect": step.expect,
-            "ok": ok,
+            "ok": reason.is_none(),
             "ms": took.map(hundredths),
             "slow": slow,
             "reason": reason,
             "step_ms": hundredths(now - start),
         });
-        if let (false, Some(video)) = (ok, self.media(step)) {
+        if let Some(video) = video {
             fields["video"] = video;
         }
         self.watch.write("step_end", Origin::Monitor, now, fields);
@@ -271,7 +279,8 @@ impl OnStage<'_> {
         Ok(screen.wrong(self.shared.log.now_ms()).filter(|_| judged))
     }
 
-    async fn screenshot(&mut self, step: &str) {
+    /// Takes a picture of the page; after what went well it is looked whether the video's own is on it.
+    async fn screenshot(&mut self, step: &str, well: bool) {
         if !self.opened {
             return;
         }
@@ -288,14 +297,18 @@ impl OnStage<'_> {
             self.shots
         );
         let path = self.shared.settings.out.join(&file);
+        let video = if well { self.on_screen().await } else { None };
         // No frame need be read any more; the capture needs the page's thread.
         let disarm = format!("{}?.disarm()", probe::HANDLE);
         let (_, taken) =
-            tokio::join!(self.session.evaluate(&disarm, false, SHORT), shot::take(self.session, &self.app.mask, &path));
+            tokio::join!(self.session.evaluate(&disarm, false, SHORT), shot::take(self.session, &self.app.mask));
         match taken {
-            Ok(rest) => {
+            Ok(shot) => {
                 self.watch.write("screenshot", Origin::Monitor, self.shared.log.now_ms(), json!({ "file": file }));
-                self.pictures.spawn_blocking(rest);
+                if let Some(video) = video {
+                    self.read_screen(&shot, video).await;
+                }
+                self.pictures.spawn_blocking(move || shot.write(&path));
             }
             Err(why) => tracing::warn!("no screenshot after {step}: {why}"),
         }

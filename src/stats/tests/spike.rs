@@ -91,6 +91,14 @@ fn bounds_agree_with_statrs() {
 }
 
 #[test]
+fn a_day_of_next_to_no_time_is_none() {
+    let day = |hours: f64| Counted { events: 11_249_042, hours, ..Counted::default() };
+    let days: Vec<Counted> = [3e-149, 6e-177, 3e-17, 4e-306, 8e-36, 1e-283, 2e-309, 1e300].map(day).to_vec();
+    let now = Counted { events: 13_614_948, hours: 2.0, ..Counted::default() };
+    assert_eq!(judge(&now, &days), Spike::NotEnough(Lack::Days(DAYS)));
+}
+
+#[test]
 fn what_is_missing_is_said() {
     let week = [of(1, 200); DAYS];
     let said = |now: Counted, days: &[Counted]| match judge(&now, days) {

@@ -39,7 +39,9 @@ export function spoil(preset, press) {
   for (const [name, change] of Object.entries(SPOILS)) {
     if (strikes(name, press)) code = change(code);
   }
-  return preset.picture === 'video' && on('video-bound-black') ? code.replace('src(s0)', 'solid(0, 0, 0)') : code;
+  if (preset.picture !== 'video') return code;
+  if (on('video-hushed')) return `${code}\nhush()`;
+  return on('video-bound-black') ? code.replace('src(s0)', 'solid(0, 0, 0)') : code;
 }
 
 /** How late a switch shows. */

@@ -29,7 +29,7 @@ function made(init) {
   document.createElement = function (...names) {
     const created = Document.prototype.createElement.apply(this, names);
     element ??= created instanceof HTMLVideoElement ? created : null;
-    if (on('video-tainted')) Object.defineProperty(created, 'crossOrigin', { set() {} });
+    if (on('video-tainted') || on('video-redirects')) Object.defineProperty(created, 'crossOrigin', { set() {} });
     return created;
   };
   try {
