@@ -85,6 +85,8 @@ fn a_video_that_fails_is_a_failed_init_with_its_reason() {
             ("video-codec", "MediaError 4"),
             ("video-cors", "MediaError 4"),
             ("video-bound-black", "never reached the visualizer"),
+            ("video-hushed", "never reached the visualizer"),
+            ("video-redirects", "the preset throws on every tick"),
         ],
     );
 }
