@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::browser::Kind;
 use crate::browser::sound::Sound;
 use crate::error::{Error, Result};
+use crate::fault::Leg;
 use crate::journey::Journey;
 use crate::profile::Profile;
 use crate::quarantine::{Known, Quarantine};
@@ -78,6 +79,7 @@ struct File {
     browsers: Spanned<Vec<Kind>>,
     #[serde(default = "clean")]
     profiles: Vec<Spanned<String>>,
+    leg: Option<Spanned<Leg>>,
     slo: Option<Spanned<String>>,
     objectives: Option<Spanned<Vec<Spanned<String>>>>,
     judge: Judge,
@@ -171,7 +173,19 @@ impl Plan {
             let mut played = known_journeys(&profile, &source, &own)?;
             notes.extend(played.unknown_steps(&read).iter().map(|problem| profile.note(problem)));
             played.seed = overrides.seed.unwrap_or(played.seed);
+            if let Some(leg) = &file.leg {
+                let before = played.rules.len();
+                played.rules.retain(|rule| rule.leg == *leg.get_ref());
+                if played.rules.is_empty() && before > 0 {
+                    let help = "play other profiles, or remove the line: then the faults of both legs are armed";
+                    let what = format!("no fault of `{}` is of this leg", played.name);
+                    problems.push(Problem::at(leg.span(), what, help));
+                }
+            }
             under.push(played);
+        }
+        if !problems.is_empty() {
+            return Err(source.error(&problems));
         }
         let profiles: Vec<&str> = under.iter().map(|p| p.name.as_str()).collect();
         let known = Known { journeys: &own, profiles: &profiles, app: Some(&app.name) };

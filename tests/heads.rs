@@ -117,7 +117,7 @@ const STARTS: [&str; 10] = [
     "HTTP/1.1 999 \u{e9}",
     "GET /\u{e9} HTTP/1.1",
 ];
-const FIELDS: [&str; 24] = [
+const FIELDS: [&str; 26] = [
     "Host: h",
     "Content-Length: 5",
     "content-length:5 ",
@@ -135,6 +135,8 @@ const FIELDS: [&str; 24] = [
     "Transfer-Encoding: chunked, gzip",
     "Transfer-Encoding: chunked,",
     "Transfer-Encoding: xchunked",
+    "Transfer-Encoding: chunked\u{a0}",
+    "Content-Length: \u{3000}5",
     "Transfer-Encoding : chunked",
     "Transfer-Encoding: \"chunked\"",
     "X: a\tb",

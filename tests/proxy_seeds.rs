@@ -37,7 +37,7 @@ struct Spoil;
 impl Fault for Spoil {
     fn response(&self, _: &Request, _: &Response, draw: &Draw) -> Vec<Step> {
         let from = draw.bits(1) % (SIZE / 2);
-        vec![at(Point::Body(from), Action::Mangle { to: from + 100, how: Mangle::Random })]
+        vec![at(Point::Body(from), Action::Mangle { to: from + 100, how: Mangle::Random, first: 0 })]
     }
 }
 

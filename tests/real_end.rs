@@ -44,7 +44,9 @@ fn ends_clean(browser: &str, signal: &str, after: Duration) {
     // Short: a Unix socket's path has room for 107 bytes, and the leash then prefers /tmp.
     let tmp = tempfile::Builder::new().prefix("k").tempdir_in("/tmp").expect("a folder");
     let locks = dead_locks();
-    let play = Play::on_stage(&[]);
+    let mut play = Play::on_stage(&[]);
+    // So that there is an authority of the run's own, too, which a browser's profile trusts.
+    play.app = format!("intercept = [\"media.example\"]\n{}", play.app);
     let mut run = Command::new(SOUNDCHECK)
         .env("SOUNDCHECK_HISTORY", "none")
         .arg("run")

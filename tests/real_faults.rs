@@ -6,6 +6,7 @@ use common::{BROWSERS, Play, SOUNDCHECK, ending};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 /// The video journey on the stage under this profile.
 fn under(profile: &str) -> Play {
@@ -109,6 +110,42 @@ reason = "MediaError 4"
         assert_eq!(of("upstream"), Some(503.into()), "{browser}");
         assert_eq!(of("browser"), Some(502.into()), "{browser}");
     }
+}
+
+#[test]
+fn what_ships_for_both_legs_is_met_upstream_too() {
+    // `ci/verify profiles` plays all four in both.
+    for (profile, browser) in [("payload-413", "chromium"), ("missing-range", "firefox")] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let out = dir.path().join("out");
+        let done = Command::new(SOUNDCHECK)
+            .env("SOUNDCHECK_HISTORY", "none")
+            .args(["run", "streaming-faults-upstream", "--journey", "video", "--json"])
+            .args(["--profile", profile, "--browser", browser, "--out"])
+            .arg(&out)
+            .output()
+            .expect("runs");
+        let verdict: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+        assert_eq!(ending(&verdict).0, "passed", "{profile} in {browser}: {verdict:#}");
+        let text = std::fs::read_to_string(out.join("events.jsonl")).expect("events");
+        let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
+        let legs = named(&events, "fault_applied").into_iter().map(|e| e["leg"].clone());
+        assert!(legs.clone().any(|leg| leg == "upstream"), "{profile} in {browser}: {:?}", legs.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn each_planned_fault_must_come_about_and_not_one_of_its_kind() {
+    let gap = |at: &str| format!("[[fault]]\ndo = \"gap\"\nid = \"at {at}\"\nat = \"{at}\"\nlasts = \"1s\"\n");
+    let profile = format!(
+        "question = \"?\"\nsource = \"measured\"\n{}{}[[expect]]\noutcome = \"plays\"\n",
+        gap("16 kB"),
+        gap("900 MB")
+    );
+    let (verdict, _) = under(&profile).run("firefox");
+    let (ending, reason) = ending(&verdict);
+    assert_eq!(ending, "undecided", "{verdict:#}");
+    assert!(reason.contains("`at 900 MB` never came about"), "{reason}");
 }
 
 /// Which requests a fault was applied to, by path, first octet and how many such there were before.

@@ -63,6 +63,8 @@ pub enum Action {
         to: u64,
         /// How they are spoilt.
         how: Mangle,
+        /// Which octet of the file the body begins with: of a file the same octets are wrong, whatever parts of it come.
+        first: u64,
     },
     /// At [`Point::Head`]: the body leaves compressed, truly.
     Gzip,
@@ -136,7 +138,7 @@ pub enum Mangle {
 }
 
 impl Mangle {
-    /// Spoils `bytes`, the first of which is the body's octet `offset`. The same octets come out however they are cut
+    /// Spoils `bytes`, the first of which is the file's octet `offset`. The same octets come out however they are cut
     /// into pieces, but for [`Mangle::Swap`], which never crosses a piece.
     pub fn spoil(self, bytes: &mut [u8], offset: u64, draw: &Draw) {
         match self {

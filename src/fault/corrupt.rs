@@ -62,7 +62,7 @@ impl Fault for Corrupt {
             How::Random => Mangle::Random,
             How::Swap => Mangle::Swap,
         };
-        vec![at(Point::Body(from), Action::Mangle { to, how })]
+        vec![at(Point::Body(from), Action::Mangle { to, how, first })]
     }
 }
 
@@ -95,6 +95,13 @@ mod tests {
         for (range, from) in [("bytes=0-", 0), ("bytes=490-", 490), ("bytes=490-509", 490)] {
             assert_eq!(wrong(keys, range, from), [500, 501], "{range}");
         }
+        for how in ["every = \"100 B\"", "how = \"random\""] {
+            let whole = wrong(how, "", 0);
+            for from in [1, 490] {
+                let part = wrong(how, &format!("bytes={from}-"), from);
+                assert_eq!(part, whole.iter().copied().filter(|n| *n >= from).collect::<Vec<_>>(), "{how} from {from}");
+            }
+        }
         assert_eq!(wrong(keys, "bytes=501-", 501), [501]);
         assert_eq!(wrong(keys, "bytes=502-", 502), [0; 0]);
         assert_eq!(wrong(keys, "bytes=0-499", 0), [0; 0]);
@@ -107,7 +114,7 @@ mod tests {
             assert_eq!(on_response(&it, "GET / HTTP/1.1", response), [], "{response}");
         }
         let swap = on_response(&fault("corrupt", "how = \"swap\""), "GET / HTTP/1.1", "HTTP/1.1 200 OK");
-        assert_eq!(swap, [at(Point::Body(0), Action::Mangle { to: u64::MAX, how: Mangle::Swap })]);
+        assert_eq!(swap, [at(Point::Body(0), Action::Mangle { to: u64::MAX, how: Mangle::Swap, first: 0 })]);
     }
 
     #[test]

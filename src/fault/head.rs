@@ -148,7 +148,7 @@ impl Head {
     /// Whether a comma-separated list, over all fields of this name, has this token.
     #[inline]
     pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.all(name).any(|v| v.split(',').any(|t| t.trim().eq_ignore_ascii_case(token)))
+        self.all(name).any(|v| v.split(',').any(|t| bare(t).eq_ignore_ascii_case(token)))
     }
 
     /// Changes it.
@@ -274,7 +274,7 @@ impl Head {
         }
         for value in self.all("content-length") {
             for one in value.split(',') {
-                let one = one.trim();
+                let one = bare(one);
                 let digits = !one.is_empty() && one.len() <= 19 && one.bytes().all(|b| b.is_ascii_digit());
                 let n = one.parse::<u64>().ok().filter(|_| digits);
                 let n = n.ok_or(Bad::Malformed("a Content-Length that is no number"))?;
@@ -302,13 +302,19 @@ impl Head {
         }
         let codings: Vec<String> = self
             .all("transfer-encoding")
-            .flat_map(|v| v.split(',').map(|c| c.trim().to_owned()).collect::<Vec<_>>())
+            .flat_map(|v| v.split(',').map(|c| bare(c).to_owned()).collect::<Vec<_>>())
             .collect();
         if codings.iter().filter(|c| c.eq_ignore_ascii_case("chunked")).count() > 1 {
             return Err(Bad::Malformed("chunked twice"));
         }
         Ok(codings.last().map(|c| c.eq_ignore_ascii_case("chunked")))
     }
+}
+
+/// A member of a list without the white space around it: HTTP's own (RFC 9110, 5.6.3) and no other, which the next reader
+/// would take for a part of it.
+pub fn bare(member: &str) -> &str {
+    member.trim_matches([' ', '\t'])
 }
 
 #[cfg(test)]

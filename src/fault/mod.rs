@@ -289,9 +289,24 @@ pub const FAULTS: &[Kind] = &[
         of::<replace::Replace>,
     ),
     // WebSockets.
-    row("ws_close", "a close frame instead of the server's message", "code = 1011\nnth = 2", of::<ws::Close>),
-    row("ws_stall", "silence from the server's message on", "nth = 2", of::<ws::Stall>),
-    row("ws_drop", "messages of the server's are lost", "nth = 2\ncount = 3", of::<ws::Lost>),
+    row(
+        "ws_close",
+        "a close frame instead of the server's message `nth`, the first of which is 0",
+        "code = 1011\nnth = 2",
+        of::<ws::Close>,
+    ),
+    row(
+        "ws_stall",
+        "silence, both ways, from the server's message `nth` on, the first of which is 0",
+        "nth = 2",
+        of::<ws::Stall>,
+    ),
+    row(
+        "ws_drop",
+        "`count` messages of the server's are lost from `nth` on, the first of which is 0",
+        "nth = 2\ncount = 3",
+        of::<ws::Lost>,
+    ),
     // Remedies.
     row("cache_first", "answers come from a full local copy, fetched once", "", of::<cache_first::CacheFirst>),
 ];

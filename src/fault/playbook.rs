@@ -168,21 +168,22 @@ fn carry_out(steps: &[Step], mut seen: Seen, body: &[u8]) -> Seen {
         }
     }
     let mut skip_to = 0;
-    let mut spoilt: Vec<(u64, Mangle)> = Vec::new();
+    let mut spoilt: Vec<(u64, Mangle, u64)> = Vec::new();
     let places = (0..(body.len() as u64).max(1)).map(Point::Body).chain([Point::End]);
     for (number, place) in (0u64..).zip(places) {
         for step in steps.iter().filter(|step| step.at == place) {
             match &step.action {
                 Action::Insert(bytes) | Action::Raw(bytes) => seen.body.extend(bytes),
                 Action::Skip(n) => skip_to = number.saturating_add(*n),
-                Action::Mangle { to, how } => spoilt.push((*to, *how)),
+                Action::Mangle { to, how, first } => spoilt.push((*to, *how, *first)),
                 Action::Cut(cut) => return Seen { cut: Some(*cut), ..seen },
                 other => panic!("nothing for a playbook: {other:?}"),
             }
         }
         if let (Some(octet), true) = (body.get(number as usize).filter(|_| place != Point::End), number >= skip_to) {
             let mut octet = [*octet];
-            spoilt.iter().filter(|(to, _)| number < *to).for_each(|(_, how)| how.spoil(&mut octet, number, &draw()));
+            let due = spoilt.iter().filter(|(to, ..)| number < *to);
+            due.for_each(|(_, how, first)| how.spoil(&mut octet, first + number, &draw()));
             seen.body.extend(octet);
         }
     }

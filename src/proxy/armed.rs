@@ -26,7 +26,7 @@ pub(super) struct Rules {
     pub counts: Mutex<Counts>,
     /// The links of each scope.
     pub shapes: Mutex<HashMap<u64, Arc<Mutex<Shape>>>>,
-    /// Counts the switches of parts of the link.
+    /// Counts what was armed, disarmed and asked for by hand.
     pub switched: AtomicU64,
     /// Whether a part of the link holds at times only.
     pub windows: bool,
@@ -78,10 +78,31 @@ pub(super) struct Fired {
     rules: Arc<Rules>,
     index: usize,
     pub draw: Draw,
+    /// What is drawn for an octet of the file, whichever request asks for it.
+    pub file: Draw,
     nth: u64,
     applied: AtomicBool,
-    /// The count that it took one of.
-    key: Option<u64>,
+    /// What it took one of.
+    took: Took,
+}
+
+/// What a rule that fires takes one of.
+#[derive(Clone, Copy)]
+enum Took {
+    Nothing,
+    /// Its `times`, by their key.
+    Times(u64),
+    /// What people asked for by hand.
+    Asked,
+}
+
+impl Took {
+    fn of(asked_for: bool, rule: &Rule, key: u64) -> Self {
+        match asked_for {
+            true => Took::Asked,
+            false => rule.times.map_or(Took::Nothing, |_| Took::Times(key)),
+        }
+    }
 }
 
 impl Rules {
@@ -135,8 +156,9 @@ impl Rules {
         let now = Now { since: counts.start.elapsed(), step };
         let start = asked.range.and_then(Range::start).unwrap_or(0);
         let nth: Vec<u64> = self.scopes.iter().map(|s| next(&mut counts.nth, whose.key(*s, same))).collect();
-        // A draw's own ordinal: requests for several parts of a file come at once, in any order.
-        let parts: Vec<u64> = self.scopes.iter().map(|s| next(&mut counts.nth, whose.key(*s, (same, start)))).collect();
+        // A draw's own ordinal: requests for several parts of a file come at once, in any order. It is the link's whatever
+        // the scope, else each connection's first would draw the same.
+        let ordinal = next(&mut counts.nth, whose.key(Scope::Link, (same, start)));
         // Without the port: an app that is launched has another one in each run, and a seed decides the same in all of them.
         let url = format!("{}://{}{}", asked.to.scheme(), asked.to.host, asked.target);
         for (index, kept) in self.kept.iter().enumerate() {
@@ -159,13 +181,15 @@ impl Rules {
                 continue;
             }
             kept.matched.fetch_add(1, Relaxed);
-            let draw = Draw::new(self.seed, &rule.id, &self.journey, &asked.method, &url, start, parts[of_scope]);
+            let of =
+                |start, ordinal| Draw::new(self.seed, &rule.id, &self.journey, &asked.method, &url, start, ordinal);
+            let draw = of(start, ordinal);
             let key = whose.key(rule.scope, (index, same));
             let taken = asked_for || (draw.unit(0) < rule.probability && self.take(&mut counts, rule, key));
             if taken {
-                let key = (!asked_for && rule.times.is_some()).then_some(key);
-                let (rules, applied) = (self.clone(), AtomicBool::new(false));
-                fired.push(Arc::new(Fired { rules, index, draw, nth: request.nth, applied, key }));
+                let (rules, applied, file) = (self.clone(), AtomicBool::new(false), of(0, 0));
+                let took = Took::of(asked_for, rule, key);
+                fired.push(Arc::new(Fired { rules, index, draw, file, nth: request.nth, applied, took }));
             }
         }
         fired
@@ -185,6 +209,7 @@ impl Rules {
         for (index, kept) in self.kept.iter().enumerate().filter(|(_, k)| k.whole) {
             let rule = &kept.rule;
             let nth = next(&mut counts.accepted, whose.key(rule.scope, index));
+            let ordinal = next(&mut counts.accepted, whose.key(Scope::Link, (index, "ordinal")));
             let request = Request {
                 method: "",
                 host: "",
@@ -201,12 +226,12 @@ impl Rules {
                 continue;
             }
             kept.matched.fetch_add(1, Relaxed);
-            let draw = Draw::new(self.seed, &rule.id, &self.journey, "", "", 0, nth);
+            let draw = Draw::new(self.seed, &rule.id, &self.journey, "", "", 0, ordinal);
             let key = whose.key(rule.scope, index);
             if asked_for || (draw.unit(0) < rule.probability && self.take(&mut counts, rule, key)) {
-                let key = (!asked_for && rule.times.is_some()).then_some(key);
                 let (rules, applied) = (self.clone(), AtomicBool::new(false));
-                let by = Arc::new(Fired { rules, index, draw, nth, applied, key });
+                let took = Took::of(asked_for, rule, key);
+                let by = Arc::new(Fired { rules, index, draw, file: draw, nth, applied, took });
                 let steps = rule.fault.accept(&draw);
                 fired.extend(steps.into_iter().map(|step| Planned {
                     by: by.clone(),
@@ -257,7 +282,9 @@ impl Rules {
     }
 
     pub(super) fn ask_for(&self, id: &str) -> bool {
-        self.of(id).map(|k| k.waiting.fetch_add(1, Relaxed)).is_some()
+        let known = self.of(id).map(|k| k.waiting.fetch_add(1, Relaxed)).is_some();
+        self.switched.fetch_add(1, Relaxed);
+        known
     }
 
     pub(super) fn reset(&self) {
@@ -325,11 +352,21 @@ impl Fired {
 }
 
 impl Drop for Fired {
+    /// What did nothing gives back what it took.
     fn drop(&mut self) {
-        if let Some(key) = self.key.filter(|_| !self.applied.load(Relaxed))
-            && let Some(count) = lock(&self.rules.counts).fired.get_mut(&key)
-        {
-            *count = count.saturating_sub(1);
+        if self.applied.load(Relaxed) {
+            return;
+        }
+        match self.took {
+            Took::Nothing => {}
+            Took::Times(key) => {
+                if let Some(count) = lock(&self.rules.counts).fired.get_mut(&key) {
+                    *count = count.saturating_sub(1);
+                }
+            }
+            Took::Asked => {
+                self.rules.kept[self.index].waiting.fetch_add(1, Relaxed);
+            }
         }
     }
 }

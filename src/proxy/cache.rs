@@ -23,15 +23,22 @@ const LARGEST: u64 = 1 << 30;
 #[derive(Default)]
 pub(super) struct Copies(Mutex<HashMap<String, Copy>>);
 
-/// A copy by its URL, once it was tried to make one.
+/// A copy by its URL, once there is one; `None`: it is known that there can be none.
 type Copy = Arc<OnceCell<Option<Arc<Full>>>>;
 
+/// No copy now, for a reason that may pass: the next who asks tries again.
+struct NotNow;
+
+impl<E: std::error::Error> From<E> for NotNow {
+    fn from(_: E) -> Self {
+        Self
+    }
+}
+
 impl Copies {
-    /// The copy for a request; made now if there is none. `None` if there can be none: not a file, too large, no room.
+    /// The copy for a request; made now if there is none. `None` if there can be none: too large, no room; and where the
+    /// server is not there now, or does not give the file.
     pub(super) async fn get(&self, shared: &Shared, asked: &Asked) -> Option<Served> {
-        if asked.method != "GET" {
-            return None;
-        }
         let url = format!("{}://{}{}", asked.to.scheme(), asked.to.name, asked.target);
         let cell = {
             let mut copies = lock(&self.0);
@@ -40,23 +47,24 @@ impl Copies {
             }
             copies.entry(url).or_default().clone()
         };
-        let copy = cell.get_or_init(async || fetch(shared, asked).await.map(Arc::new)).await;
+        let made = async || fetch(shared, asked).await.map(|full| full.map(Arc::new));
+        let copy = cell.get_or_try_init(made).await.ok()?;
         copy.clone().map(Served::Copy)
     }
 }
 
-/// Fetches the whole file.
-async fn fetch(shared: &Shared, asked: &Asked) -> Option<Full> {
-    let mut server = dial(shared, &asked.to).await.ok()?;
+/// Fetches the whole file; `None` if it is too large.
+async fn fetch(shared: &Shared, asked: &Asked) -> Result<Option<Full>, NotNow> {
+    let mut server = dial(shared, &asked.to).await.map_err(|_| NotNow)?;
     let mut head = asked.head.clone();
     for name in ["range", "if-range", "if-none-match", "if-modified-since", "accept-encoding"] {
         head.remove(name);
     }
     let mut bytes = Vec::new();
     head.write(&mut bytes);
-    server.output.send(&bytes).await.ok()?;
+    server.output.send(&bytes).await?;
     let head = loop {
-        match Head::response(server.buf.data()).ok()? {
+        match Head::response(server.buf.data()).map_err(|_| NotNow)? {
             Some((head, n)) => {
                 server.buf.eat(n);
                 // Not what goes before it.
@@ -64,36 +72,36 @@ async fn fetch(shared: &Shared, asked: &Asked) -> Option<Full> {
                     break head;
                 }
             }
-            None if server.buf.full() => return None,
-            None if server.buf.fill(&mut server.input).await.ok()? == 0 => return None,
+            None if server.buf.full() => return Err(NotNow),
+            None if server.buf.fill(&mut server.input).await? == 0 => return Err(NotNow),
             None => {}
         }
     };
     if !matches!(head.status(), Some((200, _))) {
-        return None;
+        return Err(NotNow);
     }
-    let mut file = tokio::fs::File::from_std(nameless().ok()?);
-    let (mut track, mut length) = (Track::new(head.response_body("GET").ok()?), 0);
+    let mut file = tokio::fs::File::from_std(nameless()?);
+    let (mut track, mut length) = (Track::new(head.response_body("GET").map_err(|_| NotNow)?), 0);
     while !track.done() {
         if server.buf.data().is_empty() {
-            match server.buf.fill(&mut server.input).await.ok()? {
+            match server.buf.fill(&mut server.input).await? {
                 0 if track.until_close() => break,
-                0 => return None,
+                0 => return Err(NotNow),
                 _ => {}
             }
         }
-        let (n, kind) = track.step(server.buf.data()).ok()?;
+        let (n, kind) = track.step(server.buf.data()).map_err(|_| NotNow)?;
         if kind == Kind::Payload {
             length += n as u64;
-            file.write_all(&server.buf.data()[..n]).await.ok()?;
+            file.write_all(&server.buf.data()[..n]).await?;
         }
         server.buf.eat(n);
         if length > LARGEST {
-            return None;
+            return Ok(None);
         }
     }
-    file.flush().await.ok()?;
-    Some(Full { file: Arc::new(file.into_std().await), length, fields: own_fields(&head) })
+    file.flush().await?;
+    Ok(Some(Full { file: Arc::new(file.into_std().await), length, fields: own_fields(&head) }))
 }
 
 /// The fields that are the file's, and not this response's.

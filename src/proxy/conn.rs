@@ -38,6 +38,8 @@ pub(super) struct Conn {
     pub shared: Arc<Shared>,
     /// What was armed when the last request came, and its number: mostly the same for all of them.
     rules: (u64, Arc<Rules>),
+    /// What was armed when it came, by number: then it was decided what is to be done with it as a whole.
+    came: (u64, u64),
     pub whose: Whose,
     pub input: In,
     pub output: Out,
@@ -114,8 +116,10 @@ impl Conn {
     pub(super) fn new(shared: &Arc<Shared>, socket: TcpStream, client: IpAddr) -> Self {
         let connection = shared.connections.fetch_add(1, Relaxed) + 1;
         let (input, output) = wire::tcp(socket);
+        let rules = (shared.epoch.load(Acquire), shared.rules());
         Self {
-            rules: (shared.epoch.load(Acquire), shared.rules()),
+            came: (rules.0, rules.1.switched()),
+            rules,
             shared: shared.clone(),
             whose: Whose { connection, client },
             input,
@@ -139,6 +143,14 @@ impl Conn {
         &self.rules.1
     }
 
+    /// Whether faults of connections as a whole were armed since it came. It ends with its response then, so that the
+    /// client's next connection meets them.
+    fn is_behind(&mut self) -> bool {
+        let (came, rules) = (self.came, self.rules());
+        let (whole, switched) = (rules.any_whole(), rules.switched());
+        whole && came != (self.rules.0, switched)
+    }
+
     /// Serves it to its end.
     pub(super) async fn serve(mut self) {
         let mut next = match self.shape(true) {
@@ -151,6 +163,9 @@ impl Conn {
                 Idle::Refused(refusal) => self.refuse(&refusal).await,
                 Idle::Over(next) => next,
             };
+            if next == Next::Again && self.is_behind() {
+                next = Next::Close;
+            }
         }
         let sender = self.sender.take();
         match next {

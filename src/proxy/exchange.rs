@@ -49,10 +49,10 @@ impl Conn {
         if told.asked.method == "CONNECT" {
             return tunnel::connect(self, told).await;
         }
-        if let Some(storms) = &self.shared.storms
-            && let Some(until) = held_by_storm(storms, &told)
+        if let Some((key, until)) = self.shared.storms.as_ref().and_then(|storms| held_by_storm(storms, &told))
             && self.alongside(Half::GiveUp, sleep_until(until)).await.is_none()
         {
+            self.shared.storms.iter().for_each(|storms| storms.give_back(key));
             told.ended = "client_gone";
             return Next::Gone;
         }
@@ -67,7 +67,10 @@ impl Conn {
             self.carried.add(plan.take(is_of_connection));
         }
         for step in plan.take(|at| at == Point::Request) {
-            told.applied(&step);
+            // Where there can be no copy, nothing was served from one.
+            if !matches!(step.action, Action::Cache) {
+                told.applied(&step);
+            }
             match &step.action {
                 Action::Edit(edit) | Action::Prepare(edit) => {
                     edited.get_or_insert_with(|| told.asked.head.clone()).edit(edit);
@@ -76,7 +79,12 @@ impl Conn {
                 Action::Cache => {
                     let shared = self.shared.clone();
                     match self.alongside(Half::GiveUp, shared.copies.get(&shared, &told.asked)).await {
-                        Some(found) => copy = found,
+                        Some(found) => {
+                            if found.is_some() {
+                                told.applied(&step);
+                            }
+                            copy = found;
+                        }
                         None => {
                             told.ended = "client_gone";
                             return Next::Gone;
@@ -237,16 +245,17 @@ impl Conn {
     }
 }
 
-/// Until when a request is held because it is one of a storm.
-fn held_by_storm(storms: &Storms, told: &Told) -> Option<Instant> {
+/// Of what a request is one too many, and until when it is held for that.
+fn held_by_storm(storms: &Storms, told: &Told) -> Option<(u64, Instant)> {
     let mut hasher = DefaultHasher::new();
     (&told.asked.method, &told.asked.to.name, &told.asked.target).hash(&mut hasher);
-    match storms.count(hasher.finish(), Instant::now()) {
+    let key = hasher.finish();
+    match storms.count(key, Instant::now()) {
         Storm::No => None,
-        Storm::Held(until) => Some(until),
+        Storm::Held(until) => Some((key, until)),
         Storm::Begins(until) => {
             told.storm(storms.most());
-            Some(until)
+            Some((key, until))
         }
     }
 }

@@ -22,8 +22,8 @@ struct Leaving<'a, 'b> {
     broken: bool,
     /// From this octet of the server's body on nothing is left out.
     skipped: u64,
-    /// What is spoilt up to which octet.
-    mangles: Vec<(u64, Mangle, Draw)>,
+    /// What is spoilt up to which octet, and which one of the file the body begins with.
+    mangles: Vec<(u64, Mangle, u64, Draw)>,
 }
 
 impl Response<'_> {
@@ -191,8 +191,8 @@ impl Leaving<'_, '_> {
                 self.skipped = self.skipped.max(offset.saturating_add(n));
                 Ok(())
             }
-            Action::Mangle { to, how } => {
-                self.mangles.push((to, how, step.by.draw));
+            Action::Mangle { to, how, first } => {
+                self.mangles.push((to, how, first, step.by.file));
                 Ok(())
             }
             action => self.any(action, step.by.draw).await,
@@ -208,9 +208,9 @@ impl Leaving<'_, '_> {
             return self.body(octets).await;
         }
         let mut spoilt = octets.to_vec();
-        for (to, how, draw) in &self.mangles {
+        for (to, how, first, draw) in &self.mangles {
             let n = (to - offset).min(spoilt.len() as u64) as usize;
-            how.spoil(&mut spoilt[..n], offset, draw);
+            how.spoil(&mut spoilt[..n], first.saturating_add(offset), draw);
         }
         self.body(&spoilt).await
     }

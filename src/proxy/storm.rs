@@ -87,6 +87,14 @@ impl Storms {
         url.next = Some(at + pause);
         Storm::Begins(at)
     }
+
+    /// Who was held went away: the next takes its place, else one that gives up and asks again would wait ever longer.
+    pub(super) fn give_back(&self, key: u64) {
+        let pause = WINDOW / self.most;
+        if let Some(next) = lock(&self.urls).of.get_mut(&key).and_then(|url| url.next.as_mut()) {
+            *next -= pause;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +115,9 @@ mod tests {
             assert_eq!(storms.count(1, now), Storm::Held(start + WINDOW + Duration::from_millis(20) * n));
         }
         assert_eq!(storms.count(2, now), Storm::No);
+        // Of those that gave up the places are free.
+        (0..99).for_each(|_| storms.give_back(1));
+        assert_eq!(storms.count(1, now), Storm::Held(start + WINDOW + Duration::from_millis(20)));
     }
 
     #[test]

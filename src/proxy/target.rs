@@ -4,7 +4,7 @@ use super::asked::Asked;
 use super::authority::{self, Authority};
 use super::kind;
 use crate::fault::Range;
-use crate::fault::head::{Bad, Body, Head};
+use crate::fault::head::{Bad, Body, Head, bare};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -153,7 +153,7 @@ pub(super) fn strip(head: &mut Head) -> Result<(), &'static str> {
     // Without these, or with others, the next reader would see another message.
     const FRAMING: [&str; 5] = ["content-length", "transfer-encoding", "host", "connection", "content-range"];
     let tokens = |head: &Head| -> Vec<String> {
-        let of = |value: std::borrow::Cow<str>| value.split(',').map(|t| t.trim().to_owned()).collect::<Vec<_>>();
+        let of = |value: std::borrow::Cow<str>| value.split(',').map(|t| bare(t).to_owned()).collect::<Vec<_>>();
         head.all("connection").flat_map(of).filter(|t| !t.is_empty()).collect()
     };
     if head.get("connection").is_some_and(|v| !KEPT.iter().any(|k| v.eq_ignore_ascii_case(k)))

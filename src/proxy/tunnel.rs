@@ -59,7 +59,10 @@ pub(super) async fn connect(conn: &mut Conn, mut told: Told) -> Next {
         Carries::Tls | Carries::Other | Carries::More => None,
     };
     let Some(tls) = within else {
-        lock(&conn.shared.tunnelled).insert(told.asked.to.name.clone());
+        // No fault is for what a browser asks for on its own behalf.
+        if !told.background() {
+            lock(&conn.shared.tunnelled).insert(told.asked.to.name.clone());
+        }
         return relay(conn, &mut told, &mut Plan::default()).await;
     };
     let to = Arc::new(Authority::new(told.asked.to.host.clone(), told.asked.to.port, tls));

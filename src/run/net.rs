@@ -138,7 +138,8 @@ impl Net {
             let tally = found.iter().find(|t| t.id == rule.id).cloned().unwrap_or_default();
             Planned { leg: rule.leg, kind: rule.kind, tally: Tally { id: rule.id.clone(), ..tally } }
         });
-        Tallied { rules: rules.collect(), tunnelled: self.proxy.tunnelled(), upstream: shared.upstream.is_some() }
+        let upstream = shared.upstream.as_ref().map(Proxy::tunnelled);
+        Tallied { rules: rules.collect(), tunnelled: self.proxy.tunnelled(), upstream }
     }
 }
 
@@ -153,7 +154,8 @@ struct Planned {
 pub(super) struct Tallied {
     rules: Vec<Planned>,
     tunnelled: Vec<String>,
-    upstream: bool,
+    /// The hosts that the app's own proxy reached by tunnels, if it fetches through ours.
+    upstream: Option<Vec<String>>,
 }
 
 impl Tallied {
@@ -169,14 +171,14 @@ impl Tallied {
                 })
             })
             .collect();
-        json!({ "faults": faults, "tunnelled": self.tunnelled })
+        let tunnelled: Vec<&String> = self.tunnelled.iter().chain(self.upstream.iter().flatten()).collect();
+        json!({ "faults": faults, "tunnelled": tunnelled })
     }
 
-    /// Why a planned kind of fault never came about; `None` when each of them did. Where a profile plans for both legs,
-    /// one is enough: it is the app that decides which of them meets it.
+    /// Why a planned fault never came about; `None` when each of them did. Where a profile plans for both legs, those of one
+    /// are enough: it is the app that decides which of them meets it.
     fn missing(&self) -> Option<String> {
-        let came =
-            |of: &Planned| self.rules.iter().any(|r| (r.leg, r.kind) == (of.leg, of.kind) && r.tally.applied > 0);
+        let came = |of: &Planned| of.tally.applied > 0;
         let whole = |leg| {
             let mut own = self.rules.iter().filter(|r| r.leg == leg).peekable();
             own.peek().is_some() && own.all(came)
@@ -187,13 +189,21 @@ impl Tallied {
         let Planned { leg, tally, .. } = self.rules.iter().find(|r| !came(r))?;
         let id = &tally.id;
         let why = match (leg, tally) {
-            (Leg::Upstream, _) if !self.upstream => {
+            (Leg::Upstream, _) if self.upstream.is_none() => {
                 "the app is not launched to fetch through the proxy (`{proxy}` in `launch`)".to_owned()
             }
             (_, Tally { matched: 0, requests, .. }) => {
-                let hidden = match self.tunnelled.as_slice() {
-                    [] => String::new(),
-                    hosts => format!(": HTTPS is not intercepted for {}", hosts.join(", ")),
+                let hidden = match (leg, self.tunnelled.as_slice(), self.upstream.as_deref()) {
+                    (Leg::Browser, hosts @ [_, ..], _) => {
+                        format!(": HTTPS is not intercepted for {}", hosts.join(", "))
+                    }
+                    (Leg::Upstream, _, Some(hosts @ [_, ..])) => {
+                        format!(
+                            ": upstream HTTPS is never looked into, and the app fetches it from {}",
+                            hosts.join(", ")
+                        )
+                    }
+                    _ => String::new(),
                 };
                 format!("0 of {requests} requests matched{hidden}")
             }

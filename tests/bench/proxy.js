@@ -190,6 +190,10 @@ function report(samples) {
       const ratios = pairs('soundcheck', rival, shape, (s, o) => s[key] / o[key]);
       if (ratios.length) console.log(`soundcheck's ${text}: ${within(ratios, 2)}`);
     }
+    // What each adds to the direct way, round by round; a rival that adds nothing gives no ratio.
+    const added = (s) => s.p50 - samples.find((d) => d.name === 'direct' && d.shape === shape && d.round === s.round)?.p50;
+    const adds = pairs('soundcheck', 'haproxy', shape, (s, o) => added(s) / added(o)).filter((r) => Number.isFinite(r) && r > 0);
+    if (adds.length) console.log(`soundcheck's added p50 / HAProxy's: ${within(adds, 2)}`);
   }
   console.log(`\nmedians of ${rounds} interleaved rounds of ${options.seconds} s, with their ${rounds >= 6 ? '95 % interval' : 'range'}`);
 }

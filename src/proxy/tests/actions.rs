@@ -258,7 +258,7 @@ async fn an_answer_comes_in_the_servers_place() {
 
 #[tokio::test]
 async fn octets_are_put_in_left_out_and_spoilt() {
-    let mangle = |to, how| Action::Mangle { to, how };
+    let mangle = |to, how| Action::Mangle { to, how, first: 0 };
     for (steps, wanted) in [
         (vec![at(Point::Body(3), Action::Insert(b"ab".to_vec())), at(Point::Body(3), Action::Skip(2))], "012ab56789"),
         (vec![at(Point::Body(0), Action::Skip(4)), at(Point::End, Action::Insert(b"wxyz".to_vec()))], "456789wxyz"),
@@ -419,6 +419,64 @@ async fn rules_count_by_their_scope() {
         rig.proxy.reset();
         assert_eq!(rig.proxy.tally()[0].requests, 0);
     }
+}
+
+#[tokio::test]
+async fn a_probability_is_drawn_anew_on_each_connection() {
+    let add =
+        Wants { response: vec![at(Point::Head, Action::Edit(Edit::Add("X".into(), "y".into())))], ..Wants::default() };
+    let half = |fault| Rule { probability: 0.5, scope: Scope::Connection, ..rule("half", fault) };
+    let requests = rig(&ten(), vec![half(add)]).await;
+    let mut fired = Vec::new();
+    for _ in 0..32 {
+        fired.push(get_of(&mut requests.client().await, 10).await.0.contains("X: y"));
+    }
+    assert!(fired.contains(&true) && fired.contains(&false), "{fired:?}");
+    let cut = Wants { accept: vec![at(Point::Accept, Action::Cut(Cut::Fin))], ..Wants::default() };
+    let connections = rig(&ten(), vec![half(cut)]).await;
+    for _ in 0..32 {
+        let mut client = connections.client().await;
+        let _ = client.socket.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        let _ = client.rest().await;
+    }
+    assert!((1..32).contains(&connections.proxy.tally()[0].applied), "{:?}", connections.proxy.tally());
+}
+
+#[tokio::test]
+async fn what_people_ask_for_waits_until_it_is_done() {
+    // It has nothing to do with an answer without a body.
+    let rules = vec![on_response(vec![at(Point::Body(5), Action::Cut(Cut::Fin))])];
+    let rig = rig("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", rules).await;
+    assert!(rig.proxy.set_armed("f", false) && rig.proxy.fire("f"));
+    let mut client = rig.client().await;
+    get_of(&mut client, 0).await;
+    get_of(&mut client, 0).await;
+    // An exchange is over a moment after its answer has come.
+    for _ in 0..100 {
+        if rig.proxy.standing()[0].waiting > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let standing = rig.proxy.standing();
+    assert_eq!((standing[0].waiting, standing[0].tally.matched, standing[0].tally.applied), (1, 2, 0));
+}
+
+#[tokio::test]
+async fn a_fault_of_whole_connections_reaches_a_client_that_keeps_its_own() {
+    let cut = Rule { armed: false, ..on_accept(vec![at(Point::Accept, Action::Cut(Cut::Fin))]) };
+    let rig = rig(&ten(), vec![cut]).await;
+    let mut client = rig.client().await;
+    for _ in 0..2 {
+        assert_eq!(get_of(&mut client, 10).await.1, "0123456789");
+    }
+    // An exchange is over a moment after its answer has come.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(rig.proxy.set_armed("f", true));
+    assert_eq!(get_of(&mut client, 10).await.1, "0123456789", "whole, and the last");
+    assert_eq!(client.rest().await.0, "");
+    assert_eq!(rig.client().await.rest().await.0, "", "the next one meets it");
+    assert_eq!(rig.proxy.tally()[0].applied, 1);
 }
 
 #[tokio::test]

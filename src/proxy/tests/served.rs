@@ -272,6 +272,34 @@ async fn what_cannot_be_copied_is_passed_on() {
         assert!(client.head().await.starts_with("HTTP/1.1 404 "));
         assert_eq!(client.text(2).await, "no");
     }
+    assert_eq!(rig.proxy.tally()[0].applied, 0, "nothing came from a copy");
+    assert!(rig.events("fault_applied").is_empty());
+}
+
+#[tokio::test]
+async fn a_copy_is_tried_again_once_the_server_is_there() {
+    let server = Server::new().await;
+    let rig = Rig::reverse(server.port).await;
+    let rules = vec![on_request(vec![at(Point::Request, Action::Cache)])];
+    rig.proxy.arm(Armed { rules, ..Armed::default() });
+    let mut client = rig.client().await;
+    let get = "GET /v.mp4 HTTP/1.1\r\nHost: x\r\n\r\n";
+    client.write(get).await;
+    // The copy's own connection, then the request's.
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let mut at_server = server.accept().await;
+        at_server.head().await;
+        at_server.write("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").await;
+        kept.push(at_server);
+    }
+    assert!(client.head().await.starts_with("HTTP/1.1 503 "));
+    client.write(get).await;
+    let mut at_server = server.accept().await;
+    at_server.head().await;
+    at_server.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 200 "));
+    assert_eq!((client.text(2).await.as_str(), rig.proxy.tally()[0].applied), ("ok", 1));
 }
 
 #[tokio::test]

@@ -32,6 +32,11 @@ async fn a_request_that_could_be_taken_differently_reaches_no_server() {
         post("Content-Length: 5\r\nContent-Length: 5", "hello"),
         post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", smuggled),
         post("Transfer-Encoding: chunked\r\nTransfer-Encoding: x", smuggled),
+        // White space that is none of HTTP's.
+        post("Transfer-Encoding: chunked\u{a0}", smuggled),
+        post("Transfer-Encoding: \u{2003}chunked", smuggled),
+        post("Content-Length: \u{a0}5", "hello"),
+        post("Content-Length: 5\u{85}", "hello"),
         "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
         // Line ends and spaces.
         "GET / HTTP/1.1\nHost: x\n\n".to_owned(),
