@@ -58,8 +58,8 @@ pub struct App {
     pub reconnect: Option<Reconnect>,
     /// Its clips whose pictures carry their number.
     pub counter: Option<Counter>,
-    /// How far on each of these words leads a video, from where it is.
-    pub seeks: BTreeMap<String, Duration>,
+    /// How far each of these words leads a video from where it is, seconds; back where that is negative.
+    pub seeks: BTreeMap<String, f64>,
     /// What its messages and requests mean.
     pub traffic: Traffic,
     /// Where the app tells of itself.

@@ -181,6 +181,13 @@ impl Journey {
             step.give_up = Some(step.give_up.or(step.own_give_up()).map_or(most, |own| own.min(most)));
         }
     }
+
+    /// From here on nothing is watched for longer than this after a step.
+    pub fn stay_at_most(&mut self, most: Duration) {
+        for stay in self.steps.iter_mut().filter_map(|step| step.stay.as_mut()) {
+            *stay = most.min(*stay);
+        }
+    }
 }
 
 impl StepFile {

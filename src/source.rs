@@ -358,7 +358,8 @@ fn remedy_for(message: &str) -> String {
             }
         }
         (m, [field, ..]) if m.starts_with("missing field") => {
-            format!("add a line `{field} = ...` here; the shipped files show how")
+            // With a `=` it would read like a secret where the field is a password, and be blacked out.
+            format!("add a line for `{field}` here; the shipped files show how")
         }
         (m, _) if m.starts_with("duplicate key") => "keep one of the two".to_owned(),
         (m, _) if m.contains("share") => "write a share such as \"2.5 %\", or a number from 0 to 1".to_owned(),

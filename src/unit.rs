@@ -36,6 +36,25 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+/// How far through a film a file leads, seconds: as a [`Time`], with `-` before it where it leads back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lead(pub f64);
+
+impl Lead {
+    /// Reads `"10s"`, `"-1.5 min"`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (times, bare) = text.trim().strip_prefix('-').map_or((1.0, text), |bare| (-1.0, bare));
+        let Time(far) = Time::parse(bare)?;
+        Ok(Self(times * far.as_secs_f64()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Lead {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
 /// Whole days a file gives: `"28 d"`; at least one, at most a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Days(pub u16);
@@ -222,6 +241,15 @@ mod tests {
         assert_eq!(Time::parse("1.5min"), Ok(Time(Duration::from_secs(90))));
         for bad in ["2", "", "s", "0s", "2 parsecs", "-1s", "1e9h", "999h", "1.2.3s"] {
             assert!(Time::parse(bad).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn a_film_is_led_on_or_back() {
+        assert_eq!(Lead::parse("10s"), Ok(Lead(10.0)));
+        assert_eq!(Lead::parse(" -1.5 min"), Ok(Lead(-90.0)));
+        for bad in ["-", "--1s", "-0s", "- ", "10"] {
+            assert!(Lead::parse(bad).is_err(), "{bad} was taken");
         }
     }
 

@@ -31,7 +31,7 @@ fn list_names_every_table_and_no_row_is_nameless() {
     let done = soundcheck(&["list", "--json"]);
     let all = json(&done);
     let tables: Vec<&String> = all.as_object().expect("an object").keys().collect();
-    let known = "words expectations verbs pictures measures faults classes violations reports gate signals plans journeys apps profiles";
+    let known = "words expectations verbs pictures measures faults classes violations reports gate signals objectives catalogues plans journeys apps profiles";
     assert_eq!(tables, known.split(' ').collect::<Vec<_>>());
     for (table, rows) in all.as_object().expect("an object") {
         let rows = rows.as_array().expect("rows");

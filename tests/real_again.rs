@@ -8,16 +8,15 @@ use serde_json::{Value, json};
 
 /// A switch that fails each time.
 fn failing() -> Play {
-    let mut play = Play::on_stage(&["bad-glsl"]);
-    play.args = ["--diagnose", "2"].map(str::to_owned).to_vec();
-    play
+    Play::on_stage(&["bad-glsl"])
 }
 
 #[test]
 fn a_failure_is_diagnosed_and_its_breach_is_told() {
     let mut play = failing();
     let told = play.dir.path().join("told.json");
-    play.args.extend(["--on-breach".to_owned(), format!("cat > '{}'", told.display())]);
+    let hand = format!("cat > '{}'", told.display());
+    play.args = ["--diagnose", "2", "--on-breach", hand.as_str()].map(str::to_owned).to_vec();
     let (verdict, done) = play.run("firefox");
     assert_eq!((done.status.code(), ending(&verdict).0.as_str()), (Some(1), "failed"), "{verdict:#}");
     let plays = verdict["plays"].as_array().expect("plays");

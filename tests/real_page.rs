@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{BROWSERS, Play, root};
+use common::{Play, in_turns, root};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::Command;
@@ -83,7 +83,7 @@ fn serve() -> u16 {
 #[test]
 fn the_shipped_journeys_run_on_a_plain_page() {
     let app = APP.replace("PORT", &serve().to_string());
-    for browser in BROWSERS {
+    for browser in in_turns(0) {
         for journey in ["player", "presets", "video"] {
             let mut play = Play::on_stage(&[]).journey(journey);
             play.app.clone_from(&app);
@@ -96,7 +96,7 @@ fn the_shipped_journeys_run_on_a_plain_page() {
 #[test]
 fn a_dead_button_on_a_plain_page_is_noticed() {
     let app = APP.replace("PORT", &serve().to_string()).replace("click = \"#more\"", "click = \"canvas\"");
-    for browser in BROWSERS {
+    for browser in in_turns(1) {
         let mut play = Play::on_stage(&[]);
         play.app.clone_from(&app);
         let (verdict, done) = play.run(browser);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{BROWSERS, Play, ending};
+use common::{BROWSERS, Play, ending, in_turns};
 use serde_json::Value;
 
 /// The stage's VP9 clip of 30 s, over and over, never in the document; watched for so long.
@@ -54,7 +54,7 @@ fn stalls(events: &[Value]) -> Vec<&Value> {
 
 #[test]
 fn a_film_that_plays_and_is_paused_is_no_stall() {
-    for browser in BROWSERS {
+    for browser in in_turns(0) {
         let mut play = film("3s", None);
         play.journey.push_str("[[step]]\ndo = \"pause the film\"\nstay = \"5s\"\n");
         let (verdict, _) = play.run(browser);
@@ -79,7 +79,7 @@ fn a_film_that_plays_and_is_paused_is_no_stall() {
 
 #[test]
 fn the_number_in_the_picture_is_read_on_the_screen() {
-    for browser in BROWSERS {
+    for browser in in_turns(1) {
         let mut play = Play::on_stage(&[]).journey("film");
         play.journey = play.journey.replace("stay = \"15s\"", "stay = \"4s\"");
         let (verdict, _) = play.run(browser);
@@ -104,7 +104,7 @@ recovers = "15s"
 
 #[test]
 fn a_gap_is_one_stall_with_its_start_and_its_end() {
-    for browser in BROWSERS {
+    for browser in in_turns(1) {
         let play = film("13s", Some(GAP));
         let (verdict, _) = play.run(browser);
         assert_eq!(ending(&verdict).0, "passed", "{browser}: {verdict:#}");
@@ -157,7 +157,7 @@ match = { resource = "media" }
 outcome = "fails"
 reason = "premature end"
 "#;
-    for browser in BROWSERS {
+    for browser in in_turns(0) {
         for (reason, play) in [("looped", film("8s", Some(profile))), ("ended", plain("8s", profile))] {
             let (verdict, _) = play.run(browser);
             assert_eq!(ending(&verdict).0, "passed", "{browser}, {reason}: {verdict:#}");

@@ -2,13 +2,13 @@
 
 mod common;
 
-use common::{BROWSERS, Play, ending};
+use common::{BROWSERS, Play, ending, everything, in_turns};
 
 /// Plays the stage with each defect; every one must fail with these words in its reason. Each in one of the browsers, in
 /// turns; `ci/verify truth` plays each in both: `SOUNDCHECK_TRUTH=all`.
 fn noticed(journey: Option<&str>, planted: &[(&str, &str)]) {
     let mut missed = Vec::new();
-    let all = std::env::var("SOUNDCHECK_TRUTH").is_ok_and(|which| which == "all");
+    let all = everything();
     for (place, browser) in BROWSERS.into_iter().enumerate() {
         for (_, (defect, words)) in planted.iter().enumerate().filter(|(n, _)| all || n % BROWSERS.len() == place) {
             let play = Play::on_stage(&[defect]);
@@ -67,7 +67,7 @@ fn a_picture_passes_only_if_it_follows_the_sound() {
 
 #[test]
 fn a_silent_device_fails_with_that_reason() {
-    for browser in BROWSERS {
+    for browser in in_turns(1) {
         let mut play = Play::on_stage(&[]).journey("player");
         play.extra = "sound = \"silence\"".to_owned();
         let (ending, reason) = ending(&play.run(browser).0);
@@ -109,7 +109,7 @@ fn a_button_that_leads_elsewhere_than_it_says_is_noticed() {
 
 #[test]
 fn a_slow_preset_is_a_slow_success() {
-    for browser in BROWSERS {
+    for browser in in_turns(0) {
         let play = Play::on_stage(&["slow-preset"]);
         let (verdict, done) = play.run(browser);
         assert_eq!(done.status.code(), Some(0), "{browser}: {verdict:#}");
@@ -122,7 +122,7 @@ fn a_slow_preset_is_a_slow_success() {
 
 #[test]
 fn console_noise_breaches_its_budget_though_every_step_holds() {
-    for browser in BROWSERS {
+    for browser in in_turns(1) {
         let mut play = Play::on_stage(&["console-noise"]);
         play.journey.push_str("\n[[step]]\ndo = \"open the player\"\nstay = \"11s\"\n");
         let (verdict, done) = play.run(browser);

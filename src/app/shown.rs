@@ -5,10 +5,9 @@ use super::Check;
 use crate::oracle::playback::Counter;
 use crate::step::Action;
 use crate::table::did_you_mean;
-use crate::unit::Time;
+use crate::unit::Lead;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::time::Duration;
 use toml::Spanned;
 
 #[derive(Deserialize)]
@@ -18,8 +17,8 @@ pub(super) struct CounterFile {
     fps: Spanned<f64>,
 }
 
-/// Words, and how far on each leads.
-pub(super) type SeekFile = BTreeMap<Spanned<String>, Time>;
+/// Words, and how far each leads.
+pub(super) type SeekFile = BTreeMap<Spanned<String>, Lead>;
 
 /// No film has more pictures a second.
 const MOST_FPS: f64 = 1000.0;
@@ -41,11 +40,7 @@ impl Check<'_> {
         Counter { media: file.media.into_inner().into_iter().map(Spanned::into_inner).collect(), fps }
     }
 
-    pub(super) fn seeks(
-        &mut self,
-        file: SeekFile,
-        words: &BTreeMap<String, Vec<Action>>,
-    ) -> BTreeMap<String, Duration> {
+    pub(super) fn seeks(&mut self, file: SeekFile, words: &BTreeMap<String, Vec<Action>>) -> BTreeMap<String, f64> {
         for word in file.keys().filter(|word| !words.contains_key(word.get_ref())) {
             let help = did_you_mean(word.get_ref(), words.keys().map(String::as_str));
             self.problem(word, format!("[word] has no `{}`", word.get_ref()), help);

@@ -147,9 +147,16 @@ impl Reaper {
         Ok(pid)
     }
 
-    /// Collects zombies: our children, and grandchildren whose parents ended (we are their subreaper).
-    fn collect(&mut self) {
-        while let Ok(Some((pid, status))) = proc::wait(WaitOptions::NOHANG) {
+    /// Collects zombies: our children, and grandchildren whose parents ended (we are their subreaper). Whether any child
+    /// is left, running or not: only the kernel knows it surely. A walk through /proc does not find a process whose
+    /// parent ends meanwhile.
+    fn collect(&mut self) -> bool {
+        loop {
+            let (pid, status) = match proc::wait(WaitOptions::NOHANG) {
+                Ok(Some(ended)) => ended,
+                Ok(None) => return true,
+                Err(_) => return false,
+            };
             let how = match (status.exit_status(), status.terminating_signal()) {
                 (Some(code), _) => format!("exit {code}"),
                 (_, Some(signal)) => format!("signal {signal}"),
@@ -163,24 +170,14 @@ impl Reaper {
     fn end(&mut self) {
         let me = std::process::id();
         let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            let left = procfs::descendants(me);
-            if left.is_empty() || Instant::now() > deadline {
-                break;
-            }
-            for pid in left {
-                signal(pid, Signal::KILL);
-            }
-            // A killed parent hands its children to us: the next round finds them.
+        // A killed parent hands its children to us: the next round finds them.
+        while self.collect() && Instant::now() < deadline {
+            procfs::descendants(me).into_iter().for_each(|pid| signal(pid, Signal::KILL));
             sleep(Duration::from_millis(2));
-            self.collect();
         }
-        self.collect();
         remove_locks(&self.started);
-        for _ in 0..20 {
-            if fs::remove_dir_all(&self.dir).is_ok() || !self.dir.exists() {
-                break;
-            }
+        // A disk that others keep busy takes its time, and what a killed process had begun to write may still appear.
+        while fs::remove_dir_all(&self.dir).is_err() && self.dir.exists() && Instant::now() < deadline {
             sleep(Duration::from_millis(5));
         }
     }

@@ -11,10 +11,12 @@ use soundcheck::media::lint::RULES;
 use soundcheck::oracle::{EXPECTATIONS, Picture};
 use soundcheck::report::REPORTS;
 use soundcheck::signal::SIGNALS;
-use soundcheck::source::names;
+use soundcheck::slo::{Objective, Objectives};
+use soundcheck::source::{Source, names};
 use soundcheck::step::VERBS;
 use soundcheck::table::Row;
 use std::fmt::Write as _;
+use std::path::Path;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -26,7 +28,7 @@ pub struct Args {
     json: bool,
 }
 
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 17] = [
     "words",
     "expectations",
     "verbs",
@@ -38,13 +40,17 @@ const TABLES: [&str; 15] = [
     "reports",
     "gate",
     "signals",
+    "objectives",
+    "catalogues",
     "plans",
     "journeys",
     "apps",
     "profiles",
 ];
 
-const NO_PLANS: [&str; 6] = ["attestations", "quarantine", "release", "slo", "verify", "verify-want"];
+/// What lies beside the plans and is none: objectives, the gate's files, and the catalogues of planted defects.
+const NO_PLANS: [&str; 4] = ["attestations", "quarantine", "release", "slo"];
+const CATALOGUES: [&str; 2] = ["verify", "verify-want"];
 
 pub fn main(args: &Args) -> Done {
     let wanted = TABLES.iter().filter(|t| args.table.as_deref().is_none_or(|w| w == **t));
@@ -98,10 +104,11 @@ fn rows(table: &str) -> Vec<(String, String)> {
         "reports" => of(REPORTS),
         "gate" => of(KINDS),
         "signals" => of(SIGNALS),
-        // Objectives, catalogues and the gate's files lie beside the plans, and are none.
+        "objectives" => objectives(),
+        "catalogues" => CATALOGUES.iter().map(|n| ((*n).to_owned(), question("ci", n))).collect(),
         "plans" => names("ci")
             .into_iter()
-            .filter(|n| !NO_PLANS.contains(&n.as_str()))
+            .filter(|n| !NO_PLANS.iter().chain(&CATALOGUES).any(|other| other == n))
             .map(|n| (n.clone(), question("ci", &n)))
             .collect(),
         "journeys" => shipped("journeys"),
@@ -110,9 +117,19 @@ fn rows(table: &str) -> Vec<(String, String)> {
     }
 }
 
+/// Those that ship, with what must hold.
+fn objectives() -> Vec<(String, String)> {
+    let all = Source::open(Path::new("slo"), "ci").and_then(|source| Objectives::read(&source));
+    let says = |o: &Objective| {
+        let browser = o.browser.map_or(String::new(), |browser| format!(" in {}", browser.name()));
+        format!("{}: {} {}{browser}", o.id, o.measure, o.target_text)
+    };
+    all.map(|all| all.all().iter().map(|o| (o.name.clone(), says(o))).collect()).unwrap_or_default()
+}
+
 /// The question a shipped file opens with.
 fn question(folder: &str, name: &str) -> String {
-    let source = soundcheck::source::Source::open(std::path::Path::new(name), folder);
+    let source = Source::open(Path::new(name), folder);
     let keys = source.and_then(|s| s.parse::<toml::Table>()).unwrap_or_default();
     let said = keys.get("question").or_else(|| keys.get("about"));
     said.and_then(|v| v.as_str()).unwrap_or_default().to_owned()

@@ -42,7 +42,8 @@ pub struct Case {
     pub about: Option<String>,
     /// What is added to the app's `launch`: its own defects.
     pub launch: Vec<String>,
-    /// What is played. Where the file says `gives_up`, no step of it takes longer to fail than that.
+    /// What is played. Where the file says `gives_up`, no step of it takes longer to fail than that, and where it says
+    /// `watches`, none stays for longer.
     pub journey: Journey,
     /// The apps it can be played on, by their place in the catalogue.
     pub apps: Vec<usize>,
@@ -124,6 +125,7 @@ struct CaseFile {
     cause: Option<Spanned<String>>,
     finds: Option<Vec<Spanned<String>>>,
     gives_up: Option<Time>,
+    watches: Option<Time>,
     times: Option<Spanned<u32>>,
     #[serde(default)]
     hogs: u32,
@@ -303,20 +305,8 @@ impl CaseFile {
         Some(Problem::at(self.rings.span(), what, format!("add browser = \"{}\"", only.name())))
     }
 
-    fn check(
-        self,
-        source: &Source,
-        apps: Vec<usize>,
-        known: &[App],
-        objectives: &[Objective],
-        journey: &Source,
-        problems: &mut Vec<Problem>,
-    ) -> Result<Case> {
-        let id = self.id.get_ref().clone();
-        let mut words = None;
-        for app in &apps {
-            words = Some(known_words(journey, &known[*app])?);
-        }
+    /// What must ring, and that what else the file says fits it.
+    fn rings(&self, objectives: &[Objective], problems: &mut Vec<Problem>) -> Rings {
         let is_known = objectives.iter().any(|o| o.id == *self.rings.get_ref());
         let rings = match self.rings.get_ref().as_str() {
             NOTHING => Rings::Nothing,
@@ -345,6 +335,11 @@ impl CaseFile {
         if let Some(why) = self.why.as_ref().filter(|_| matches!(rings, Rings::Nothing)) {
             problems.push(Problem::at(why.span(), "where nothing rings there is no cause to name", "leave it out"));
         }
+        rings
+    }
+
+    /// That the reconciliation may find what it must.
+    fn findings(&self, problems: &mut Vec<Problem>) {
         for found in self.finds.iter().flatten() {
             let known = |kind: &Wrong| found.get_ref().strip_prefix(kind.name()).is_some_and(|of| of.starts_with(' '));
             if !Wrong::ALL.iter().any(known) {
@@ -355,6 +350,24 @@ impl CaseFile {
                 problems.push(Problem::at(found.span(), what, help));
             }
         }
+    }
+
+    fn check(
+        self,
+        source: &Source,
+        apps: Vec<usize>,
+        known: &[App],
+        objectives: &[Objective],
+        journey: &Source,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Case> {
+        let id = self.id.get_ref().clone();
+        let mut words = None;
+        for app in &apps {
+            words = Some(known_words(journey, &known[*app])?);
+        }
+        let rings = self.rings(objectives, problems);
+        self.findings(problems);
         self.plantable(&apps, known, problems);
         let profile =
             Profile::planted(id.clone(), self.about.clone().unwrap_or_default(), &self.fault, source, problems);
@@ -362,6 +375,9 @@ impl CaseFile {
         let mut journey = words.map_or_else(|| Journey::read(journey), Ok)?;
         if let Some(most) = self.gives_up {
             journey.give_up_after(most.0);
+        }
+        if let Some(most) = self.watches {
+            journey.stay_at_most(most.0);
         }
         if let Some(objective) = objectives.iter().find(|o| o.id == *self.rings.get_ref()) {
             problems.extend(self.unfed(objective, &journey));

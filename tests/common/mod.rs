@@ -15,6 +15,18 @@ pub const SOUNDCHECK: &str = env!("CARGO_BIN_EXE_soundcheck");
 pub const STAGE: &str = env!("CARGO_BIN_EXE_soundcheck-stage");
 pub const BROWSERS: [&str; 2] = ["chromium", "firefox"];
 
+/// The browsers of a test that takes long in each: one of them, in turns from test to test, or both where everything is asked
+/// for (`SOUNDCHECK_TRUTH=all`, `ci/verify truth`).
+pub fn in_turns(turn: usize) -> impl Iterator<Item = &'static str> {
+    let all = everything();
+    BROWSERS.into_iter().enumerate().filter(move |(place, _)| all || *place == turn).map(|(_, browser)| browser)
+}
+
+/// Whether everything is asked for, in both browsers.
+pub fn everything() -> bool {
+    std::env::var("SOUNDCHECK_TRUTH").is_ok_and(|which| which == "all")
+}
+
 /// The repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -44,7 +56,7 @@ do = "next preset"
 times = 4
 expect = "new picture"
 within = "2s"
-give_up = "5s"
+give_up = "4s"
 "#;
 
 impl Play {

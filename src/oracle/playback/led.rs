@@ -5,12 +5,11 @@ use super::showing::Showing;
 use super::{ELSEWHERE_S, Playback, Told, Wrong, position};
 use crate::unit::hundredths;
 use serde_json::json;
-use std::time::Duration;
 
 impl Playback {
-    /// What the viewer does from now on leads so far on; `None`: nowhere.
-    pub fn leads(&mut self, on: Option<Duration>) {
-        self.lead = on.map(|on| on.as_secs_f64());
+    /// What the viewer does from now on leads so many seconds on, or back where that is negative; `None`: nowhere.
+    pub fn leads(&mut self, on: Option<f64>) {
+        self.lead = on;
     }
 
     /// Whether it has not led anywhere yet.
@@ -21,7 +20,7 @@ impl Playback {
     /// It led nowhere, if it has not by now.
     pub fn led_nowhere(&mut self) {
         let Some(on) = self.lead.take() else { return };
-        let words = format!("the viewer asked for {on} s further on, and no video was sent anywhere");
+        let words = format!("the viewer asked for {}, and no video was sent anywhere", way(on));
         self.wrongs.push(Wrong::of_page(words));
     }
 }
@@ -39,7 +38,8 @@ impl Showing {
         });
         let words = || {
             format!(
-                "the viewer asked for {on} s further on, from {} to {}, and the page sent the video to {}",
+                "the viewer asked for {}, from {} to {}, and the page sent the video to {}",
+                way(on),
                 position(from),
                 position(wanted),
                 position(to)
@@ -48,4 +48,9 @@ impl Showing {
         let url = Some(self.url.clone()).filter(|url| !url.is_empty());
         (Told { event: "playback_led", t, url, fields }, (!ok).then(|| Wrong::of_page(words())))
     }
+}
+
+/// What a viewer asked for, in words.
+fn way(on: f64) -> String {
+    if on < 0.0 { format!("{} s back", -on) } else { format!("{on} s further on") }
 }

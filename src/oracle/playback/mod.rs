@@ -133,7 +133,7 @@ pub struct Playback {
     showings: BTreeMap<u64, Showing>,
     interrupted: BTreeMap<u64, Interrupted>,
     viewer: Viewer,
-    /// How far on the viewer's word leads, seconds, until it did.
+    /// How far the viewer's word leads, seconds, until it did; back where that is negative.
     lead: Option<f64>,
     counter: Counter,
     told: Vec<Told>,

@@ -197,9 +197,9 @@ fn a_clip_with_fewer_pictures_than_it_should_have_is_noticed_and_a_slow_screen_i
 
 #[test]
 fn a_word_that_leads_elsewhere_or_nowhere_is_the_pages_doing() {
-    let leads = |to: Option<f64>| {
+    let sent = |on: f64, to: Option<f64>| {
         let mut film = numbered(false).plays(5000.0);
-        film.oracle.leads(Some(Duration::from_secs(10)));
+        film.oracle.leads(Some(on));
         film.wait(500.0);
         film.at.ct = film.at.ct.map(|ct| ct + 0.5);
         if let Some(to) = to {
@@ -212,6 +212,7 @@ fn a_word_that_leads_elsewhere_or_nowhere_is_the_pages_doing() {
         assert!(wrong.as_ref().is_none_or(|w| w.own), "{wrong:?}");
         (wrong.map(|w| w.words).unwrap_or_default(), film)
     };
+    let leads = |to: Option<f64>| sent(10.0, to);
     let (right, film) = leads(Some(15.5));
     assert_eq!(right, "");
     assert_eq!((&film.named("playback_led")[0].fields["ok"], film.named("playback_seek").len()), (&json!(true), 0));
@@ -220,9 +221,13 @@ fn a_word_that_leads_elsewhere_or_nowhere_is_the_pages_doing() {
     assert_eq!(astray, words);
     assert!(leads(None).0.ends_with("no video was sent anywhere"));
     assert_eq!(leads(Some(15.0)).0, "", "to the second");
+    // And back, to its beginning at most.
+    assert_eq!((sent(-3.0, Some(2.5)).0, sent(-10.0, Some(0.0)).0), (String::new(), String::new()));
+    let astray = "the viewer asked for 3 s back, from 00:05.5 to 00:02.5, and the page sent the video to 00:08.5";
+    assert_eq!(sent(-3.0, Some(8.5)).0, astray);
     // Near its end there is no ten seconds further on.
     let mut film = numbered(false).plays(25_000.0);
-    film.oracle.leads(Some(Duration::from_secs(10)));
+    film.oracle.leads(Some(10.0));
     let mut film = film.event("seeking", |v| (v.seeking, v.to) = (true, Some(30.0)));
     film.oracle.led_nowhere();
     assert!(film.wrong().is_none());
