@@ -275,3 +275,66 @@ pub(super) fn playable(profile: &Profile, remote: bool) -> Result<()> {
         false => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether an app has an upstream of ours, what was only tunnelled, and of each fault its leg, and how many requests
+    /// came, matched and met it.
+    fn missing(tunnelled: &[&str], upstream: Option<&[&str]>, rules: &[(Leg, u64, u64, u64)]) -> Option<String> {
+        let hosts = |hosts: &[&str]| hosts.iter().map(|h| (*h).to_owned()).collect();
+        let planned = |(n, (leg, requests, matched, applied)): (usize, &(Leg, u64, u64, u64))| Planned {
+            leg: *leg,
+            kind: "test",
+            tally: Tally { id: format!("f{n}"), requests: *requests, matched: *matched, applied: *applied },
+        };
+        let rules = rules.iter().enumerate().map(planned).collect();
+        Tallied { rules, tunnelled: hosts(tunnelled), upstream: upstream.map(hosts) }.missing()
+    }
+
+    #[test]
+    fn a_fault_that_never_came_about_says_why() {
+        use Leg::{Browser, Upstream};
+        let said = |why: &str| Some(format!("the planned fault `f0` never came about: {why}"));
+        let cdn = &["cdn.example:443"];
+        assert_eq!(missing(&[], None, &[(Browser, 14, 0, 0)]), said("0 of 14 requests matched"));
+        assert_eq!(
+            missing(cdn, None, &[(Browser, 14, 0, 0)]),
+            said("0 of 14 requests matched: HTTPS is not intercepted for cdn.example:443")
+        );
+        assert_eq!(
+            missing(cdn, None, &[(Browser, 14, 3, 0)]),
+            said("3 requests matched, and it applied to none of them")
+        );
+        // What the browser only tunnelled hides nothing from a fault upstream, nor the other way round.
+        assert_eq!(missing(cdn, Some(&[]), &[(Upstream, 2, 0, 0)]), said("0 of 2 requests matched"));
+        assert_eq!(missing(&[], Some(cdn), &[(Browser, 2, 0, 0)]), said("0 of 2 requests matched"));
+        assert_eq!(
+            missing(&[], Some(cdn), &[(Upstream, 2, 0, 0)]),
+            said(
+                "0 of 2 requests matched: upstream HTTPS is never looked into, and the app fetches it from cdn.example:443"
+            )
+        );
+        assert_eq!(
+            missing(cdn, None, &[(Upstream, 0, 0, 0)]),
+            said("the app is not launched to fetch through the proxy (`{proxy}` in `launch`)")
+        );
+    }
+
+    #[test]
+    fn every_fault_of_one_leg_is_enough_and_less_is_not() {
+        use Leg::{Browser, Upstream};
+        let (came, never) = ((3, 1, 1), (3, 0, 0));
+        let of = |leg, (requests, matched, applied)| (leg, requests, matched, applied);
+        for (rules, enough) in [
+            (vec![of(Browser, came), of(Browser, came)], true),
+            (vec![of(Browser, came), of(Browser, never)], false),
+            (vec![of(Browser, came), of(Upstream, never)], true),
+            (vec![of(Browser, never), of(Upstream, came)], true),
+            (vec![of(Browser, came), of(Browser, never), of(Upstream, never)], false),
+        ] {
+            assert_eq!(missing(&[], Some(&[]), &rules).is_none(), enough, "{rules:?}");
+        }
+    }
+}

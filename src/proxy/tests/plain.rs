@@ -1,6 +1,7 @@
 //! Requests that no fault touches.
 
 use super::*;
+use std::time::Instant;
 
 #[tokio::test]
 async fn requests_of_one_connection_go_to_the_server_on_one_connection() {
@@ -126,6 +127,42 @@ async fn a_request_body_goes_on_while_the_response_comes_back() {
     assert_eq!(client.text(1).await, "z");
     client.write("GET /next HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(at_server.head().await.starts_with("GET /next "));
+}
+
+/// How long after its head the one octet of a body comes that is sent a little later, milliseconds.
+async fn apart(from: &mut Peer, to: &mut Peer, head: &str) -> u128 {
+    from.write(head).await;
+    to.head().await;
+    let since = Instant::now();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    from.write("x").await;
+    to.octets(1).await;
+    since.elapsed().as_millis()
+}
+
+#[tokio::test]
+async fn a_small_piece_goes_on_at_once_in_both_directions() {
+    /// Who speaks in turns acknowledges late, by 40 ms; a kernel that waits for that holds the second small piece so long.
+    const LATE: u128 = 30;
+    let server = Server::new().await;
+    let rig = Rig::reverse(server.port).await;
+    let mut client = rig.client().await;
+    client.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut at_server = server.accept().await;
+    let (mut up, mut down) = (Vec::new(), Vec::new());
+    for turn in 0..20 {
+        match turn {
+            0 => drop(at_server.head().await),
+            _ => up.push(
+                apart(&mut client, &mut at_server, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n").await,
+            ),
+        }
+        down.push(apart(&mut at_server, &mut client, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n").await);
+    }
+    for (way, mut all) in [("up", up), ("down", down)] {
+        all.sort_unstable();
+        assert!(all[all.len() / 2] < LATE, "{way}: {all:?} ms");
+    }
 }
 
 #[tokio::test]

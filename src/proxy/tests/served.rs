@@ -118,6 +118,26 @@ async fn https_of_other_hosts_is_tunnelled() {
     assert_eq!(rig.proxy.tunnelled(), [format!("127.0.0.1:{port}")]);
 }
 
+#[tokio::test]
+async fn what_a_browser_fetches_for_itself_is_no_host_that_was_only_tunnelled() {
+    let (port, _) = origin(OK).await;
+    let rig = Rig::with(Route::Forward, |c| {
+        for host in ["update.googleapis.com", "cdn.example"] {
+            c.map.insert(host.into(), To::Host(format!("127.0.0.1:{port}")));
+        }
+    })
+    .await;
+    for host in ["update.googleapis.com", "cdn.example"] {
+        let mut client = rig.client().await;
+        client.write(format!("CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n")).await;
+        assert!(client.head().await.starts_with("HTTP/1.1 200 "), "{host}");
+        // No handshake that there is: the server hangs up.
+        client.write(b"\x16\x03\x01\0\x04\xff\0\0\0").await;
+        let (_, _) = client.rest().await;
+    }
+    assert_eq!(rig.proxy.tunnelled(), ["cdn.example:443"]);
+}
+
 /// An open WebSocket, with these steps about it: the client's end and the server's.
 async fn websocket(steps: Vec<crate::fault::Step>) -> (Rig, Peer, Peer) {
     let server = Server::new().await;
