@@ -5,7 +5,7 @@ use crate::measure::Fed;
 use crate::oracle::EXPECTATIONS;
 use crate::source::{Problem, Source, names};
 use crate::table::{Row, did_you_mean, find};
-use crate::unit::Time;
+use crate::unit::{Time, ms, show_ms};
 use serde::Deserialize;
 use std::ops::Range;
 use std::path::Path;
@@ -106,6 +106,11 @@ impl Step {
         self.expect.and_then(|name| EXPECTATIONS.iter().find(|e| e.name() == name)).map(|e| e.give_up)
     }
 
+    /// How long it may take once where all goes well.
+    fn needs(&self) -> Duration {
+        self.within.unwrap_or_default() + self.stay.unwrap_or_default()
+    }
+
     fn budget(&self) -> Duration {
         let fails = self.give_up.or(self.own_give_up()).unwrap_or_default().max(ACTIONS);
         (fails + self.stay.unwrap_or_default()) * self.times
@@ -116,7 +121,7 @@ impl Step {
 #[serde(deny_unknown_fields)]
 struct File {
     question: String,
-    budget: Option<Time>,
+    budget: Option<Spanned<Time>>,
     step: Vec<StepFile>,
 }
 
@@ -143,12 +148,20 @@ impl Journey {
         if file.step.is_empty() {
             problems.push(Problem::whole("a journey without steps", "add a [[step]] with `do = \"open the player\"`"));
         }
-        let steps = file.step.into_iter().map(|s| s.check(&mut problems)).collect();
+        let steps: Vec<Step> = file.step.into_iter().map(|s| s.check(&mut problems)).collect();
+        if let Some(budget) = &file.budget {
+            let needs: Duration = steps.iter().map(|step| step.needs() * step.times).sum();
+            if budget.get_ref().0 < needs {
+                let what = format!("its steps may take {} even where all goes well", show_ms(ms(needs)));
+                let help = "write a longer `budget`: that sum is of every `within` and every `stay`, as often as they are done";
+                problems.push(Problem::at(budget.span(), what, help));
+            }
+        }
         if !problems.is_empty() {
             return Err(source.error(&problems));
         }
         let name = source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { name, question: file.question, steps, budget: file.budget.map(|t| t.0) })
+        Ok(Self { name, question: file.question, steps, budget: file.budget.map(|t| t.into_inner().0) })
     }
 
     /// Those that ship.
@@ -159,9 +172,13 @@ impl Journey {
 
     /// Whether it does what feeds a measure. What the app must declare for that is another matter.
     pub fn feeds(&self, fed: Fed) -> bool {
+        let says = |words: &[&str]| self.steps.iter().any(|step| words.contains(&step.word.as_str()));
         match fed {
             Fed::Always | Fed::ByDeclaring([], _) => true,
-            Fed::ByDeclaring(words, _) => self.steps.iter().any(|step| words.contains(&step.word.as_str())),
+            Fed::ByDeclaring(words, _) => says(words),
+            Fed::ByExpectingOrSaying(expected, words) => {
+                says(words) || self.steps.iter().any(|step| step.expect == Some(expected))
+            }
             Fed::ByExpecting(expected, times) => {
                 let steps = self.steps.iter().filter(|step| step.expect.is_some_and(|e| expected.contains(&e)));
                 steps.map(|step| step.times).sum::<u32>() >= times
@@ -173,6 +190,30 @@ impl Journey {
     /// failed. Unless the file says it: every step's time to fail and to stay, as often as it is done.
     pub fn budget(&self) -> Duration {
         self.budget.unwrap_or_else(|| self.steps.iter().map(Step::budget).sum())
+    }
+
+    /// What it does, and how long it may take, a line each.
+    pub fn words(&self) -> Vec<String> {
+        let step = |step: &Step| {
+            let times = if step.times > 1 { format!(" {} times", step.times) } else { String::new() };
+            let expect = step.expect.map_or(String::new(), |expect| format!(" ({expect})"));
+            format!("{}{times}{expect}", step.word)
+        };
+        let steps: Vec<String> = self.steps.iter().map(step).collect();
+        vec![steps.join(", "), format!("ended after {}, if it still goes on then", show_ms(ms(self.budget())))]
+    }
+
+    /// Words that no shipped journey says: a slip of the pen, or one that an app file maps by itself.
+    pub fn unknown_words(&self) -> Vec<Problem> {
+        let unknown = self.steps.iter().filter(|step| find(WORDS, &step.word).is_none());
+        unknown
+            .map(|step| {
+                let near = did_you_mean(&step.word, WORDS.iter().map(Row::name));
+                let stop = if near.ends_with('?') { "" } else { "." };
+                let help = format!("{near}{stop} Or add \"{}\" = [...] under [word] of the app file", step.word);
+                Problem::at(step.span.clone(), format!("`{}` is a word of no shipped journey", step.word), help)
+            })
+            .collect()
     }
 
     /// From here on no step takes longer than this to fail.

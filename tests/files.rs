@@ -164,7 +164,8 @@ fn objectives_that_nothing_in_a_plan_feeds_are_noted() {
     let queue = of("objectives = [\"video.*\", \"queue.*\"]\n");
     assert!(queue.starts_with("note: nothing that this plan plays feeds queue.apply, "), "{queue}");
     assert!(
-        queue.contains("plan.toml:5:26") && queue.contains("fed by journeys that expect \"applied\": room"),
+        queue.contains("plan.toml:5:26")
+            && queue.contains("fed by journeys that expect \"applied\", or say \"add many at once\": room, too-quick"),
         "{queue}"
     );
     let login = of("objectives = [\"users.login\"]\n");
@@ -178,6 +179,18 @@ fn objectives_that_nothing_in_a_plan_feeds_are_noted() {
     let chromium = PLAN.replace("firefox", "chromium").replace("video.init", "video.init_firefox");
     let chromium = noted(&[("plan.toml", chromium.as_str())], &["plan.toml"]);
     assert!(chromium.contains("feeds video.init_firefox") && chromium.contains(" in firefox"), "{chromium}");
+}
+
+#[test]
+fn a_word_that_no_shipped_journey_says_is_noted() {
+    let of = |word: &str| {
+        let journey = format!("question = \"?\"\n[[step]]\ndo = \"{word}\"\n");
+        noted(&[("own.toml", journey.as_str())], &["own.toml"])
+    };
+    assert_eq!(of("next preset"), "");
+    let slip = of("next present");
+    assert!(slip.starts_with("note: `next present` is a word of no shipped journey"), "{slip}");
+    assert!(slip.contains("own.toml:3:6") && slip.contains("did you mean `next preset`? Or add "), "{slip}");
 }
 
 #[test]
@@ -242,8 +255,12 @@ fn the_nineteen_objectives_are_told_with_what_proves_them_and_what_feeds_them() 
         ("hydra.crash_free:", "needs 2995 clean;", "fed by every journey"),
         ("hydra.console_errors:", "needs 30 quiet minutes;", "fed by every journey"),
         ("hydra.memory_growth:", "needs 1;", "100 times: preset-churn"),
-        ("queue.apply:", "needs 29956 clean;", "fed by journeys that expect \"applied\": room"),
-        ("queue.lost:", "needs 1000 clean, which show at most 0.30 %;", "\"applied\": room"),
+        (
+            "queue.apply:",
+            "needs 29956 clean;",
+            "fed by journeys that expect \"applied\", or say \"add many at once\": room, too-quick",
+        ),
+        ("queue.lost:", "needs 1000 clean, which show at most 0.30 %;", "\"add many at once\": room, too-quick"),
         ("queue.reconcile:", "needs 59 values, all in time;", "\"resync\": room"),
         (
             "queue.library:",

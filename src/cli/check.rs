@@ -143,7 +143,11 @@ fn check(path: &Path, secrets: &Secrets) -> Result<Checked> {
             let does = objectives.all().iter().flat_map(|o| words(o, &journeys)).collect();
             Ok(Checked { does, notes: objectives.notes, ..of(kind, objectives.question) })
         }
-        "journey" => Journey::read(&source).map(|j| of(kind, j.question)),
+        "journey" => {
+            let journey = Journey::read(&source)?;
+            let notes = journey.unknown_words().iter().map(|problem| source.note(problem)).collect();
+            Ok(Checked { does: journey.words(), notes, ..of(kind, journey.question) })
+        }
         "app" => {
             let app = App::read(&source, secrets)?;
             let notes = app.notes.iter().cloned().chain(unread(&app, &source)).collect();

@@ -15,6 +15,7 @@ use soundcheck::slo::{Objective, Objectives};
 use soundcheck::source::{Source, names};
 use soundcheck::step::VERBS;
 use soundcheck::table::Row;
+use soundcheck::unit::{ms, show_ms};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -86,7 +87,10 @@ fn rows(table: &str) -> Vec<(String, String)> {
     let shipped = |folder: &str| names(folder).into_iter().map(|n| (n.clone(), question(folder, &n))).collect();
     match table {
         "words" => of(WORDS),
-        "expectations" => of(EXPECTATIONS),
+        "expectations" => EXPECTATIONS
+            .iter()
+            .map(|e| (e.name().to_owned(), format!("{}; given up after {}", e.about(), show_ms(ms(e.give_up)))))
+            .collect(),
         "verbs" => VERBS.iter().map(|v| (v.name().to_owned(), format!("{}; {}", v.about(), v.example))).collect(),
         "pictures" => Picture::ALL.iter().map(|p| (p.name().to_owned(), p.about().to_owned())).collect(),
         "measures" => {

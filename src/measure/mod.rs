@@ -48,6 +48,8 @@ pub enum Fed {
     Always,
     /// Those that expect one of these so often.
     ByExpecting(&'static [&'static str], u32),
+    /// Those that expect this, or say one of these words: what they do is a sample even where nothing is expected of it.
+    ByExpectingOrSaying(&'static str, &'static [&'static str]),
     /// Those that say one of these words (none: every one), of an app whose file declares this.
     ByDeclaring(&'static [&'static str], &'static str),
 }
@@ -99,7 +101,7 @@ pub(crate) fn is_read(event: &Event) -> bool {
 
 const PICTURE: &[&str] = &["new picture", "picture follows the sound"];
 const VIDEO: &[&str] = &["first video frame"];
-const QUEUE: Fed = Fed::ByExpecting(&["applied"], 1);
+const QUEUE: Fed = Fed::ByExpectingOrSaying("applied", &["add many at once"]);
 const MEDIA_PROXY: Fed = Fed::ByDeclaring(&[], "media_proxy");
 
 /// Every measure.

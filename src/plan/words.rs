@@ -99,6 +99,10 @@ pub fn fed_by(objective: &Objective, journeys: &[Journey]) -> String {
             let words = words.join("\" or \"");
             format!("fed by journeys that say \"{words}\", of an app whose file declares {declared}: {names}")
         }
+        Fed::ByExpectingOrSaying(expected, words) => {
+            let words = words.join("\" or \"");
+            format!("fed by journeys that expect \"{expected}\", or say \"{words}\": {names}")
+        }
         Fed::ByExpecting(expected, times) => {
             let times = if times > 1 { format!(" {times} times") } else { String::new() };
             let expected = expected.join("\" or \"");

@@ -294,9 +294,7 @@ impl CaseFile {
     /// That what must ring never can: nothing of this journey is a sample of it, or not in the browser it is played in.
     fn unfed(&self, objective: &Objective, journey: &Journey) -> Option<Problem> {
         let fed = objective.measure().map_or(Fed::Always, |measure| measure.fed);
-        // Commands go out with words of which nothing is expected, too.
-        let by_command = matches!(fed, Fed::ByExpecting(["applied"], _));
-        if !by_command && !journey.feeds(fed) {
+        if !journey.feeds(fed) {
             let what = format!("nothing in the journey {} feeds {}", journey.name, objective.id);
             return Some(Problem::at(self.rings.span(), what, fed_by(objective, &Journey::shipped())));
         }
