@@ -5,10 +5,12 @@ mod framing;
 mod link;
 mod plain;
 mod reach;
+mod rules;
 mod said;
 mod served;
 mod smuggling;
 mod told;
+mod wants;
 
 use super::{Armed, Config, Proxy, Reach, Route};
 use crate::event::{Event, Log, Now};

@@ -2,7 +2,7 @@
 
 use super::super::To;
 use super::super::tls::Intercept;
-use super::actions::{on_request, on_response};
+use super::wants::{on_request, on_response};
 use super::*;
 use crate::fault::{Action, Cut, Edit, Point, at};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
