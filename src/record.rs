@@ -305,12 +305,27 @@ impl Record {
             let play = &mut play[0];
             let Some(step) = play.lost.clone().filter(|_| play.ending == Ending::Broken) else { continue };
             let mut earlier = before.iter().filter(|p| p.same(play) && p.attempt < play.attempt);
-            if earlier.any(|p| p.lost.as_ref() == Some(&step)) {
+            if earlier.any(|p| p.lost.as_ref().is_some_and(|before| same_place(before, &step))) {
                 play.ending = Ending::Failed;
                 let why = play.reason.take().unwrap_or_default();
                 play.reason = Some(format!("lost twice at the same step, {step}: {why}"));
             }
         }
+    }
+}
+
+/// Whether two steps are the same, or do the same about as often: an app that leaks until the kernel ends its page is lost at
+/// about the same switch, and seldom at exactly the same one.
+pub(crate) fn same_place(one: &str, other: &str) -> bool {
+    /// By this share of the later one's number the earlier may differ.
+    const ABOUT: f64 = 0.1;
+    let nth = |step: &str| {
+        let (words, nth) = step.rsplit_once(' ')?;
+        Some((words.to_owned(), nth.parse::<u32>().ok()?))
+    };
+    match (nth(one), nth(other)) {
+        (Some((words, n)), Some((same, m))) => words == same && f64::from(n.abs_diff(m)) <= ABOUT * f64::from(n.max(m)),
+        _ => one == other,
     }
 }
 
@@ -405,5 +420,33 @@ impl Play {
             n => format!(", attempt {n}"),
         };
         format!("{} in {} on {} #{}{retry}", self.journey, self.browser, self.profile, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_at_about_the_same_place_again_it_is_the_apps() {
+        let ends = |lost: [&str; 2]| {
+            let attempt = |(at_step, attempt): (&str, u64)| Play {
+                attempt,
+                ending: Ending::Broken,
+                lost: Some(at_step.to_owned()),
+                ..Play::default()
+            };
+            let mut record = Record { plays: lost.into_iter().zip(1..).map(attempt).collect(), ..Record::default() };
+            record.lost_again();
+            record.plays.iter().map(|p| p.ending).collect::<Vec<_>>()
+        };
+        for lost in [["next preset 61", "next preset 63"], ["next preset 9", "next preset 9"], ["log in", "log in"]] {
+            assert_eq!(ends(lost), [Ending::Broken, Ending::Failed], "{lost:?}");
+        }
+        for lost in
+            [["next preset 2", "next preset 5"], ["next preset 2", "last preset 2"], ["log in", "log in wrongly"]]
+        {
+            assert_eq!(ends(lost), [Ending::Broken, Ending::Broken], "{lost:?}");
+        }
     }
 }

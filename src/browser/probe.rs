@@ -27,22 +27,25 @@ pub struct Config {
     pub marks: Vec<String>,
     /// Pictures of the app's clips carry their number: it is looked for in what a visualizer draws.
     pub counter: bool,
+    /// CSS of the canvas that the app's picture is on: where that one draws, no other is looked at.
+    pub canvas: Option<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { sockets: Vec::new(), ids: "null".to_owned(), marks: Vec::new(), counter: false }
+        Self { sockets: Vec::new(), ids: "null".to_owned(), marks: Vec::new(), counter: false, canvas: None }
     }
 }
 
 /// The probe as one function declaration for `script.addPreloadScript`, taking the channel.
 pub fn script(config: &Config) -> String {
     let [core, rest @ ..] = FILES;
-    let Config { sockets, ids, marks, counter } = config;
+    let Config { sockets, ids, marks, counter, canvas } = config;
+    let canvas = Value::from(canvas.clone());
     let [sockets, marks] = [sockets, marks].map(|list| Value::from(list.as_slice()));
     let parts: String = rest.iter().map(|file| format!("(\n{file}\n)(sc);\n")).collect();
     format!(
-        "(channel) => {{\nconst sc = (\n{core}\n)(channel);\nsc.config = {{ sockets: {sockets}, marks: {marks}, counter: {counter}, ids: () => {ids} }};\n{parts}}}"
+        "(channel) => {{\nconst sc = (\n{core}\n)(channel);\nsc.config = {{ sockets: {sockets}, marks: {marks}, counter: {counter}, canvas: {canvas}, ids: () => {ids} }};\n{parts}}}"
     )
 }
 
@@ -153,6 +156,9 @@ pub struct Frame {
     /// 8x8 averages of luma, 0..=255, as 128 hex digits.
     #[serde(default, deserialize_with = "luma")]
     pub luma: Vec<u8>,
+    /// The brightest of the points that the averages are taken of, 0..=255.
+    #[serde(default)]
+    pub max: u8,
     /// Uniforms that were given NaN in this frame.
     #[serde(default)]
     pub nan: Vec<String>,
@@ -178,9 +184,11 @@ fn luma<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> 
 }
 
 impl Frame {
-    /// Nothing to see anywhere: no cell brighter than what dark video noise gives.
+    /// Nothing to see anywhere: no cell brighter than what dark video noise gives, and no line or star among them.
     pub fn is_black(&self) -> bool {
-        self.luma.iter().all(|v| *v <= 6)
+        /// A line that is drawn is brighter; what a decoder leaves in a dark picture is not.
+        const LINE: u8 = 40;
+        self.max <= LINE && self.luma.iter().all(|v| *v <= 6)
     }
 
     /// Mean luma, 0..=255.

@@ -9,7 +9,7 @@ use soundcheck::record::Ending;
 use soundcheck::run::Settings;
 use soundcheck::secret::Secrets;
 use soundcheck::unit::show_ms;
-use soundcheck::verify::{Catalogue, Matrix, Setting, Trial, record, trial, trials};
+use soundcheck::verify::{Catalogue, Matrix, Setting, Trial, only, program, record, trial, trials};
 use std::path::PathBuf;
 use tokio::signal::unix::SignalKind;
 
@@ -37,19 +37,17 @@ pub struct Args {
 
 pub async fn main(args: Args) -> Done {
     let secrets = Secrets::of_process();
-    let mut catalogue = Catalogue::read(&args.catalogue, &secrets)?;
-    if !args.only.is_empty() {
-        catalogue.cases.retain(|c| args.only.iter().any(|o| glob(o, &c.id)));
-        if catalogue.cases.is_empty() {
-            return Err(Error::author(format!("--only {}: no case is called that", args.only.join(" --only ")))
-                .remedy("the catalogue names them: `id = ...`; * stands for any characters"));
-        }
+    let catalogue = Catalogue::read(&args.catalogue, &secrets)?;
+    let is_named = |id: &str| args.only.iter().any(|name| glob(name, id));
+    if !args.only.is_empty() && !catalogue.cases.iter().any(|c| is_named(&c.id)) {
+        return Err(Error::author(format!("--only {}: no case is called that", args.only.join(" --only ")))
+            .remedy("the catalogue names them: `id = ...`; * stands for any characters"));
     }
-    let browsers = if args.browsers.is_empty() { Kind::ALL.to_vec() } else { args.browsers };
     let exe = std::env::current_exe().operator("finding this program")?;
     std::fs::create_dir_all(&args.out).operator(format!("making {}", args.out.display()))?;
-    let setting = Setting { out: args.out, run: Settings { exe, retries: 1, ..Settings::default() } };
-    let all = trials(&catalogue, &args.seeds, &browsers);
+    let program = program(&exe)?;
+    let setting = Setting { out: args.out, program, run: Settings { exe, retries: 1, ..Settings::default() } };
+    let all = only(trials(&catalogue, &args.seeds), &args.only, &args.browsers);
     let mut code = 0;
     if !args.report {
         let (mut interrupt, mut terminate, mut hangup) =
@@ -61,7 +59,7 @@ pub async fn main(args: Args) -> Done {
             _ = hangup.recv() => 129,
         };
     }
-    let matrix = Matrix::fold(&catalogue, &all, &record(&setting)?);
+    let matrix = Matrix::fold(&catalogue, &all, &record(&setting, &catalogue)?);
     print(&format!("\n{}", matrix.text()));
     Ok(match code {
         0 => u8::from(!matrix.holds()),
@@ -71,8 +69,8 @@ pub async fn main(args: Args) -> Done {
 
 /// Plays what the record does not hold yet.
 async fn play(catalogue: &Catalogue, all: &[Trial<'_>], setting: &Setting, secrets: &Secrets) -> Result<()> {
-    let held = record(setting)?;
-    let counts = |t: &&Trial| held.iter().any(|d| d.key() == t.key() && d.counts(t.case));
+    let held = record(setting, catalogue)?;
+    let counts = |t: &&Trial| held.trials.iter().any(|d| d.key() == t.key() && d.counts(t.case));
     let known: Vec<String> = all.iter().filter(counts).map(Trial::key).collect();
     eprintln!("{} ({} trials, {} of them in the record)", catalogue.question, all.len(), known.len());
     let open: Vec<&Trial> = all.iter().filter(|t| !known.contains(&t.key())).collect();

@@ -125,8 +125,17 @@ impl Now {
 
 /// First 16 hex digits of the SHA-256 of a URL without its query and fragment: `media_url_hash`.
 pub fn url_hash(url: &str) -> String {
-    let bare = url.split(['?', '#']).next().unwrap_or_default();
-    Sha256::digest(bare.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
+    short_hash(url.split(['?', '#']).next().unwrap_or_default())
+}
+
+/// First 16 hex digits of the SHA-256 of a query: `query_hash`. All of it counts: a query that holds a URL has a `?` of
+/// its own.
+pub fn query_hash(query: &str) -> String {
+    short_hash(query)
+}
+
+fn short_hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
 impl Event {

@@ -7,7 +7,8 @@
 //! # Which answer decides
 //! A browser asks again after many a failure, and plays on. What it survived is no cause: the *last* answer that says
 //! anything is. Going back from the last one, an answer that ended with the play before it could say anything is passed
-//! over; one that brought octets, and has nothing wrong, ends the search: then it is not the network.
+//! over; one that brought octets, and has nothing wrong, ends the search: then it is not the network. Where scripts
+//! fill the source, many files feed it: there it speaks for its own file only, and the search goes on.
 //!
 //! # What outranks what, within one answer
 //! 1. *refused by status*: an error page has the wrong type and rarely CORS fields; mending those would not bring the video.
@@ -23,6 +24,7 @@ use crate::table::Row;
 use crate::unit::{hundredths, show_ms};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use words::{File, file, unplayable};
 
 /// Why a video did not play.
@@ -116,6 +118,20 @@ pub struct Element {
     pub undrawable: Option<String>,
 }
 
+impl Element {
+    /// What it plays, without query and fragment, where that has an address in the network: a blob, which scripts fill,
+    /// has none.
+    pub(super) fn address(&self) -> Option<&str> {
+        let bare = self.url.as_deref()?.split(['?', '#']).next()?;
+        bare.starts_with("http").then_some(bare)
+    }
+
+    /// The query of what it plays.
+    pub(super) fn query(&self) -> Option<&str> {
+        self.url.as_deref()?.split('#').next()?.split_once('?').map(|(_, query)| query)
+    }
+}
+
 /// How it ended for the viewer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Ending {
@@ -156,6 +172,8 @@ pub struct Facts<'a> {
     pub at: f64,
     /// How long was waited for the video, milliseconds.
     pub waited: f64,
+    /// From when until when picture and clock stood, as they do for want of data.
+    pub starved: Option<(f64, f64)>,
 }
 
 /// A class, and what it stands on.
@@ -243,13 +261,27 @@ pub fn classify(facts: &Facts) -> Classed {
         }
         _ => {}
     }
-    let mut fine = None;
-    for (n, looked) in facts.exchanges.iter().enumerate().rev() {
+    let mut fine: Option<&Looked> = None;
+    // Files that came well in the end.
+    let mut well = BTreeSet::new();
+    for (n, looked) in facts.exchanges.iter().copied().enumerate().rev() {
+        let x = &looked.x;
+        // A playlist that came again may have come too late.
+        let late = x.is_playlist() && x.at >= facts.at - facts.waited;
+        if well.contains(&x.file()) && !late {
+            continue;
+        }
         match fate(facts, looked, n) {
             Fate::Cause(class, says, rule) => return told(facts, class, says, Some(looked), rule),
             Fate::Fine => {
-                fine = Some(*looked);
-                break;
+                // A playlist has no octets of the video.
+                if fine.is_none_or(|fine| fine.x.is_playlist() && !x.is_playlist()) {
+                    fine = Some(looked);
+                }
+                if facts.element.address().is_some() {
+                    break;
+                }
+                well.insert(x.file());
             }
             Fate::Nothing => {}
         }
@@ -269,6 +301,10 @@ pub fn classify(facts: &Facts) -> Classed {
                 }
             }
             Ending::NeverStarted | Ending::FrozeAt(_) | Ending::WentElsewhere(_) | Ending::TooFew(..) => {
+                if let Some(waited) = starved(facts, &looked.x) {
+                    let says = format!("it waited {} for octets that came later", show_ms(waited));
+                    return told(facts, Class::TimedOut, says, Some(looked), None);
+                }
                 let says =
                     format!("{} came, nothing is wrong with them, and the browser said nothing", looked.x.came());
                 told(facts, Class::Silent, says, Some(looked), None)
@@ -310,6 +346,12 @@ fn astray(facts: &Facts, at: f64) -> Classed {
     told(facts, Class::Silent, says, looked, ignored.map(|(_, rule)| rule))
 }
 
+/// How long it waited for what this exchange was bringing: it stood meanwhile, and was loading (HTML, 4.8.11.4).
+fn starved(facts: &Facts, x: &Exchange) -> Option<f64> {
+    let (from, until) = facts.starved.filter(|_| facts.element.network_state == Some(2))?;
+    (x.started() <= until && x.at >= from).then_some(until - from)
+}
+
 fn fate<'a>(facts: &Facts, looked: &'a Looked, n: usize) -> Fate<'a> {
     let Looked { x, found } = looked;
     let rule = |rule: &lint::Rule| found.iter().find(|f| std::ptr::eq(f.rule, rule));
@@ -318,7 +360,7 @@ fn fate<'a>(facts: &Facts, looked: &'a Looked, n: usize) -> Fate<'a> {
     }
     let open = matches!(x.ended.as_str(), "client_gone" | "play_over") && x.at >= facts.at;
     let silent = x.cut.as_deref() == Some("silence");
-    let Some(status) = x.status else { return unanswered(facts, x, open, silent) };
+    let Some(status) = x.status else { return unanswered(facts, x, silent) };
     let is_last = n + 1 == facts.exchanges.len();
     if matches!(status, 300..=303 | 307 | 308) {
         if let Some(broken) = rule(&lint::CORS_MISSING).filter(|_| is_last) {
@@ -326,11 +368,18 @@ fn fate<'a>(facts: &Facts, looked: &'a Looked, n: usize) -> Fate<'a> {
         }
         return redirected(facts, x, status, is_last);
     }
-    if !matches!(status, 200 | 206) {
+    if x.is_copy_confirmed() {
+        return Fate::Fine;
+    }
+    let brings = matches!(status, 200 | 206) || x.is_preflight() && matches!(status, 200..300);
+    if !brings {
         return Fate::Cause(Class::Refused, format!("the answer was {status}"), None);
     }
     if let Some(broken) = rule(&lint::CORS_MISSING) {
         return Fate::Cause(Class::Cors, broken.says.clone(), Some(broken));
+    }
+    if x.is_preflight() {
+        return Fate::Nothing;
     }
     if let Some(broken) = found.iter().find(|f| FATAL.iter().any(|fatal| std::ptr::eq(*fatal, f.rule))) {
         return Fate::Cause(Class::Violation, broken.says.clone(), Some(broken));
@@ -341,7 +390,9 @@ fn fate<'a>(facts: &Facts, looked: &'a Looked, n: usize) -> Fate<'a> {
     let missing = x.promised.map_or(x.ended != "whole", |promised| x.sent < promised);
     // A browser with enough in its buffer stops to read, and says that it is idle: it does not wait then.
     let waits = facts.element.code.is_none() && facts.element.network_state.is_none_or(|state| state == 2);
-    if missing && (silent || open && waits) {
+    // Whoever gives up on a server that says nothing more has waited for it, whatever the element said by then.
+    let given_up = x.ended == "client_gone" && x.silent_ms.is_some_and(|ms| ms >= PATIENCE_MS);
+    if missing && (silent || given_up || open && waits) {
         let says = format!("{} came, then nothing more", x.came());
         return Fate::Cause(Class::TimedOut, says, None);
     }
@@ -354,9 +405,10 @@ fn fate<'a>(facts: &Facts, looked: &'a Looked, n: usize) -> Fate<'a> {
     }
 }
 
-/// A request that no answer came to.
-fn unanswered<'a>(facts: &Facts, x: &Exchange, open: bool, silent: bool) -> Fate<'a> {
+/// A request that no answer came to: in the time there was, or until the client gave up.
+fn unanswered<'a>(facts: &Facts, x: &Exchange, silent: bool) -> Fate<'a> {
     let waited = x.at.min(facts.at) - x.started();
+    let hung = matches!(x.ended.as_str(), "client_gone" | "play_over") && waited >= PATIENCE_MS;
     match (&x.error, x.cut.as_deref()) {
         _ if x.ended == "refused" => {
             let why = x.error.clone().unwrap_or_default();
@@ -372,7 +424,7 @@ fn unanswered<'a>(facts: &Facts, x: &Exchange, open: bool, silent: bool) -> Fate
         (None, Some("reset")) => {
             Fate::Cause(Class::Truncated, "the connection was reset before an answer".to_owned(), None)
         }
-        _ if silent || open && waited >= PATIENCE_MS => {
+        _ if silent || hung => {
             let waited = if silent { facts.at - x.started() } else { waited };
             Fate::Cause(Class::TimedOut, format!("no answer in {}", show_ms(waited.max(0.0))), None)
         }

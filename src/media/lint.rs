@@ -120,7 +120,10 @@ impl Found {
     }
 }
 
-/// What was last told of a URL.
+/// Files remembered at most: a query that is a new one each time would make them without end.
+const KEPT: usize = 2048;
+
+/// What was last told of a file.
 #[derive(Clone, Debug, Default)]
 struct Known {
     total: Option<u64>,
@@ -128,7 +131,7 @@ struct Known {
     modified: Option<String>,
 }
 
-/// The lint over a play: answers are also held against earlier ones of the same URL.
+/// The lint over a play: answers are also held against earlier ones of the same file.
 #[derive(Clone, Debug, Default)]
 pub struct Lint(BTreeMap<String, Known>);
 
@@ -136,7 +139,16 @@ impl Lint {
     /// What is wrong with this exchange.
     pub fn feed(&mut self, x: &Exchange) -> Vec<Found> {
         let mut found = alone(x);
-        let known = self.0.entry(format!("{} {}", x.leg, x.url)).or_default();
+        // A preflight brings no file, and a playlist may grow at each reload.
+        if x.is_preflight() || x.is_playlist() {
+            return found;
+        }
+        let (leg, url, query) = x.file();
+        let file = format!("{leg} {url} {}", query.unwrap_or_default());
+        if self.0.len() >= KEPT && !self.0.contains_key(&file) {
+            self.0.clear();
+        }
+        let known = self.0.entry(file).or_default();
         if x.status == Some(416)
             && let (Some(Range::From(first, _)), Some(total)) = (x.asked(), x.unsatisfied_total().or(known.total))
             && first < total
@@ -182,21 +194,13 @@ pub fn alone(x: &Exchange) -> Vec<Found> {
         found.push(Found::new(&UNFRAMED, what.clone()));
     }
     let Some(status) = x.status else { return found };
-    match status {
-        206 => partial(x, &mut found),
-        200 => ignored(x, &mut found),
-        416 if x.unsatisfied_total().is_none() => {
-            let said = x.content_range.as_deref().map_or("no Content-Range".to_owned(), |v| format!("`{v}`"));
-            found.push(Found::new(&UNSATISFIABLE_UNLABELLED, format!("416 with {said}")));
-        }
-        _ => {}
+    if !x.is_preflight() {
+        media(x, status, &mut found);
     }
-    length(x, &mut found);
-    if matches!(status, 200 | 206) {
-        kind(x, &mut found);
-    }
-    // A redirect is checked as well; an error page without CORS fields is no news: it is the status that refused.
+    // A redirect is checked as well; an error page without CORS fields is no news: it is the status that refused. Of a
+    // copy that a 304 confirms, its own fields count (Fetch, 4.6).
     if matches!(status, 200..400)
+        && !x.is_copy_confirmed()
         && let Some(origin) = x.cross_origin()
     {
         match x.acao.as_deref().map(str::trim) {
@@ -213,6 +217,23 @@ pub fn alone(x: &Exchange) -> Vec<Found> {
         }
     }
     found
+}
+
+/// Head and body of an answer that should bring media.
+fn media(x: &Exchange, status: u16, found: &mut Vec<Found>) {
+    match status {
+        206 => partial(x, found),
+        200 => ignored(x, found),
+        416 if x.unsatisfied_total().is_none() => {
+            let said = x.content_range.as_deref().map_or("no Content-Range".to_owned(), |v| format!("`{v}`"));
+            found.push(Found::new(&UNSATISFIABLE_UNLABELLED, format!("416 with {said}")));
+        }
+        _ => {}
+    }
+    length(x, found);
+    if matches!(status, 200 | 206) {
+        kind(x, found);
+    }
 }
 
 /// A 206 and the part it says it is.
@@ -264,7 +285,7 @@ fn partial(x: &Exchange, found: &mut Vec<Found>) {
 fn ignored(x: &Exchange, found: &mut Vec<Found>) {
     let asked = format!("200 to {}", x.range_text());
     match x.asked() {
-        Some(Range::From(0, None)) => found.push(Found::new(&RANGE_IGNORED, asked)),
+        Some(Range::From(0, _)) => found.push(Found::new(&RANGE_IGNORED, asked)),
         // With If-Range it is the right answer, if the file is another by now.
         Some(_) if !x.if_range => found.push(Found::new(&LATER_RANGE_IGNORED, asked)),
         _ => {}
@@ -290,7 +311,9 @@ fn length(x: &Exchange, found: &mut Vec<Found>) {
 
 /// Type and coding.
 fn kind(x: &Exchange, found: &mut Vec<Found>) {
-    if let Some(coding) = x.content_encoding.as_deref().filter(|c| !c.eq_ignore_ascii_case("identity")) {
+    // Scripts fetch playlists and segments, and Fetch decodes what they get.
+    let decoded = x.is_playlist() || x.resource == Some(Resource::Segment);
+    if let Some(coding) = x.content_encoding.as_deref().filter(|c| !decoded && !c.eq_ignore_ascii_case("identity")) {
         found.push(Found::new(&CONTENT_ENCODED, format!("Content-Encoding: {coding}")));
     }
     if !matches!(x.resource, Some(Resource::Media | Resource::Segment)) || x.is_multipart() {

@@ -27,12 +27,16 @@ pub struct Exchange {
     pub method: String,
     /// Its URL without the query.
     pub url: String,
+    /// Of its query: one path may serve many files.
+    pub query_hash: Option<String>,
     /// What was asked for.
     pub resource: Option<Resource>,
     /// The request's `Range`.
     pub range: Option<String>,
     /// The request has an `If-Range`.
     pub if_range: bool,
+    /// The request has an `If-None-Match` or an `If-Modified-Since`.
+    pub conditional: bool,
     /// The request's `Origin`.
     pub origin: Option<String>,
     /// The answer's status; `None`: none came.
@@ -66,6 +70,8 @@ pub struct Exchange {
     pub file_bytes: Option<u64>,
     /// How the client's connection was cut within: `close`, `reset` or `silence`.
     pub cut: Option<String>,
+    /// How long the server had sent nothing when it broke off, or the client gave up, milliseconds.
+    pub silent_ms: Option<f64>,
     /// Why there was no answer.
     pub error: Option<String>,
     /// The proxy itself made the answer, or changed it.
@@ -112,6 +118,30 @@ impl Exchange {
         origin_of(&self.url)
     }
 
+    /// Which file it is about, as far as its address tells: the way, the URL and the query.
+    fn file(&self) -> (&str, &str, Option<&str>) {
+        (&self.leg, &self.url, self.query_hash.as_deref())
+    }
+
+    /// It is about a playlist: a text, which may be another one at each reload.
+    fn is_playlist(&self) -> bool {
+        let typed = |t: &str| {
+            let t = t.to_ascii_lowercase();
+            t.contains("mpegurl") || t.starts_with("application/dash+xml")
+        };
+        self.resource == Some(Resource::Manifest) || self.content_type.as_deref().is_some_and(typed)
+    }
+
+    /// A browser asks whether it may ask (Fetch, 4.8): no answer to it brings media.
+    fn is_preflight(&self) -> bool {
+        self.method == "OPTIONS"
+    }
+
+    /// The copy that the browser has is the file still (RFC 9110, 15.4.5). To one that has none, 304 brings nothing.
+    fn is_copy_confirmed(&self) -> bool {
+        self.conditional && self.status == Some(304)
+    }
+
     /// There is no body, whatever the head says (RFC 9112, 6.3).
     fn is_bodiless(&self) -> bool {
         self.method == "HEAD" || matches!(self.status, Some(204 | 304 | 100..200) | None)
@@ -140,12 +170,15 @@ impl Exchange {
 
     /// No answer, none that has the media, or less of it than its head says.
     fn went_wrong(&self) -> bool {
-        !matches!(self.status, Some(200 | 206 | 300..400)) || self.promised.is_some_and(|promised| self.sent < promised)
+        let allowed = self.is_preflight() && matches!(self.status, Some(200..300));
+        !allowed && !matches!(self.status, Some(200 | 206 | 300..400))
+            || self.promised.is_some_and(|promised| self.sent < promised)
     }
 
     /// How much of its body came: `1,000,000 of 8,828,825 octets`.
     fn came(&self) -> String {
         match self.promised {
+            _ if self.is_copy_confirmed() => "the octets of the browser's copy".to_owned(),
             Some(promised) if promised != self.sent => format!("{} of {} octets", octets(self.sent), octets(promised)),
             _ => format!("{} octets", octets(self.sent)),
         }

@@ -3,7 +3,7 @@
 use super::Exchange;
 use super::class::{Class, Classed, Element, Ending, Facts, Looked, classify};
 use super::lint::{Found, Lint, Severity};
-use crate::event::{Event, Origin};
+use crate::event::{Event, Origin, query_hash};
 use crate::measure::{LONG_STALL_MS, STUTTERS};
 use crate::table::Row;
 use serde::Serialize;
@@ -66,6 +66,8 @@ struct Failure {
     waited: f64,
     /// When it was given a source anew, after it broke off: what came later did not break it.
     again: Option<f64>,
+    /// From when until when picture and clock stood, as they do for want of data.
+    starved: Option<(f64, f64)>,
 }
 
 impl Story {
@@ -115,6 +117,7 @@ impl Story {
                     at: event.t_ms,
                     waited: event.number("step_ms").unwrap_or_default(),
                     again: None,
+                    starved: None,
                 });
             }
             // One that had not begun is the failed step's.
@@ -124,6 +127,7 @@ impl Story {
                 if !event.flag("recovered") || long > LONG_STALL_MS {
                     let at = event.number("end_ms").unwrap_or(event.t_ms);
                     let mut stopped = stopped(event, at, long, Ending::FrozeAt);
+                    stopped.starved = (event.text("kind") == Some("rebuffering")).then_some((at - long, at));
                     let broke = event.number("start_ms").filter(|_| event.text("kind") == Some("interrupted"));
                     stopped.again = broke.and_then(|broke| self.replaced.iter().copied().find(|t| *t >= broke));
                     self.stopped = Some(stopped);
@@ -200,15 +204,16 @@ impl Story {
         let failed = self.failure.as_ref().filter(|f| f.element.url.is_some());
         let mut failure = failed.or(self.stopped.as_ref()).or(self.failure.as_ref())?.clone();
         if let Some(stopped) = self.stopped.as_ref().filter(|s| s.element.url == failure.element.url) {
-            failure.ending = stopped.ending;
+            (failure.ending, failure.starved) = (stopped.ending, stopped.starved);
         }
-        let Failure { element, ending, step, at, waited, again } = &failure;
-        let mut own = self.of(element, step.as_deref());
+        let mut own = self.of(&failure);
+        let Failure { element, ending, at, waited, again, starved, .. } = &failure;
         own.retain(|l| l.x.started() <= *at);
         own.sort_by(|a, b| a.x.started().total_cmp(&b.x.started()).then(a.x.request.cmp(&b.x.request)));
         let codecs = self.codecs.as_ref();
         let of = |own: &[&Looked], at: f64| {
-            classify(&Facts { exchanges: own, element, ending: *ending, codecs, at, waited: *waited })
+            let (ending, waited, starved) = (*ending, *waited, *starved);
+            classify(&Facts { exchanges: own, element, ending, codecs, at, waited, starved })
         };
         let mut classed = of(&own, *at);
         if let (Class::Silent, Some(again)) = (classed.class, again) {
@@ -234,24 +239,29 @@ impl Story {
     }
 
     /// The exchanges of what the element plays, redirects followed. Of a source that is no address of
-    /// the network's (a blob that scripts fill), those that started in the step.
-    fn of(&self, element: &Element, step: Option<&str>) -> Vec<&Looked> {
+    /// the network's (a blob that scripts fill), those that started in the step, or were open when the waiting began.
+    fn of(&self, failure: &Failure) -> Vec<&Looked> {
         let browser = || self.looked.iter().filter(|l| l.x.leg != "upstream");
-        let bare = element.url.as_deref().map(|url| url.split(['?', '#']).next().unwrap_or_default());
-        if let Some(url) = bare.filter(|url| url.starts_with("http")) {
-            let mut urls = vec![url.to_owned()];
-            let mut next = 0;
-            while let Some(url) = urls.get(next).cloned() {
-                for to in browser().filter(|l| l.x.url == url).filter_map(|l| l.x.location.clone()) {
-                    if !urls.contains(&to) {
-                        urls.push(to);
-                    }
-                }
-                next += 1;
+        let Some(url) = failure.element.address() else {
+            let step = failure.step.as_deref();
+            let waiting = failure.at - failure.waited;
+            let meant = |x: &Exchange| step.is_none() || x.step.as_deref() == step || x.at >= waiting;
+            return browser().filter(|l| meant(&l.x)).collect();
+        };
+        // Of several files behind one path, its own, if the record shows which: a secret in a query is hidden.
+        let query = failure.element.query().map(query_hash);
+        let shown = browser().any(|l| l.x.url == url && l.x.query_hash == query);
+        let own = |x: &Exchange| x.url == url && (!shown || x.query_hash == query);
+        let location = |l: &Looked| l.x.location.clone();
+        let mut found: Vec<String> = browser().filter(|l| own(&l.x)).filter_map(location).collect();
+        let mut urls = Vec::new();
+        while let Some(to) = found.pop() {
+            if !urls.contains(&to) {
+                found.extend(browser().filter(|l| l.x.url == to).filter_map(location));
+                urls.push(to);
             }
-            return browser().filter(|l| urls.contains(&l.x.url)).collect();
         }
-        browser().filter(|l| step.is_none() || l.x.step.as_deref() == step).collect()
+        browser().filter(|l| own(&l.x) || urls.contains(&l.x.url)).collect()
     }
 }
 
@@ -281,5 +291,6 @@ fn stopped(event: &Event, at: f64, waited: f64, ending: impl FnOnce(f64) -> Endi
         at,
         waited,
         again: None,
+        starved: None,
     }
 }

@@ -8,6 +8,7 @@ use super::{Before, Declared, Held, Oracle, Outcome, Picture, Seen};
 use crate::browser::probe::Video;
 use crate::unit::show_ms;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// After an error a frame may still come (Firefox reports some errors before the data it has); not for longer than this.
 const AFTER_ERROR_MS: f64 = 5000.0;
@@ -19,7 +20,12 @@ pub(super) struct FirstVideoFrame {
     held: Held,
     start: Option<(f64, Video)>,
     bound: Option<f64>,
+    /// The first frame of one that plays: its first, be it that it was paused yet.
     frame: Option<(f64, Video)>,
+    /// The first frames of those that are paused.
+    stills: Vec<(f64, Video)>,
+    /// Elements that were given a source since the step began.
+    given: BTreeSet<u64>,
     error: Option<(f64, String)>,
     last: Option<Video>,
     shown: Option<Outcome>,
@@ -40,6 +46,8 @@ impl FirstVideoFrame {
             start: None,
             bound: None,
             frame: None,
+            stills: Vec::new(),
+            given: BTreeSet::new(),
             error: None,
             last: None,
             shown: None,
@@ -53,14 +61,30 @@ impl FirstVideoFrame {
     fn video(&mut self, t: f64, video: &Video) {
         // A video of an earlier preset may play on; only what was given a source since the step began counts.
         let own = self.start.as_ref().is_none_or(|(_, started)| started.id == video.id);
-        if video.audio || (!own && !matches!(video.ev.as_str(), "src" | "frame")) {
+        if !video.audio && matches!(video.ev.as_str(), "src" | "loadstart") {
+            self.given.insert(video.id);
+        }
+        let frame = video.ev == "frame" && self.given.contains(&video.id);
+        if video.audio || (!own && video.ev != "src" && !frame) {
             return;
         }
         match video.ev.as_str() {
             // One that has its source already is asked to play.
             "src" | "loadstart" | "play" if self.start.is_none() => self.start = Some((t, video.clone())),
             "loadeddata" => self.bound = self.bound.or(Some(t)),
-            "frame" if self.frame.is_none() => self.frame = Some((t, video.clone())),
+            // What is loaded ahead shows its first picture, and nobody may ever make it play.
+            "frame" if video.paused => self.stills.push((t, video.clone())),
+            "frame" if self.frame.is_none() => {
+                let still = self.stills.iter().find(|(_, still)| still.id == video.id);
+                self.frame = Some(still.cloned().unwrap_or_else(|| (t, video.clone())));
+            }
+            "play_rejected" if own => {
+                let why = video.error.as_ref().map_or("", |e| e.message.as_str());
+                // One that is given another source meanwhile is asked to play again.
+                if !why.starts_with("AbortError") {
+                    self.error.get_or_insert((t, format!("the browser did not let it play: {why}")));
+                }
+            }
             "error" => {
                 let (code, words) = video.error.as_ref().map_or((0, String::new()), |e| (e.code, e.message.clone()));
                 let name = match code {
@@ -157,10 +181,17 @@ impl Oracle for FirstVideoFrame {
         });
         let why = match (&self.frame, &self.error, &self.start, &mut self.picture) {
             (Some(_), _, _, Some(picture)) if !self.plain => {
-                let why = picture.give_up(t).failed.unwrap_or_default();
+                let outcome = picture.give_up(t);
+                if outcome.undecided().is_some() {
+                    return outcome;
+                }
+                let why = outcome.failed.unwrap_or_default();
                 format!("the video decodes, but its picture never reached the visualizer: {why}")
             }
             (_, Some((_, why)), ..) => why.clone(),
+            (None, None, ..) if !self.stills.is_empty() => {
+                format!("its first picture was there, and it stayed paused for {waited}: nothing made it play")
+            }
             (_, _, Some(_), _) => format!("silent: no frame and no error in {waited}{state}"),
             (_, _, None, _) => format!("no video was given a source in {waited}"),
         };

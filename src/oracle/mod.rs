@@ -159,6 +159,8 @@ pub struct Before {
     pub names_presets: bool,
     /// The app has a canvas.
     pub has_canvas: bool,
+    /// A worker draws on a canvas of the page that is open: what it draws is not seen.
+    pub in_worker: bool,
     /// The page that is open has no such canvas: a video on it is looked at itself.
     pub plain: bool,
     /// What the app declares of its player on a bad network.

@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 const SETTLE_FRAMES: usize = 3;
 /// And the time they must span, milliseconds.
 const SETTLE_MS: f64 = 80.0;
+/// One that may stand still may be drawn once, and then is looked at for so long, milliseconds.
+const SETTLE_STATIC_MS: f64 = 300.0;
 /// A moving picture changes some cell by at least this (of 255).
 const MOVES: u8 = 2;
 /// A cut is at least this large (of 255), and this many times the old picture's largest step.
@@ -134,7 +136,7 @@ impl NewPicture {
         self.after().iter().any(|(t, f)| *t > since && f.distance(first) >= MOVES)
     }
 
-    fn judge(&self) -> Option<Outcome> {
+    fn judge(&self, now: f64) -> Option<Outcome> {
         if let Some(why) = &self.held.fatal {
             return Some(self.failed(why.clone()));
         }
@@ -145,7 +147,10 @@ impl NewPicture {
         let (last, _) = self.frames.last()?;
         let later = self.after().iter().filter(|(at, _)| *at > t).count();
         let must_move = matches!(self.declared().picture, Some(Picture::Moving | Picture::Video));
-        let settled = later >= SETTLE_FRAMES && last - t >= SETTLE_MS && (!must_move || self.moved(t, first));
+        let settled = match self.declared().picture {
+            Some(Picture::Static) => now - t >= SETTLE_STATIC_MS,
+            _ => later >= SETTLE_FRAMES && last - t >= SETTLE_MS && (!must_move || self.moved(t, first)),
+        };
         settled.then(|| self.shown(t, first))
     }
 
@@ -251,10 +256,18 @@ impl Oracle for NewPicture {
             Seen::Texture(Ok(())) => self.bound = self.bound.or(Some(t)),
             other => self.held.see(other),
         }
-        self.judge()
+        self.judge(t)
+    }
+
+    fn ticks(&self) -> bool {
+        true
     }
 
     fn give_up(&mut self, t: f64) -> Outcome {
+        if self.before.in_worker && self.frames.is_empty() {
+            let why = "the canvas is drawn by a worker, where no picture can be read";
+            return Outcome::nothing_to_judge("picture_unseen", t, why);
+        }
         let why = self.why_not(t);
         Outcome { late: true, ..self.failed(self.held.explain(why)) }
     }

@@ -40,6 +40,8 @@ pub struct Screen {
     began: f64,
     /// The last frame, and since when none was different from it.
     last: Option<(f64, Frame)>,
+    /// The longest time from one frame that was read to the next, milliseconds.
+    rare: f64,
     still: Option<(Since, Frame)>,
     black: Option<Since>,
     other: Option<Since>,
@@ -57,6 +59,7 @@ impl Screen {
             declared: Declared::default(),
             began: t,
             last: None,
+            rare: 0.0,
             still: None,
             black: None,
             other: None,
@@ -91,8 +94,11 @@ impl Screen {
     }
 
     fn frame(&mut self, t: f64, frame: &Frame) {
-        if let Some((before, _)) = &self.last
+        // It is not read whenever it is drawn: its own count tells.
+        if let Some((before, last)) = &self.last
             && t - before > WRONG_MS
+            && frame.n <= last.n + 1
+            && !self.may_stand()
         {
             self.say(format!("nothing was drawn for {}: the render loop stood still", show_ms(t - before)), true);
         }
@@ -136,7 +142,15 @@ impl Screen {
             let what = format!("the picture is another preset's: it should be drawn by {missing}, and is by {draws}");
             self.say(what, false);
         }
+        if let Some((before, _)) = &self.last {
+            self.rare = self.rare.max(t - before);
+        }
         self.last = Some((t, frame.clone()));
+    }
+
+    /// Whether it is declared to be one that may be drawn once.
+    fn may_stand(&self) -> bool {
+        self.declared.picture == Some(Picture::Static)
     }
 
     /// A video plays, and the picture does not get its frames.
@@ -162,7 +176,9 @@ impl Screen {
 
     /// What was wrong first, and whether it is nothing but what did not come; `t` is the end of the stay.
     pub fn wrong(&self, t: f64) -> Option<(String, bool)> {
-        let silent = self.last.as_ref().map(|(at, _)| t - at).filter(|ms| *ms > WRONG_MS);
+        // Where reading is dear it is rare, and the next one may not be due yet.
+        let long = WRONG_MS.max(2.0 * self.rare);
+        let silent = self.last.as_ref().map(|(at, _)| t - at).filter(|ms| *ms > long && !self.may_stand());
         let stopped = silent
             .map(|ms| (format!("nothing was drawn for the last {}: the render loop stands still", show_ms(ms)), true));
         // Of a page that draws nothing at all the step before would have told.
@@ -275,5 +291,25 @@ mod tests {
         screen.declare(4700.0, Declared { picture: Some(Picture::Black), programs: Vec::new() });
         (19..80).for_each(|n| screen.see(n as f64 * 250.0, &frame(n, 0, 0)));
         assert_eq!(screen.wrong(20_000.0), None);
+    }
+
+    #[test]
+    fn a_frame_that_is_not_read_may_have_been_drawn_and_a_static_one_need_not_be() {
+        let mut screen = declared(Some(Picture::Moving));
+        // Read every eight seconds, drawn sixty times a second.
+        (0..4).for_each(|n| screen.see(n as f64 * 8000.0, &frame(n * 480, 10 + n as u8 * 20, 0)));
+        assert_eq!(screen.wrong(30_000.0), None);
+        assert!(screen.wrong(50_000.0).is_some_and(|(what, _)| what.starts_with("nothing was drawn for the last")));
+        screen.see(52_000.0, &frame(1441, 99, 0));
+        assert!(screen.wrong(52_100.0).is_some_and(|(what, _)| what.starts_with("nothing was drawn for 28")));
+        let mut still = declared(Some(Picture::Static));
+        (0..2).for_each(|n| still.see(n as f64 * 8000.0, &frame(n, 100, 0)));
+        assert_eq!(still.wrong(30_000.0), None);
+    }
+
+    #[test]
+    fn a_line_on_black_is_a_picture() {
+        let dark = |max| Frame { luma: vec![3; 64], max, ..Frame::default() };
+        assert!(dark(12).is_black() && !dark(255).is_black());
     }
 }

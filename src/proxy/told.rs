@@ -8,7 +8,7 @@ use super::live::{Part, Seen};
 use super::lock;
 use super::plan::Planned;
 use super::said::Said;
-use crate::event::{Fields, Ids, Origin, Parts, Texts, Thousandths, Word, random_hex, url_hash};
+use crate::event::{Fields, Ids, Origin, Parts, Texts, Thousandths, Word, query_hash, random_hex, url_hash};
 use crate::fault::head::{Body, Head};
 use crate::fault::{Action, Cut, Point, Resource};
 use crate::media::container::Container;
@@ -273,10 +273,15 @@ impl Told {
             || typed.is_some_and(kind::is_media_type)
     }
 
-    /// How long the server said nothing before it broke off within a response, which ended so long after the request's
-    /// beginning. What the client would not take meanwhile is no silence.
+    /// How long the server said nothing before it broke off within a response, or the client gave up; that ended so
+    /// long after the request's beginning. What the client would not take meanwhile is no silence.
     fn silence(&self, ended: Duration) -> Option<Duration> {
-        let response = self.response.as_ref().filter(|_| self.ended == "upstream_cut")?;
+        let waited = match self.ended {
+            "upstream_cut" => true,
+            "client_gone" => self.received == self.sent,
+            _ => false,
+        };
+        let response = self.response.as_ref().filter(|_| waited)?;
         let heard = self.last.map_or(response.after, |last| last.saturating_duration_since(self.started));
         Some(ended.saturating_sub(heard))
     }
@@ -333,7 +338,7 @@ impl Told {
             .put("reused", self.reused)
             .put("faults", Texts(&self.faults))
             .put("leg", Word(self.shared.leg));
-        let query = (asked.path < asked.target.len()).then(|| url_hash(&asked.target[asked.path + 1..]));
+        let query = (asked.path < asked.target.len()).then(|| query_hash(&asked.target[asked.path + 1..]));
         to.put_some("query_hash", query.as_deref())
             .put_some("request_span_id", self.span.as_deref())
             .put_some("parent_span_id", self.parent.as_deref())
@@ -354,6 +359,8 @@ impl Told {
             .put_some("origin", asked.head.get("origin"))
             // A 200 is a right answer to a later range, if the file is another by now.
             .put_true("if_range", asked.head.get("if-range").is_some())
+            // A 304 is a right answer to a client that has a copy.
+            .put_true("conditional", ["if-none-match", "if-modified-since"].iter().any(|f| asked.head.get(f).is_some()))
             .put_some("content_encoding", field("content-encoding"))
             .put_some("last_modified", field("last-modified"))
             .put_some("location", location.as_deref())
@@ -361,7 +368,7 @@ impl Told {
             .put_some("file_bytes", self.container.as_ref().and_then(|c| c.octets()))
             // It is an answer of the app's own media proxy.
             .put_true("app_proxy", self.app_proxy())
-            // How long the server had said nothing when it broke off.
+            // How long the server had said nothing when it broke off, or the client gave up.
             .put_some("silent_ms", self.silence(after).map(|time| Thousandths(ms(time))))
             .put_some("cut", self.cut)
             .put_some("unframed", self.unframed)

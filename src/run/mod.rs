@@ -21,7 +21,7 @@ use crate::event::{Ids, Log, Now, Origin, random_hex};
 use crate::plan::Plan;
 use crate::proxy::Proxy;
 use crate::quarantine::{Entry, today};
-use crate::record::{Ending, Record};
+use crate::record::{Ending, Record, same_place};
 use crate::report::REPORTS;
 use crate::report::har::Archives;
 use crate::secret::Secrets;
@@ -371,12 +371,12 @@ async fn everything(
 
 /// Plays it, and again while it is broken. The attempt that failed, if that is how it ended.
 async fn play_with_retries(shared: &Shared<'_>, turn: &Turn<'_>, of: (usize, usize)) -> Result<Option<u32>> {
-    let mut lost_before = None;
+    let mut lost_before: Option<String> = None;
     for attempt in 1..=shared.settings.retries + 1 {
         let ended = one(shared, &Turn { attempt, ..*turn }, of).await?;
         // Only a broken play is replaced by another: what failed is data, and stays. What is lost at the same step again is
         // the app's, whatever came from outside: the record says so.
-        let again = ended.lost.is_some() && ended.lost == lost_before;
+        let again = ended.lost.as_ref().zip(lost_before.as_ref()).is_some_and(|(now, before)| same_place(now, before));
         if ended.ending == Ending::Failed || again {
             return Ok(Some(attempt));
         }

@@ -69,7 +69,8 @@ pub(super) async fn open(
     let places = Places::new(&shared.base, &app.hosts);
     let sockets = app.traffic.socket.iter().map(|socket| places.sockets(&socket.path)).collect();
     let (ids_of_page, marks) = (readers(&app.read), app.telemetry.marks.clone());
-    let config = probe::Config { sockets, ids: ids_of_page, marks, counter: app.counter.is_some() };
+    let config =
+        probe::Config { sockets, ids: ids_of_page, marks, counter: app.counter.is_some(), canvas: app.canvas.clone() };
     session.install_probe(&probe::script(&config)).await?;
     if let Err(why) = session.keep_no_bodies(SHORT).await {
         tracing::warn!("the browser keeps response bodies, and its memory is sampled with them: {why}");
@@ -79,7 +80,7 @@ pub(super) async fn open(
     if let Some(net) = net {
         net.prove(&session, &shared.base).await?;
     }
-    let watch = Watch::new(notices, shared, ids, &places, net.is_some());
+    let watch = Watch::new(notices, session.context(), shared, ids, &places, net.is_some());
     if !access.headers.is_empty() {
         session.set_extra_headers(&access.headers, SHORT).await?;
     }

@@ -17,7 +17,7 @@ use crate::traffic::{Places, Requests, Sockets};
 use crate::unit::hundredths;
 use exchanges::Exchanges;
 use serde_json::{Map, Value, json};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout_at};
@@ -37,10 +37,15 @@ pub(super) struct Watch {
     pub ids: Ids,
     /// The same, for who else asks.
     now: Now,
-    /// `performance.timeOrigin` of the page, and the run's clock at the browser's epoch zero.
-    origin: Option<f64>,
+    /// The browsing context that is played in, and windows that the page opened besides.
+    own: String,
+    others: BTreeSet<String>,
+    /// `performance.timeOrigin` of what is open in each context, and the run's clock at the browser's epoch zero.
+    origins: BTreeMap<String, f64>,
     zero: f64,
     queue: VecDeque<(f64, Seen)>,
+    /// A worker draws on a canvas of the page.
+    pub in_worker: bool,
     /// The last frames of the present picture, oldest first.
     pub frames: VecDeque<(f64, Frame)>,
     /// The renderer that the page's own WebGL context told.
@@ -74,9 +79,10 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// `proxied`: the play's proxy lies between.
+    /// `own` is the context that is played in; `proxied`: the play's proxy lies between.
     pub(super) fn new(
         notices: UnboundedReceiver<Notice>,
+        own: &str,
         shared: &Shared<'_>,
         ids: Ids,
         places: &Places,
@@ -89,10 +95,13 @@ impl Watch {
             log: log.clone(),
             ids,
             now: now.clone(),
-            origin: None,
+            own: own.to_owned(),
+            others: BTreeSet::new(),
+            origins: BTreeMap::new(),
             // Until the clock is mapped: the browser is on this machine and its clock is ours.
             zero: log.at_epoch_ms(0.0),
             queue: VecDeque::new(),
+            in_worker: false,
             frames: VecDeque::new(),
             renderer: None,
             gone: None,
@@ -161,7 +170,12 @@ impl Watch {
 
     /// The run's clock at `performance.now()` of the page.
     pub(super) fn page_ms(&self, t: f64) -> f64 {
-        self.origin.map_or_else(|| self.log.now_ms(), |origin| self.zero + origin + t)
+        self.ms_in(&self.own, t)
+    }
+
+    /// The same of the page in this context: a frame has a clock of its own.
+    fn ms_in(&self, context: &str, t: f64) -> f64 {
+        self.origins.get(context).map_or_else(|| self.log.now_ms(), |origin| self.zero + origin + t)
     }
 
     /// The next observation, or `None` at the deadline.
@@ -200,9 +214,9 @@ impl Watch {
         self.asked(&notice);
         self.exchanged(&notice);
         match notice {
-            Notice::Probe { json, .. } => {
+            Notice::Probe { json, context } => {
                 for message in probe::read(&json) {
-                    self.message(message);
+                    self.message(&context, message);
                 }
             }
             // The probe tells this one in full.
@@ -303,20 +317,28 @@ impl Watch {
         self.write(&name, Origin::App, t, json!({ "app": said, "via": "console" }));
     }
 
-    fn message(&mut self, message: probe::Message) {
+    fn message(&mut self, context: &str, message: probe::Message) {
         if let What::Hello { origin, top, .. } = message.what {
-            if top {
+            self.origins.insert(context.to_owned(), origin);
+            if top && context != self.own {
+                self.others.insert(context.to_owned());
+            } else if top {
                 self.playback.left(self.log.now_ms());
                 self.tell_playback();
                 let left = self.sockets.left(self.log.now_ms());
                 self.tell(left);
-                self.origin = Some(origin);
                 self.probed = true;
                 self.frames.clear();
+                self.in_worker = false;
             }
             return;
         }
-        let t = self.page_ms(message.t);
+        // What another window shows is no picture of the page that is played.
+        let is_said = matches!(message.what, What::Error { .. } | What::Console { .. } | What::ProbeError { .. });
+        if self.others.contains(context) && !is_said {
+            return;
+        }
+        let t = self.ms_in(context, message.t);
         let seen = match message.what {
             What::Input { .. } => {
                 self.playback.input(t);
@@ -434,6 +456,10 @@ impl Watch {
                 "webgl_context_lost"
             }
             "restored" => "webgl_context_restored",
+            "offscreen" => {
+                self.in_worker = true;
+                return;
+            }
             _ => return,
         };
         self.write(name, Origin::Browser, t, json!({ "log": gl.log }));

@@ -233,7 +233,7 @@ impl Catalogue {
 
     /// What each seed plays, in words.
     pub fn words(&self) -> Vec<String> {
-        let all = super::trials(self, &[1], Kind::ALL);
+        let all = super::trials(self, &[1]);
         let count = |is: fn(&Rings) -> bool| all.iter().filter(|trial| is(&trial.case.rings)).count();
         let rings = count(|rings| matches!(rings, Rings::Objective(..)));
         let broken = count(|rings| matches!(rings, Rings::Broken(_)));

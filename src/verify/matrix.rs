@@ -1,9 +1,9 @@
 //! What a proof came to: a row for each case, and the two numbers that count: what was missed, and what rang for nothing.
 
-use super::{Case, Catalogue, Done, Rings, Trial};
+use super::{Case, Catalogue, Done, Held, Rings, Trial};
 use crate::fault::rule::glob;
 use crate::stats;
-use crate::unit::{show_ms, show_percent};
+use crate::unit::{many, show_ms, show_percent};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -50,17 +50,21 @@ pub struct Matrix {
     pub unnamed: Vec<String>,
     /// Trials that say nothing: broken, or the fault never came.
     pub void: Vec<String>,
+    /// Videos that were played on an app whose clips carry no number, of all videos in trials that count.
+    pub bare: (u64, u64),
     /// Trials that are not in the record.
     pub missing: usize,
+    /// Trials of another program or catalogue that are in the record.
+    pub left_out: usize,
     /// What is wrong, a sentence each, with the folder to look at.
     pub wrong: Vec<String>,
 }
 
 impl Matrix {
     /// Folds a record. Of a trial played twice the later counts.
-    pub fn fold(catalogue: &Catalogue, wanted: &[Trial], record: &[Done]) -> Self {
-        let last: BTreeMap<String, &Done> = record.iter().map(|d| (d.key(), d)).collect();
-        let mut matrix = Matrix::default();
+    pub fn fold(catalogue: &Catalogue, wanted: &[Trial], record: &Held) -> Self {
+        let last: BTreeMap<String, &Done> = record.trials.iter().map(|d| (d.key(), d)).collect();
+        let mut matrix = Matrix { left_out: record.left_out, ..Matrix::default() };
         for case in &catalogue.cases {
             for browser in crate::browser::Kind::ALL {
                 let own: Vec<&Trial> =
@@ -70,6 +74,7 @@ impl Matrix {
                 }
                 let done: Vec<&Done> = own.iter().filter_map(|t| last.get(&t.key()).copied()).collect();
                 matrix.missing += own.len() - done.len();
+                matrix.videos(catalogue, case, &done);
                 let row = matrix.row(case, &done);
                 matrix.rows.push((case.id.clone(), browser.name(), row));
             }
@@ -133,6 +138,15 @@ impl Matrix {
             }
         }
         row
+    }
+
+    /// How many videos were played without a counter in the picture, by the app that each was really played on.
+    fn videos(&mut self, catalogue: &Catalogue, case: &Case, done: &[&Done]) {
+        let app = |one: &&&Done| catalogue.apps.iter().find(|app| app.name == one.app);
+        for app in done.iter().filter(|one| case.plays_a_video() && one.counts(case)).filter_map(|one| app(&one)) {
+            self.bare.0 += u64::from(app.counter.is_none());
+            self.bare.1 += 1;
+        }
     }
 
     /// Whether a play was over in time: none may hold up the next, whatever holds it up.
@@ -207,6 +221,7 @@ impl Matrix {
         let _ = writeln!(out, "app or outside    {}", share(self.causes));
         let _ = writeln!(out, "over in time      {}", share(self.in_time));
         let _ = writeln!(out, "app's own words   {}", share(self.reconciled));
+        let _ = writeln!(out, "without a counter {} of {} videos", self.bare.0, self.bare.1);
         let _ = writeln!(out, "cause named       {}", share(self.named[0]));
         let _ = writeln!(out, "... of our faults {}", share(self.named[1]));
         for (title, lines) in
@@ -215,6 +230,11 @@ impl Matrix {
             if !lines.is_empty() {
                 let _ = writeln!(out, "{title}\n  {}", lines.join("\n  "));
             }
+        }
+        if self.left_out > 0 {
+            let trials = many(self.left_out as u64, "trial", "trials");
+            let are = if self.left_out == 1 { "is" } else { "are" };
+            let _ = writeln!(out, "\n{trials} of another program or catalogue {are} left out");
         }
         if self.missing > 0 {
             let _ = writeln!(out, "\n{} trials are still missing: the same command goes on", self.missing);

@@ -11,9 +11,10 @@ mod want;
 pub use catalogue::{Case, Catalogue, Rings};
 pub use matrix::{Matrix, Row};
 pub use outside::Outside;
-pub use trial::{Done, PLAY, Setting, record, trial};
+pub use trial::{Done, Held, PLAY, Setting, program, record, trial};
 
 use crate::browser::Kind;
+use crate::fault::rule::glob;
 use crate::fault::seed::Draw;
 
 /// One trial to do: a case in a browser, its seed, and the app that it is played on.
@@ -38,15 +39,16 @@ impl Trial<'_> {
     }
 }
 
-/// Every trial of these seeds in these browsers, in an order that the seed decides: nothing can be tuned to a script. The
-/// apps take turns in that order, so that each gets its share of them; half of the videos that a browser plays are without
-/// a counter in the picture.
-pub fn trials<'a>(catalogue: &'a Catalogue, seeds: &[u64], browsers: &[Kind]) -> Vec<Trial<'a>> {
+/// Every trial of these seeds, in an order that the seed decides: nothing can be tuned to a script. The apps take turns
+/// in that order, so that each gets its share of them; half of the videos that a browser plays are without a counter in
+/// the picture. It is always the whole catalogue in both browsers: whichever part of it is played ([`only`]), the app of
+/// a trial is the same.
+pub fn trials<'a>(catalogue: &'a Catalogue, seeds: &[u64]) -> Vec<Trial<'a>> {
     let mut all = Vec::new();
     for &seed in seeds {
         let mut own = Vec::new();
         for case in &catalogue.cases {
-            for &browser in browsers.iter().filter(|b| case.browser.is_none_or(|only| only == **b)) {
+            for &browser in Kind::ALL.iter().filter(|b| case.browser.is_none_or(|only| only == **b)) {
                 own.extend((1..=case.times).map(|number| Trial { case, browser, seed, number, app: 0 }));
             }
         }
@@ -56,12 +58,19 @@ pub fn trials<'a>(catalogue: &'a Catalogue, seeds: &[u64], browsers: &[Kind]) ->
             let apps = &trial.case.apps;
             trial.app = apps[n % apps.len()];
         }
-        for &browser in browsers {
+        for &browser in Kind::ALL {
             let videos = own.iter_mut().filter(|t| t.browser == browser && t.case.plays_a_video()).collect();
             halve(catalogue, videos, Draw::of_link(seed, browser.name()).bits(0) % 2);
         }
         all.extend(own);
     }
+    all
+}
+
+/// Those of the cases that one of these names, in one of these browsers; without a name all, and so without a browser.
+pub fn only<'a>(mut all: Vec<Trial<'a>>, names: &[String], browsers: &[Kind]) -> Vec<Trial<'a>> {
+    let named = |t: &Trial| names.is_empty() || names.iter().any(|name| glob(name, &t.case.id));
+    all.retain(|t| named(t) && (browsers.is_empty() || browsers.contains(&t.browser)));
     all
 }
 

@@ -9,6 +9,7 @@ fn catalogue() -> Catalogue {
 
 fn done(trial: &Trial, ending: Ending, rang: &[&str], class: Option<&str>) -> Done {
     Done {
+        of: String::new(),
         seed: trial.seed,
         browser: trial.browser.name().to_owned(),
         case: trial.case.id.clone(),
@@ -47,14 +48,18 @@ fn perfect(trial: &Trial) -> Done {
     }
 }
 
+fn held(trials: impl Iterator<Item = Done>) -> Held {
+    Held { trials: trials.collect(), left_out: 0 }
+}
+
 #[test]
 fn the_order_is_the_seeds_and_the_apps_take_turns() {
     let mut catalogue = catalogue();
     catalogue.cases.iter_mut().for_each(|c| c.apps = vec![0, 1]);
-    let played = trials(&catalogue, &[1], Kind::ALL);
+    let played = trials(&catalogue, &[1]);
     let second = played.iter().filter(|t| t.app == 1).count();
     assert!(second.abs_diff(played.len() / 2) < played.len() / 10, "{second} of {}", played.len());
-    let keys = |seed| trials(&catalogue, &[seed], Kind::ALL).iter().map(Trial::key).collect::<Vec<_>>();
+    let keys = |seed| trials(&catalogue, &[seed]).iter().map(Trial::key).collect::<Vec<_>>();
     let bare = |key: &String| key.split_once(' ').map(|(_, rest)| rest.to_owned()).unwrap_or_default();
     assert_eq!(keys(1), keys(1));
     let (one, two): (Vec<_>, Vec<_>) = (keys(1).iter().map(bare).collect(), keys(2).iter().map(bare).collect());
@@ -70,7 +75,7 @@ fn the_order_is_the_seeds_and_the_apps_take_turns() {
 fn half_of_the_videos_of_each_browser_are_without_a_counter() {
     let catalogue = catalogue();
     for seed in 1..=5 {
-        let all = trials(&catalogue, &[seed], Kind::ALL);
+        let all = trials(&catalogue, &[seed]);
         for &browser in Kind::ALL {
             let videos: Vec<&Trial> = all.iter().filter(|t| t.browser == browser && t.case.plays_a_video()).collect();
             let bare = videos.iter().filter(|t| catalogue.apps[t.app].counter.is_none()).count();
@@ -88,8 +93,11 @@ fn half_of_the_videos_of_each_browser_are_without_a_counter() {
         assert!(all.iter().all(|t| t.case.apps.contains(&t.app)));
     }
     let apps = |seed: u64| {
-        let mut apps: Vec<_> =
-            trials(&catalogue, &[seed], &[Kind::Firefox]).iter().map(|t| (t.case.id.clone(), t.app)).collect();
+        let mut apps: Vec<_> = trials(&catalogue, &[seed])
+            .iter()
+            .filter(|t| t.browser == Kind::Firefox)
+            .map(|t| (t.case.id.clone(), t.app))
+            .collect();
         apps.sort();
         apps
     };
@@ -99,17 +107,15 @@ fn half_of_the_videos_of_each_browser_are_without_a_counter() {
 #[test]
 fn a_proof_holds_only_if_nothing_is_missed_false_wrong_void_or_missing() {
     let catalogue = catalogue();
-    let all = trials(&catalogue, &[1], Kind::ALL);
-    let good: Vec<Done> = all.iter().map(perfect).collect();
-    let whole = Matrix::fold(&catalogue, &all, &good);
+    let all = trials(&catalogue, &[1]);
+    let whole = Matrix::fold(&catalogue, &all, &held(all.iter().map(perfect)));
     assert!(whole.holds(), "{}", whole.text());
     assert_eq!(whole.noticed.0, whole.noticed.1);
 
     let change = |wanted: &dyn Fn(&Trial) -> bool, make: &dyn Fn(&Trial) -> Option<Done>| {
         let at = all.iter().position(wanted).expect("there is one");
-        let changed: Vec<Done> =
-            all.iter().enumerate().filter_map(|(n, t)| if n == at { make(t) } else { Some(perfect(t)) }).collect();
-        Matrix::fold(&catalogue, &all, &changed)
+        let changed = all.iter().enumerate().filter_map(|(n, t)| if n == at { make(t) } else { Some(perfect(t)) });
+        Matrix::fold(&catalogue, &all, &held(changed))
     };
     let rings = |t: &Trial| matches!(&t.case.rings, Rings::Objective(..)) && !t.case.loses();
     let quiet = |t: &Trial| t.case.rings == Rings::Nothing;
@@ -156,13 +162,13 @@ fn a_proof_holds_only_if_nothing_is_missed_false_wrong_void_or_missing() {
 #[test]
 fn no_trial_runs_past_its_budget_whatever_comes_of_it() {
     let catalogue = catalogue();
-    let all = trials(&catalogue, &[1], &[Kind::Chromium]);
+    let all = only(trials(&catalogue, &[1]), &[], &[Kind::Chromium]);
     let took = |n: usize, ending: Ending, past_ms: f64| {
         let one = &all[n];
         let longest_ms = crate::unit::ms(one.case.journey.budget()) + past_ms;
         let mut record: Vec<Done> = all.iter().map(perfect).collect();
         record[n] = Done { ending, longest_ms, ..perfect(one) };
-        Matrix::fold(&catalogue, &all, &record)
+        Matrix::fold(&catalogue, &all, &held(record.into_iter()))
     };
     let quiet = all.iter().position(|t| t.case.rings == Rings::Nothing).expect("there is one");
     let in_time = took(quiet, Ending::Passed, 4999.0);
@@ -172,4 +178,124 @@ fn no_trial_runs_past_its_budget_whatever_comes_of_it() {
     assert!(late.text().contains("1 past the budget") && late.text().contains("6.00 s past its"), "{}", late.text());
     let broken = took(quiet, Ending::Broken, 6000.0);
     assert!(broken.wrong.len() == 1 && broken.void.len() == 1, "of one that says nothing else too: {}", broken.text());
+}
+
+#[test]
+fn what_failed_without_its_fault_is_not_noticed() {
+    let catalogue = catalogue();
+    let all = trials(&catalogue, &[1]);
+    let played = |case: &dyn Fn(&Case) -> bool, ending: Ending, applied: &[u64]| {
+        let trial = all.iter().find(|t| case(t.case)).expect("there is one");
+        let fault = |n: &u64| serde_json::json!({ "id": "f", "matched": 3, "applied": n }).as_object().cloned();
+        let faults: Vec<_> = applied.iter().filter_map(fault).collect();
+        let mut done = Done { ending, ..perfect(trial) };
+        done.unless_unplanted(trial.case, &faults);
+        (done.counts(trial.case), done)
+    };
+    let faulted = |c: &Case| !c.profile.rules.is_empty() && c.hogs == 0 && !c.loses();
+    for applied in [&[] as &[u64], &[0], &[0, 0]] {
+        let (counts, done) = played(&faulted, Ending::Failed, applied);
+        assert!(!counts && done.ending == Ending::Undecided, "{done:?}");
+        assert_eq!(done.reason.as_deref(), Some("nothing was planted: none of the faults was applied; why"));
+        assert!(!played(&faulted, Ending::Passed, applied).0, "nor is it quiet");
+    }
+    assert!(played(&faulted, Ending::Failed, &[0, 2]).0);
+    assert_eq!(played(&faulted, Ending::Broken, &[]).1.ending, Ending::Broken);
+    assert!(played(&|c| c.profile.rules.is_empty() && c.is_upstream(), Ending::Failed, &[]).0, "the app's own defect");
+    let mut struck = all.iter().find(|t| faulted(t.case)).expect("there is one").case.clone();
+    struck.outside = Some(Outside::Renderer);
+    let trial = Trial { case: &struck, ..all[0] };
+    let mut done = done(&trial, Ending::Failed, &[], None);
+    done.unless_unplanted(&struck, &[]);
+    assert_eq!(done.ending, Ending::Failed, "it was struck from outside");
+}
+
+#[test]
+fn a_record_goes_on_with_trials_of_the_same_program_and_catalogue_only() {
+    let catalogue = catalogue();
+    let all = trials(&catalogue, &[1]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let setting = |program: &str| Setting {
+        out: folder.path().to_owned(),
+        run: crate::run::Settings::default(),
+        program: program.to_owned(),
+    };
+    let line = |trial: &Trial| {
+        let done = Done { of: trial::of("one", &catalogue, trial.case), ..perfect(trial) };
+        serde_json::to_value(done).expect("serializes")
+    };
+    let mut lines: Vec<serde_json::Value> = all.iter().map(line).collect();
+    // As an older program wrote it, and of a case that there is none of any more.
+    lines[0].as_object_mut().expect("an object").remove("of");
+    lines[1]["case"] = "gone".into();
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(folder.path().join("trials.jsonl"), text).expect("written");
+
+    let same = record(&setting("one"), &catalogue).expect("reads");
+    assert_eq!((same.trials.len(), same.left_out), (all.len() - 2, 2));
+    let matrix = Matrix::fold(&catalogue, &all, &same);
+    assert!(matrix.missing == 2 && !matrix.holds(), "{}", matrix.text());
+    assert!(matrix.text().contains("2 trials of another program or catalogue are left out"), "{}", matrix.text());
+
+    let kept = |program: &str, catalogue: &Catalogue| record(&setting(program), catalogue).expect("reads").trials.len();
+    assert_eq!(kept("one", &self::catalogue()), all.len() - 2, "read again, it is the same");
+    assert_eq!(kept("two", &catalogue), 0);
+    let mut other = catalogue.clone();
+    other.objectives.pop();
+    assert_eq!(kept("one", &other), 0);
+    let mut other = catalogue.clone();
+    let case = &mut other.cases[5];
+    case.hogs += 1;
+    let of_it = all.iter().skip(2).filter(|t| t.case.id == case.id).count();
+    assert_eq!(kept("one", &other), all.len() - 2 - of_it, "the other cases are what they were");
+    // What differs from start to start would make every record another's.
+    assert!(catalogue.cases.iter().all(|case| !format!("{case:?}").contains("0x")));
+}
+
+#[test]
+fn a_program_is_told_by_the_octets_of_its_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let of = |octets: &str| {
+        let path = folder.path().join("program");
+        std::fs::write(&path, octets).expect("written");
+        program(&path).expect("reads")
+    };
+    assert_eq!((of("a"), of("a").len()), (of("a"), 16));
+    assert_ne!(of("a"), of("b"));
+    assert!(program(&folder.path().join("none")).is_err());
+}
+
+#[test]
+fn a_part_of_the_catalogue_is_played_on_the_same_apps_as_the_whole() {
+    let catalogue = catalogue();
+    let app = |all: &[Trial]| all.iter().map(|t| (t.key(), t.app)).collect::<std::collections::BTreeMap<_, _>>();
+    let whole = app(&trials(&catalogue, &[1, 2]));
+    let id = |from: usize| catalogue.cases.iter().skip(from).step_by(3).map(|c| c.id.clone()).collect::<Vec<_>>();
+    let mut parts = std::collections::BTreeMap::new();
+    for browser in Kind::ALL {
+        for names in [id(0), id(1), id(2)] {
+            let part = only(trials(&catalogue, &[1, 2]), &names, &[*browser]);
+            assert!(part.iter().all(|t| t.browser == *browser && names.contains(&t.case.id)));
+            parts.extend(app(&part));
+        }
+    }
+    assert_eq!(parts, whole);
+    let glob = only(trials(&catalogue, &[1]), &["outside-*".to_owned()], &[]);
+    assert!(!glob.is_empty() && glob.iter().all(|t| t.case.id.starts_with("outside-")));
+}
+
+#[test]
+fn the_matrix_says_how_many_videos_were_played_without_a_counter() {
+    let catalogue = catalogue();
+    let all = trials(&catalogue, &[1]);
+    let on = |t: &Trial| Done { app: catalogue.apps[t.app].name.clone(), ..perfect(t) };
+    let videos = all.iter().filter(|t| t.case.plays_a_video()).count() as u64;
+    let matrix = Matrix::fold(&catalogue, &all, &held(all.iter().map(on)));
+    let (bare, of) = matrix.bare;
+    assert!(of == videos && bare.abs_diff(videos / 2) <= 1, "{bare} of {of}, {videos} videos");
+    assert!(matrix.text().contains(&format!("without a counter {bare} of {of} videos")), "{}", matrix.text());
+    // It is what was played that counts, and not what was to be.
+    let counted = catalogue.apps.iter().find(|app| app.counter.is_some()).expect("there is one");
+    let matrix = Matrix::fold(&catalogue, &all, &held(all.iter().map(|t| Done { app: counted.name.clone(), ..on(t) })));
+    assert_eq!(matrix.bare, (0, videos));
 }

@@ -14,8 +14,11 @@ use crate::slo::{Judging, Objective, Verdict};
 use crate::unit::ms;
 use crate::why::Answer;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What rings where a failure is no sample of any objective: the expectation of a step itself.
 pub const PLAY: &str = "the play";
@@ -26,6 +29,9 @@ pub const CRASH_FREE: &str = "P1.3";
 /// What came of a trial: a line of the record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Done {
+    /// What it is a trial of: program, case and objectives, hashed. A line that does not say is of another program.
+    #[serde(default)]
+    pub of: String,
     /// Its seed.
     pub seed: u64,
     /// Its browser.
@@ -78,6 +84,18 @@ impl Done {
         // A broken play is an answer where one must come of it, and a wrong one where the app's own loss is planted.
         let answers = case.loses() && self.ending == Ending::Broken;
         matches!(self.ending, Ending::Passed | Ending::Failed) || answers || self.is_busy(case)
+    }
+
+    /// A play whose faults met no request proves nothing, however it came out: what it failed for is something else.
+    pub(super) fn unless_unplanted(&mut self, case: &Case, faults: &[Map<String, Value>]) {
+        let applied = |fault: &Map<String, Value>| fault.get("applied").and_then(Value::as_u64).is_some_and(|n| n > 0);
+        let planted = case.profile.rules.is_empty() || faults.iter().any(applied);
+        if planted || case.outside.is_some() || self.ending == Ending::Broken {
+            return;
+        }
+        let went = self.reason.as_deref().unwrap_or("the play passed");
+        self.reason = Some(format!("nothing was planted: none of the faults was applied; {went}"));
+        self.ending = Ending::Undecided;
     }
 
     /// By how much an attempt at it ran past its budget and what ending it may take, milliseconds, if one did.
@@ -138,6 +156,8 @@ pub struct Setting {
     pub out: PathBuf,
     /// How a run is carried out; its `out` is replaced by each trial's own.
     pub run: Settings,
+    /// The program that plays: see [`program`].
+    pub program: String,
 }
 
 impl Setting {
@@ -146,8 +166,50 @@ impl Setting {
     }
 }
 
-/// What the record holds already. A torn last line is left out: its trial is played again.
-pub fn record(setting: &Setting) -> Result<Vec<Done>> {
+/// What tells this program from every other build of it: its version, and the octets of its file.
+pub fn program(exe: &Path) -> Result<String> {
+    let octets = std::fs::read(exe).operator(format!("reading {}", exe.display()))?;
+    Ok(short_hash(&[env!("CARGO_PKG_VERSION").as_bytes(), &octets]))
+}
+
+/// What a trial of this case is a trial of: the program, the case as it was checked, and what may ring. A proof goes on
+/// only with trials of the same: others say nothing of what is there now.
+pub(super) fn of(program: &str, catalogue: &Catalogue, case: &Case) -> String {
+    let (case, objectives) = (format!("{case:?}"), format!("{:?}", catalogue.objectives));
+    short_hash(&[program.as_bytes(), case.as_bytes(), objectives.as_bytes()])
+}
+
+fn short_hash(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        // Where a part ends is hashed too: what moves from one to the next is a change.
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().take(8).map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// What a record holds.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// Trials of this program and catalogue.
+    pub trials: Vec<Done>,
+    /// How many more there are, of another.
+    pub left_out: usize,
+}
+
+/// What the record holds already. A torn last line is left out: its trial is played again. So is one of another program
+/// or catalogue, but those are counted.
+pub fn record(setting: &Setting, catalogue: &Catalogue) -> Result<Held> {
+    let wanted: BTreeMap<&str, String> =
+        catalogue.cases.iter().map(|case| (case.id.as_str(), of(&setting.program, catalogue, case))).collect();
+    let all = lines(setting)?;
+    let (trials, others): (Vec<Done>, Vec<Done>) =
+        all.into_iter().partition(|done| wanted.get(done.case.as_str()) == Some(&done.of));
+    Ok(Held { trials, left_out: others.len() })
+}
+
+fn lines(setting: &Setting) -> Result<Vec<Done>> {
     let path = setting.path();
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -212,6 +274,7 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
     let own: Vec<&Event> =
         events.iter().filter(|e| e.ids.session_id.as_deref() == Some(play.session_id.as_str())).collect();
     let mut done = Done {
+        of: of(&setting.program, catalogue, case),
         seed: trial.seed,
         browser: trial.browser.name().to_owned(),
         case: case.id.clone(),
@@ -229,6 +292,7 @@ pub async fn trial(catalogue: &Catalogue, trial: &Trial<'_>, setting: &Setting, 
         longest_ms: record.plays.iter().map(|attempt| attempt.ms).fold(0.0, f64::max),
         folder,
     };
+    done.unless_unplanted(case, &play.faults);
     // What should have rung was measured, and left out: nothing is proved either way.
     let left_out = own.iter().any(|e| e.fields.contains_key("busy_host"));
     if done.ending == Ending::Passed && left_out && case.rings != Rings::Nothing && !done.noticed(&case.rings) {

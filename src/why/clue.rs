@@ -66,6 +66,9 @@ pub struct Clue {
     pub unexplained: bool,
     /// It explains what was seen; without, it only came at the same time.
     pub sure: bool,
+    /// How the request went wrong, where it is about one: two ways at one URL are two causes.
+    #[serde(skip)]
+    pub(super) how: String,
     #[serde(skip)]
     pub(super) weight: u32,
 }
@@ -85,6 +88,7 @@ impl Clue {
             ours: false,
             unexplained: false,
             sure: false,
+            how: String::new(),
             weight,
         }
     }
@@ -165,6 +169,7 @@ pub(super) fn clues(window: &Window, events: &[&Event], usual: &Usual) -> Vec<Cl
             }
             if let Some(incident) = Incident::read(event) {
                 clue.weight = usual.weigh(clue.weight, &incident, window, &errors);
+                clue.how = incident.how();
             }
             match found.iter_mut().find(|known| (known.kind, &known.says) == (clue.kind, &clue.says)) {
                 Some(known) => known.times += 1,
@@ -326,6 +331,7 @@ fn told(window: &Window, about: About, event: &Event) -> Option<Clue> {
                 request,
                 url: Some(text("url").to_owned()),
                 ours: event.flag("ours"),
+                how: text("rule").to_owned(),
                 ..Clue::new(Kind::Rule, 42, says).at(event)
             })
         }
@@ -418,6 +424,7 @@ fn media(window: &Window, events: &[&Event]) -> Option<Clue> {
         url: url.map(str::to_owned),
         ours: evidence.ours,
         unexplained: class == Class::Silent,
+        how: format!("{}{status}", class.name()),
         ..clue
     })
 }

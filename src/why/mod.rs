@@ -163,7 +163,7 @@ fn own<'e>(events: &'e [Event], session: &str) -> Vec<&'e Event> {
 fn add(chains: &mut Vec<Chain>, chain: Chain) {
     let key = |c: &Chain| {
         let borne = c.play.as_ref().map(|p| (p.quarantined, p.ending == Ending::Failed));
-        (borne, c.cause.kind, c.cause.key(), c.step.as_ref().map(|s| bare(&s.name)))
+        (borne, c.cause.kind, c.cause.key(), c.cause.how.clone(), c.step.as_ref().map(|s| bare(&s.name)))
     };
     match chains.iter_mut().find(|known| key(known) == key(&chain)) {
         Some(known) => {

@@ -114,12 +114,16 @@ impl<'e> Request<'e> {
         })
     }
 
-    /// That it had not ended when its step did, at `until`, if it had lasted for `least` milliseconds. What stays open is often meant to: a socket, a stream of events,
-    /// a buffer that is full.
+    /// Whether it is meant to stay open: a socket, or a stream of events.
+    fn stays_open(&self) -> bool {
+        self.status == Some(101) || self.event.text("content_type").is_some_and(|t| t.starts_with("text/event-stream"))
+    }
+
+    /// That it had not ended when its step did, at `until`, if it had lasted for `least` milliseconds. What stays open
+    /// is often meant to: a socket, a stream of events, a buffer that is full.
     pub(super) fn open(&self, until: f64, least: f64) -> Option<String> {
         let (event, lasted) = (self.event, self.ended - self.started);
-        let stream = event.text("content_type").is_some_and(|t| t.starts_with("text/event-stream"));
-        let status = self.status.filter(|s| *s < 400 && *s != 101 && self.left() && !stream && !self.is_media())?;
+        let status = self.status.filter(|s| *s < 400 && self.left() && !self.stays_open() && !self.is_media())?;
         let open = lasted >= least && self.ended >= until;
         let came = octets(event.number("bytes_sent").unwrap_or_default() as u64);
         open.then(|| {
@@ -127,8 +131,11 @@ impl<'e> Request<'e> {
         })
     }
 
-    /// That it took a good part of the time, where it did.
+    /// That it took a good part of the time, where it did. How long one lasts that is meant to stay open says nothing.
     pub(super) fn slow(&self, of_ms: f64) -> Option<String> {
+        if self.stays_open() {
+            return None;
+        }
         let (first, all) = (self.event.number("ttfb_ms")?, self.ended - self.started);
         // Of media the head counts: the rest comes while it plays.
         let took = if self.is_media() { first } else { all };

@@ -463,3 +463,76 @@ fn an_apps_event_that_is_called_as_one_of_ours_is_the_apps() {
     assert_eq!((step.got.as_str(), step.anchor.as_str()), ("the page answered 500", "play-1-step-1"));
     assert!(chain.planted.is_empty() && chain.also.is_empty(), "{chain:?}");
 }
+
+#[test]
+fn two_ways_to_fail_at_one_url_are_two_causes() {
+    let mut tape = Tape::new(json!([]));
+    let hang = |tape: &mut Tape| {
+        let span = tape.ids["span_id"].clone();
+        tape.fails("the page", "the page did not finish loading in 6.00 s");
+        let left = json!({ "status": null, "ended": "client_gone", "ms": 6100.0, "ttfb_ms": null, "span_id": span });
+        tape.request("http://h/v.mp4", 200, left);
+    };
+    let refused = |tape: &mut Tape, status: u16| {
+        tape.request("http://h/v.mp4", status, json!({}));
+        tape.fails("the page", &format!("the page answered {status}"));
+    };
+    for number in 1..=6 {
+        tape.play(number).step("open the player", "the page");
+        match number {
+            1 | 5 => refused(&mut tape, 503),
+            6 => refused(&mut tape, 404),
+            _ => hang(&mut tape),
+        }
+    }
+    let answer = tape.why();
+    let chains: Vec<(&str, u64)> = answer.chains.iter().map(|c| (c.cause.says.as_str(), c.plays)).collect();
+    let wanted = [
+        ("GET http://h/v.mp4 was answered with 503", 2),
+        ("GET http://h/v.mp4 got no answer in 6.10 s", 3),
+        ("GET http://h/v.mp4 was answered with 404", 1),
+    ];
+    assert_eq!(chains, wanted);
+}
+
+#[test]
+fn two_classes_of_one_clip_are_two_causes() {
+    let mut tape = Tape::new(json!([]));
+    for number in 1..=4 {
+        tape.play(number).step("start the video", "first video frame");
+        let (status, ended, sent) = if number == 2 { (503, "whole", 900) } else { (206, "upstream_cut", 100) };
+        let clip = json!({
+            "ended": ended, "bytes_promised": 900, "bytes_sent": sent, "resource": "media", "range": "bytes=0-",
+            "content_range": "bytes 0-899/900", "content_type": "video/mp4",
+        });
+        tape.request("http://h/v.mp4", status, clip);
+        tape.events.last_mut().expect("one").event = "video_proxy_response".to_owned();
+        let video = json!({ "url": "http://h/v.mp4", "code": 2, "network_state": 3 });
+        let failed = json!({ "expect": "first video frame", "ok": false, "reason": "MediaError 2", "video": video });
+        tape.tell("step_end", "monitor", failed).ends("failed", "start the video: MediaError 2");
+    }
+    let answer = tape.why();
+    let chains: Vec<(Kind, u64)> = answer.chains.iter().map(|c| (c.cause.kind, c.plays)).collect();
+    assert_eq!(chains, [(Kind::Media, 3), (Kind::Media, 1)], "{answer:#?}");
+}
+
+#[test]
+fn what_is_meant_to_stay_open_is_no_cause_however_long_it_does() {
+    let failed = |status: u16, more: Value| {
+        let open = move |tape: &mut Tape| {
+            tape.t += 9000.0;
+            let mut fields = json!({ "ms": 9000.0, "ttfb_ms": 5.0, "ended": "client_gone" });
+            fields.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            tape.request("http://h/live", status, fields);
+        };
+        beside(Tape::new(json!([])), &|_| {}, &open)
+    };
+    for ended in ["whole", "client_gone"] {
+        let socket = failed(101, json!({ "ended": ended }));
+        assert!(socket.unexplained && !socket.sure, "{socket:?}");
+        let stream = failed(200, json!({ "ended": ended, "content_type": "text/event-stream; charset=utf-8" }));
+        assert!(stream.unexplained && !stream.sure, "{stream:?}");
+    }
+    let slow = failed(200, json!({ "ended": "whole" }));
+    assert!(slow.sure && slow.says.contains("/live took 9.00 s"), "{slow:?}");
+}

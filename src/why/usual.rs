@@ -80,6 +80,15 @@ impl<'e> Incident<'e> {
             media: false,
         })
     }
+
+    /// How it went wrong, in words that two of the same have in common: of these only a status is told by its number.
+    pub(super) fn how(&self) -> String {
+        match self.outcome.as_deref() {
+            Some(status) if status.starts_with("status ") => status.to_owned(),
+            Some(words) => super::bare(words),
+            None => LASTING.to_owned(),
+        }
+    }
 }
 
 /// What errors name, in a part of a play.

@@ -310,6 +310,21 @@
     }
     closers.length = 0;
   };
+  // Whether the app's picture is on it: what a page draws besides is none, once the declared canvas draws.
+  const rawMatches = Element.prototype.matches;
+  let declared = sc.config.canvas;
+  let drawn = false;
+  const isShown = (cx) => {
+    if (declared === null) return true;
+    const canvas = cx.gl.canvas;
+    try {
+      if (canvas instanceof Element && apply(rawMatches, canvas, [declared])) return (drawn = true);
+    } catch (e) {
+      declared = null; // no CSS
+      return true;
+    }
+    return !drawn;
+  };
   const drew = (gl) => {
     try {
       const cx = cxOf(gl);
@@ -361,6 +376,7 @@
         }
       }
     }
+    if (!isShown(cx)) return;
     const t = now();
     let wanted;
     // While nothing is waited for, a dear read is a rare one. It costs more than it blocks: until it is done the
@@ -568,7 +584,7 @@
     if (!contexts.has(gl)) return;
     const v = sc.videoOf(video);
     if (error === null) {
-      if (v) v.texAt = now();
+      if (v) sc.textured(v, now());
       if (video.readyState < 2) return;
       uploads++;
       const cx = cxOf(gl);

@@ -19,7 +19,8 @@
   const TELL_MS = 950;
   // No new frame for so long is told; what it means is not decided here.
   const GAP_MS = 200;
-  // A video that nothing shows any more: no part of the document, and no texture was made of it for so long.
+  // A video that nothing shows any more: no part of the document, and no texture was made of it for so long. Where a renderer
+  // makes one of each new frame only, frames must have gone on coming for so long: none comes while it stands still.
   const UNUSED_MS = 1000;
 
   const known = new WeakMap();
@@ -34,7 +35,7 @@
   // Frames should come: it plays, and has begun to. A seek of the page's own is no playing, the one back to the start of
   // a loop is. `base` is when the last frame came, or since when they should.
   const duty = (el, v, t) => {
-    const unused = v.texAt > 0 && t - v.texAt > UNUSED_MS && !el.isConnected;
+    const unused = v.texAt > 0 && (v.eager ? t : v.frameAt) - v.texAt > UNUSED_MS && !el.isConnected;
     const due = v.framed && !el.paused && !el.ended && !(el.seeking && v.sought) && el.playbackRate !== 0 && !unused;
     if (due === v.due) return;
     v.due = due;
@@ -103,8 +104,14 @@
       v.gap = false;
       send(m);
     }
-    v.base = t;
+    v.base = v.frameAt = t;
     v.late = 0;
+  };
+  // A texture was made of it; eager is who makes one of a frame again.
+  sc.textured = (v, t) => {
+    if (v.texAt > 0 && v.texFrames === v.frames) v.eager = true;
+    v.texFrames = v.frames;
+    v.texAt = t;
   };
   // A frame came: what was left out since the one before, or stood for longer than it should. The shortest step of the
   // media's time seen is taken for its frame period.
@@ -155,8 +162,8 @@
   const renew = (v) => {
     v.framed = false;
     v.dataAt = 0;
-    v.tex = v.texError = v.sought = v.due = v.gap = v.wished = false;
-    v.frames = v.dropped = v.repeated = v.period = v.texAt = 0;
+    v.tex = v.texError = v.sought = v.due = v.gap = v.wished = v.eager = false;
+    v.frames = v.dropped = v.repeated = v.period = v.texAt = v.texFrames = v.frameAt = 0;
   };
 
   // Elements that play. Held weakly: the probe must not keep alive what the page has dropped.
@@ -178,7 +185,7 @@
       const took = Math.min(Math.max(0, (ct - Math.max(v.mt, v.ct)) * 1000) / Math.abs(el.playbackRate), came * 34);
       // None of them had come at the look before.
       resumed(el, v, Math.max(v.base, v.looked, t - took));
-      v.base = t;
+      v.base = v.frameAt = t;
       v.mt = ct;
       if (v.wished) firstFrame(el, v, "quality", t);
     }
@@ -253,7 +260,8 @@
     if (v) return v;
     v = {
       id: ++count, audio: el.localName === "audio", rvfc: 0, framed: false, chained: false, onFrame: null, dataAt: 0,
-      sampled: false, wished: false, seen: null, tex: false, texError: false, texAt: 0, ref: new WeakRef(el),
+      sampled: false, wished: false, seen: null, tex: false, texError: false, texAt: 0, texFrames: 0, eager: false, frameAt: 0,
+      ref: new WeakRef(el),
       // How it plays.
       due: false, gap: false, base: 0, late: 0, told: 0, sought: false, to: 0, looked: 0, calls: 0, total: 0, ct: 0, rs: 0,
       frames: 0, presented: 0, mt: 0, at: 0, period: 0, dropped: 0, repeated: 0,
@@ -363,12 +371,22 @@
   }
 
   // Elements the parser made or a clone: met at their first event on the way down.
-  for (const type of ["loadstart", "loadedmetadata", "loadeddata", "play", "error"]) {
-    listen(window, type, (event) => {
-      const el = event.target;
-      if (!(el instanceof Media) || known.has(el)) return;
-      guard("video.parsed", () => watch(el, "create"));
-      onEvent(event);
-    }, true);
-  }
+  const met = (event) => {
+    const el = event.target;
+    if (!(el instanceof Media) || known.has(el)) return;
+    guard("video.parsed", () => watch(el, "create"));
+    onEvent(event);
+  };
+  const meet = (root) => {
+    for (const type of ["loadstart", "loadedmetadata", "loadeddata", "play", "error"]) listen(root, type, met, true);
+  };
+  meet(window);
+  // A media event does not leave the shadow tree that it is of.
+  hook(Element.prototype, "attachShadow", (real) => ({
+    attachShadow() {
+      const root = apply(real, this, arguments);
+      guard("video.shadow", () => meet(root));
+      return root;
+    },
+  }).attachShadow);
 }

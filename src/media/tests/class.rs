@@ -42,12 +42,21 @@ fn undrawn(why: Option<&str>) -> Shown {
     (Element { undrawable: why.map(str::to_owned), ..frozen(4, 1).0 }, Ending::NeverStarted)
 }
 
-fn class_of(exchanges: &[Exchange], (element, ending): &Shown, codecs: Value) -> Classed {
+fn class_of(exchanges: &[Exchange], shown: &Shown, codecs: Value) -> Classed {
+    class_starved(exchanges, shown, codecs, None)
+}
+
+fn class_starved(
+    exchanges: &[Exchange],
+    (element, ending): &Shown,
+    codecs: Value,
+    starved: Option<(f64, f64)>,
+) -> Classed {
     let mut lint = Lint::default();
     let looked: Vec<Looked> = exchanges.iter().map(|x| Looked { x: x.clone(), found: lint.feed(x) }).collect();
     let looked: Vec<&Looked> = looked.iter().collect();
     let codecs = codecs.as_object();
-    classify(&Facts { exchanges: &looked, element, ending: *ending, codecs, at: AT, waited: 29_000.0 })
+    classify(&Facts { exchanges: &looked, element, ending: *ending, codecs, at: AT, waited: 29_000.0, starved })
 }
 
 /// A row of a matrix: what went over the wire, what Chromium and Firefox showed (`None`: they played), and its class.
@@ -189,6 +198,95 @@ fn what_the_browser_cannot_decode_is_asked_by_its_type() {
     let hevc = Exchange { content_type: Some("video/mp4; codecs=\"hvc1.1.6.L93.B0\"".into()), ..first() };
     let of = |answer: &str| class_of(std::slice::from_ref(&hevc), &format_error(), json!({ "hevc": answer })).class;
     assert_eq!((of(""), of("probably")), (Class::Codec, Class::Violation));
+}
+
+#[test]
+fn where_scripts_fill_the_source_a_file_that_came_excuses_itself_only() {
+    let (element, ending) = frozen(2, 2);
+    let shown = (Element { url: Some("blob:http://app.example/1".into()), ..element }, ending);
+    let part = |x: Exchange, name: &str, at| Exchange {
+        resource: Some(Resource::Segment),
+        url: format!("http://app.example/{name}"),
+        at,
+        ..x
+    };
+    let missing = |at| part(status(404), "7.m4s", at);
+    let sound = |at| part(whole200(), "sound.m4s", at);
+    let list = |at| Exchange { resource: Some(Resource::Manifest), ..part(whole200(), "live.m3u8", at) };
+    let of = |all: &[Exchange]| {
+        let found = class_of(all, &shown, json!({}));
+        (found.class, found.evidence)
+    };
+    assert_eq!(of(&[missing(9000.0), sound(9100.0), missing(9200.0), sound(9300.0)]).0, Class::Refused);
+    assert_eq!(of(&[missing(9000.0), part(whole200(), "7.m4s", 9100.0)]).0, Class::Silent, "it came at last");
+    let other = Exchange { query_hash: Some("b".into()), ..part(whole200(), "7.m4s", 9100.0) };
+    assert_eq!(of(&[missing(9000.0), other]).0, Class::Refused, "another file behind the path");
+    let late = [part(status(503), "8.m4s", 9000.0), missing(9100.0), sound(9200.0)];
+    assert_eq!((of(&late).0, of(&late).1.says.as_str()), (Class::Refused, "the answer was 404"), "the last one");
+    let gone = |at| Exchange { resource: Some(Resource::Manifest), ..part(status(404), "live.m3u8", at) };
+    assert_eq!(of(&[gone(9000.0), list(9100.0)]).0, Class::Refused, "it came while the video waited: too late");
+    assert_eq!(of(&[gone(500.0), list(600.0), sound(700.0)]).0, Class::Silent, "it came before");
+    let found = of(&[Exchange { request: 5, ..sound(9000.0) }, Exchange { request: 6, ..list(9100.0) }]);
+    assert_eq!((found.0, found.1.request), (Class::Silent, Some(5)), "a playlist is no video");
+    assert_eq!(of(&[Exchange { request: 6, ..list(9100.0) }]).1.request, Some(6));
+    // What has an address is one file: its last answer speaks for all before.
+    assert_eq!(class_of(&[mid(404), whole200()], &frozen(2, 2), json!({})).class, Class::Silent);
+}
+
+#[test]
+fn what_came_after_a_long_wait_was_waited_for() {
+    let of = |x: &Exchange, shown: &Shown, starved| class_starved(std::slice::from_ref(x), shown, json!({}), starved);
+    let late = Exchange { at: 20_000.0, ms: 19_000.0, ..whole200() };
+    let stood = Some((12_000.0, 19_900.0));
+    let found = of(&late, &frozen(2, 2), stood);
+    assert_eq!(found.class, Class::TimedOut);
+    assert!(found.evidence.says.contains("for octets that came later"), "{}", found.evidence.says);
+    for (x, shown, starved) in [
+        (late.clone(), frozen(2, 2), None),
+        (late, frozen(2, 1), stood),
+        (Exchange { at: 11_000.0, ms: 900.0, ..whole200() }, frozen(2, 2), stood),
+        (Exchange { at: 25_000.0, ms: 900.0, ..whole200() }, frozen(2, 2), stood),
+    ] {
+        assert_eq!(of(&x, &shown, starved).class, Class::Silent, "{starved:?} {x:?}");
+    }
+}
+
+#[test]
+fn what_the_app_gave_up_on_was_waited_for() {
+    let of = |all: &[Exchange]| class_of(all, &frozen(2, 1), json!({})).class;
+    let left = |ms| Exchange { ended: "client_gone".into(), at: 20_000.0, ms, ..unanswered(None) };
+    assert_eq!(of(&[left(12_000.0)]), Class::TimedOut);
+    assert_eq!(of(&[left(2000.0)]), Class::Silent, "too short a time to say");
+    assert_eq!(of(&[left(12_000.0), whole200()]), Class::Silent, "it came when it was asked for again");
+    let within = |ms| Exchange { silent_ms: Some(ms), at: 20_000.0, ms: 15_000.0, ..first() };
+    assert_eq!(of(&[within(12_000.0)]), Class::TimedOut);
+    assert_eq!(of(&[within(200.0)]), Class::Silent);
+    assert_eq!(of(&[Exchange { ended: "whole".into(), ..within(12_000.0) }]), Class::Silent, "nobody gave up");
+    let all = Exchange { silent_ms: Some(12_000.0), ended: "client_gone".into(), ..whole200() };
+    assert_eq!(of(&[all]), Class::Silent, "all of it came");
+}
+
+#[test]
+fn a_304_brings_the_copy_to_whoever_has_one() {
+    let asked = Exchange { conditional: true, promised: None, sent: 0, ..status(304) };
+    let of = |x: &Exchange| class_of(std::slice::from_ref(x), &frozen(4, 1), json!({}));
+    let found = of(&asked);
+    assert_eq!(found.class, Class::Silent, "{}", found.evidence.says);
+    assert!(found.evidence.says.starts_with("the octets of the browser's copy came"), "{}", found.evidence.says);
+    assert_eq!(of(&cross(asked.clone(), None)).class, Class::Silent, "the copy's fields allow it");
+    assert_eq!(of(&Exchange { conditional: false, ..asked }).class, Class::Refused);
+}
+
+#[test]
+fn a_preflight_says_nothing_unless_it_forbids() {
+    let asked = |code| Exchange { method: "OPTIONS".into(), range: None, promised: None, sent: 0, ..status(code) };
+    let open = |code| cross(asked(code), Some("*"));
+    for code in [200, 204] {
+        let all = [cross(first(), Some("*")), open(code)];
+        assert_eq!(class_of(&all, &frozen(4, 1), json!({})).class, Class::Silent, "{code}");
+        assert_eq!(class_of(&[cross(asked(code), None)], &format_error(), json!({})).class, Class::Cors, "{code}");
+    }
+    assert_eq!(class_of(&[open(405)], &format_error(), json!({})).class, Class::Refused);
 }
 
 proptest! {

@@ -37,7 +37,9 @@ fn each_rule_has_its_breach() {
     assert_eq!(part("bytes=0-1,5-6", "bytes 5-6/100", 2), Vec::<&str>::new());
     assert_eq!(with(|x| x.range = None), ["partial_unasked"]);
     assert_eq!(rules_of(&whole200()), ["range_ignored"]);
+    assert_eq!(rules_of(&Exchange { range: Some("bytes=0-999".into()), ..whole200() }), ["range_ignored"]);
     assert_eq!(rules_of(&Exchange { range: Some("bytes=9-".into()), ..whole200() }), ["later_range_ignored"]);
+    assert_eq!(rules_of(&Exchange { range: Some("bytes=9-99".into()), ..whole200() }), ["later_range_ignored"]);
     assert_eq!(
         rules_of(&Exchange { range: Some("bytes=9-".into()), if_range: true, ..whole200() }),
         Vec::<&str>::new()
@@ -57,8 +59,17 @@ fn each_rule_has_its_breach() {
     assert_eq!(with(|x| x.content_type = Some("Application/Octet-Stream".into())), ["type_unknown"]);
     assert_eq!(with(|x| x.content_type = None), ["type_unknown"]);
     assert_eq!(with(|x| x.content_encoding = Some("gzip".into())), ["content_encoded"]);
+    for decoded in [Resource::Manifest, Resource::Segment] {
+        let (resource, content_encoding) = (Some(decoded), Some("gzip".into()));
+        assert_eq!(rules_of(&Exchange { resource, content_encoding, ..first() }), Vec::<&str>::new(), "{decoded:?}");
+    }
     assert_eq!(rules_of(&cross(first(), None)), ["cors_missing"]);
     assert_eq!(rules_of(&cross(first(), Some("http://app.example"))), Vec::<&str>::new());
+    let confirmed = |conditional| rules_of(&cross(Exchange { conditional, ..status(304) }, None));
+    assert_eq!((confirmed(true), confirmed(false)), (vec![], vec!["cors_missing"]));
+    // A preflight brings no media, whatever its head says.
+    let preflight = |acao| rules_of(&cross(Exchange { method: "OPTIONS".into(), ..cut("reset") }, acao));
+    assert_eq!((preflight(None), preflight(Some("*"))), (vec!["cors_missing"], vec![]));
     // The page's own origin needs no leave.
     assert_eq!(with(|x| x.origin = Some("http://app.example".into())), Vec::<&str>::new());
     assert_eq!(rules_of(&unframed("no head")), ["unframed"]);
@@ -85,6 +96,49 @@ fn answers_are_held_against_earlier_ones_of_their_url() {
     };
     assert_eq!(names(&mut lint, &longer), ["total_changed"]);
     assert_eq!(names(&mut lint, &mid(416)), ["unsatisfiable_unlabelled", "unsatisfiable_wrongly"]);
+}
+
+#[test]
+fn answers_of_two_files_behind_one_path_are_not_compared() {
+    let names = |lint: &mut Lint, x: &Exchange| lint.feed(x).iter().map(|f| f.rule.name()).collect::<Vec<_>>();
+    let clip = |query: &str, total: u64| Exchange {
+        query_hash: Some(query.into()),
+        etag: Some(format!("\"{total}\"")),
+        content_range: Some(format!("bytes 0-{}/{total}", total - 1)),
+        promised: Some(total),
+        sent: total,
+        ..first()
+    };
+    let mut lint = Lint::default();
+    assert_eq!(names(&mut lint, &clip("a", 1000)), Vec::<&str>::new());
+    assert_eq!(names(&mut lint, &clip("b", 2000)), Vec::<&str>::new());
+    assert_eq!(names(&mut lint, &clip("a", 1001)), ["total_changed", "validator_changed"], "it is remembered");
+    // There is an end to how many are.
+    for n in 0..3000 {
+        names(&mut lint, &clip(&format!("at={n}"), 7));
+    }
+    assert_eq!(names(&mut lint, &clip("b", 2001)), Vec::<&str>::new(), "forgotten");
+    assert_eq!(names(&mut lint, &clip("at=2999", 8)), ["total_changed", "validator_changed"]);
+}
+
+#[test]
+fn a_playlist_may_grow() {
+    let list = |total: u64| Exchange {
+        range: None,
+        etag: Some(format!("\"{total}\"")),
+        promised: Some(total),
+        sent: total,
+        content_type: Some("application/vnd.apple.mpegurl".into()),
+        ..whole200()
+    };
+    for change in [|x: &mut Exchange| x.resource = Some(Resource::Manifest), |x: &mut Exchange| x.resource = None] {
+        let mut lint = Lint::default();
+        for total in [300, 400] {
+            let mut x = list(total);
+            change(&mut x);
+            assert!(lint.feed(&x).is_empty(), "{x:?}");
+        }
+    }
 }
 
 proptest! {

@@ -7,13 +7,17 @@ use super::*;
 fn story(events: &[(&str, f64, Value)]) -> Story {
     let mut story = Story::default();
     for (name, t_ms, fields) in events {
-        let fields = fields.as_object().cloned().unwrap_or_default();
-        let ids = crate::event::Ids { step: Some("start the video".into()), ..Default::default() };
-        let (event, timestamp) = ((*name).to_owned(), String::new());
-        let source = crate::event::Origin::Monitor;
-        story.feed(&Event { v: 1, event, source, timestamp, t_ms: *t_ms, seq: 0, ids, fields });
+        story.feed(&event(name, "start the video", *t_ms, fields));
     }
     story
+}
+
+fn event(name: &str, step: &str, t_ms: f64, fields: &Value) -> Event {
+    let fields = fields.as_object().cloned().unwrap_or_default();
+    let ids = crate::event::Ids { step: Some(step.into()), ..Default::default() };
+    let (event, timestamp) = (name.to_owned(), String::new());
+    let source = crate::event::Origin::Monitor;
+    Event { v: 1, event, source, timestamp, t_ms, seq: 0, ids, fields }
 }
 
 /// Fields of a `video_proxy_response`: the whole film, of which so much came.
@@ -50,6 +54,83 @@ fn a_story_finds_the_cause_of_what_stopped_while_it_played() {
     assert_eq!(told(&[whole.clone(), ("playback_end", 8000.0, early)]), Some((Class::Truncated, Some(7.0))));
     let error = json!({ "url": HOME, "kind": "freeze", "recovered": false, "error": "MediaError 3 PIPELINE_ERROR_DECODE", "end_ms": 9000.0 });
     assert_eq!(told(&[whole, ("playback_stall", 1.0, error)]), Some((Class::Violation, None)));
+}
+
+#[test]
+fn of_two_clips_behind_one_path_its_own_answers_count() {
+    let x = "video_proxy_response";
+    let hash = crate::event::query_hash;
+    let a = response(5, json!({ "request": 4, "status": 404, "query_hash": hash("url=a?x=1"), "ms": 5.0 }));
+    let b = response(TOTAL, json!({ "request": 5, "ended": "whole", "query_hash": hash("url=b"), "ms": 5.0 }));
+    let told = |query: &str| {
+        let element =
+            json!({ "ok": false, "step_ms": 5000.0, "video": { "url": format!("{HOME}{query}"), "code": 4 } });
+        let events = [(x, 9000.0, a.clone()), (x, 9100.0, b.clone()), ("step_end", 9500.0, element)];
+        story(&events).class().map(|c| (c.class, c.evidence.request))
+    };
+    assert_eq!(told("?url=a?x=1#t=3"), Some((Class::Refused, Some(4))));
+    for all in ["?url=b", "?url=[redacted]", ""] {
+        assert_eq!(told(all), Some((Class::Violation, Some(5))), "{all}");
+    }
+    // Where its own leads, whatever the query there.
+    let to = response(5, json!({ "request": 6, "status": 302, "location": ELSEWHERE, "query_hash": hash("url=c") }));
+    let end =
+        response(5, json!({ "request": 7, "url": ELSEWHERE, "status": 403, "query_hash": hash("k=9"), "ms": 5.0 }));
+    let element = json!({ "ok": false, "step_ms": 5000.0, "video": { "url": format!("{HOME}?url=c"), "code": 4 } });
+    let events = [(x, 9000.0, to), (x, 9100.0, end), (x, 9200.0, b), ("step_end", 9500.0, element)];
+    let class = story(&events).class().expect("a class");
+    assert_eq!((class.class, class.evidence.request), (Class::Refused, Some(7)));
+}
+
+#[test]
+fn two_files_behind_one_path_break_no_rule_and_two_that_do_are_told_once() {
+    let x = "video_proxy_response";
+    let clip = |query: &str, more: Value| {
+        let mut fields = response(0, json!({ "query_hash": query }));
+        more.as_object().expect("fields").iter().for_each(|(key, value)| fields[key] = value.clone());
+        fields
+    };
+    let other = json!({ "etag": "\"b\"", "content_range": "bytes 0-99/100", "bytes_promised": 100 });
+    assert_eq!(story(&[(x, 1.0, clip("a", json!({}))), (x, 2.0, clip("b", other))]).violations(), []);
+    let wrong = json!({ "content_range": null });
+    let all = story(&[(x, 1.0, clip("a", wrong.clone())), (x, 2.0, clip("b", wrong))]);
+    let told: Vec<_> = all.violations().iter().map(|v| (v.rule, v.times)).collect();
+    assert_eq!(told, [("content_range_missing", 2)]);
+}
+
+#[test]
+fn a_long_stall_whose_octets_came_at_last_was_a_wait_for_them() {
+    let stall = |kind: &str, network: u8| {
+        json!({
+            "url": HOME, "kind": kind, "start_ms": 9000.0, "end_ms": 21_000.0, "ms": 12_000.0, "recovered": true,
+            "ready_state": 2, "network_state": network, "error": null,
+        })
+    };
+    let told = |kind: &str, network: u8| {
+        let whole = response(TOTAL, json!({ "ended": "whole", "ms": 22_000.0 }));
+        let events = [("video_proxy_response", 22_500.0, whole), ("playback_stall", 23_000.0, stall(kind, network))];
+        story(&events).class().expect("a class")
+    };
+    let found = told("rebuffering", 2);
+    assert_eq!(found.class, Class::TimedOut, "{}", found.evidence.says);
+    assert!(found.evidence.says.starts_with("it waited 12"), "{}", found.evidence.says);
+    assert_eq!(told("freeze", 2).class, Class::Silent);
+    assert_eq!(told("rebuffering", 1).class, Class::Silent, "it was not loading");
+}
+
+#[test]
+fn what_was_open_when_the_waiting_began_feeds_a_blob_too() {
+    let told = |ended: f64| {
+        let mut story = Story::default();
+        let hung = response(1_000_000, json!({ "ended": "client_gone", "silent_ms": 8000.0, "ms": 15_000.0 }));
+        story.feed(&event("video_proxy_response", "open the room", ended, &hung));
+        let video = json!({ "url": "blob:http://app.example/1", "network_state": 2 });
+        let end = json!({ "ok": false, "step_ms": 10_000.0, "video": video });
+        story.feed(&event("step_end", "start the video", 30_000.0, &end));
+        story.class().map(|c| (c.class, c.evidence.request))
+    };
+    assert_eq!(told(22_000.0), Some((Class::TimedOut, Some(3))));
+    assert_eq!(told(19_000.0), Some((Class::TimedOut, None)), "it was over before");
 }
 
 #[test]

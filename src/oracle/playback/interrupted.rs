@@ -21,10 +21,9 @@ pub(super) struct Interrupted {
 }
 
 impl Interrupted {
-    /// Of a source that is taken away, if it had broken off.
-    pub(super) fn of(showing: &Showing) -> Option<Self> {
-        let broke = showing.broke_off()?;
-        let (since, position) = broke;
+    /// Of a source that is taken away, if it had broken off. `follows`: see [`Showing::stuck`].
+    pub(super) fn of(showing: &Showing, follows: bool) -> Option<Self> {
+        let (since, position) = showing.broke_off(follows)?;
         Some(Self { since, position, error: showing.error.clone(), url: showing.url.clone(), sources: 1 })
     }
 
@@ -37,6 +36,12 @@ impl Interrupted {
     /// Its end, if the source that followed plays on.
     pub(super) fn end(&self, showing: &Showing) -> Option<f64> {
         showing.first.filter(|_| showing.ran >= PLAYS_S)
+    }
+
+    /// Up to when it is known to last by `t`: one that shows frames by now may well play on.
+    pub(super) fn until(&self, showing: Option<&Showing>, t: f64) -> f64 {
+        let shows = showing.filter(|showing| showing.broke_off(false).is_none()).and_then(|showing| showing.first);
+        shows.map_or(t, |first| first.min(t))
     }
 
     pub(super) fn standing(&self, t: f64) -> f64 {

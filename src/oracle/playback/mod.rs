@@ -11,6 +11,7 @@ mod interrupted;
 mod led;
 mod showing;
 mod stall;
+mod stuck;
 mod unasked;
 
 use crate::browser::probe::Video;
@@ -132,6 +133,8 @@ impl Wrong {
 pub struct Playback {
     showings: BTreeMap<u64, Showing>,
     interrupted: BTreeMap<u64, Interrupted>,
+    /// A video of this page had begun to show, and was taken away.
+    begun: bool,
     viewer: Viewer,
     /// How far the viewer's word leads, seconds, until it did; back where that is negative.
     lead: Option<f64>,
@@ -216,6 +219,7 @@ impl Playback {
     /// The page was left: its videos are no more.
     pub fn left(&mut self, t: f64) {
         self.close_all(t, "page left");
+        self.begun = false;
     }
 
     /// The play is over.
@@ -225,15 +229,38 @@ impl Playback {
 
     fn close_all(&mut self, t: f64, why: &'static str) {
         let ids: Vec<u64> = self.showings.keys().chain(self.interrupted.keys()).copied().collect();
+        let stuck: Vec<(Told, Wrong)> = ids.iter().filter_map(|id| self.stuck(*id, t, why)).collect();
+        for (told, wrong) in stuck {
+            self.told.push(told);
+            self.wrongs.push(wrong);
+        }
         for id in ids {
             self.close(id, t, why);
         }
     }
 
+    /// Whether another video of the page had begun before this one was given its source.
+    fn follows(&self, id: u64, own: &Showing) -> bool {
+        let earlier = |(other, showing): (&u64, &Showing)| *other != id && showing.first.is_some_and(|f| f < own.since);
+        self.begun || self.showings.iter().any(earlier)
+    }
+
+    /// A picture that stands where no frame is due: the event and the words of it, by `t`.
+    fn stuck(&self, id: u64, t: f64, by: &str) -> Option<(Told, Wrong)> {
+        let own = self.showings.get(&id).filter(|_| !self.interrupted.contains_key(&id))?;
+        let stuck = own.stuck(self.follows(id, own))?;
+        // A page may go on with another video.
+        let next = self.showings.values().filter_map(|showing| showing.first).filter(|first| *first > stuck.since);
+        let next = next.reduce(f64::min);
+        Some(own.told_stuck(stuck, next.unwrap_or(t), by, next.is_some()))
+    }
+
     fn close(&mut self, id: u64, t: f64, why: &'static str) {
         if let Some(mut showing) = self.showings.remove(&id) {
+            let follows = self.follows(id, &showing);
+            self.begun |= showing.first.is_some();
             if why == REPLACED {
-                match (self.interrupted.get_mut(&id), Interrupted::of(&showing)) {
+                match (self.interrupted.get_mut(&id), Interrupted::of(&showing, follows)) {
                     (Some(interrupted), _) => interrupted.again(&showing),
                     (None, Some(broke_off)) => drop(self.interrupted.insert(id, broke_off)),
                     (None, None) => {}
@@ -259,7 +286,9 @@ impl Playback {
     /// For how long a video stands still by `t`, milliseconds; the longest.
     pub fn standing(&self, t: f64) -> Option<f64> {
         let stalls = self.showings.values().filter_map(Showing::standing);
-        stalls.chain(self.interrupted.values().map(|i| i.standing(t))).reduce(f64::max)
+        let stuck = self.showings.keys().filter_map(|id| self.stuck(*id, t, "")?.1.stood).map(|(_, ms)| ms);
+        let interrupted = self.interrupted.iter().map(|(id, i)| i.standing(i.until(self.showings.get(id), t)));
+        stalls.chain(stuck.filter(|ms| *ms >= STALL_MS)).chain(interrupted).reduce(f64::max)
     }
 
     /// Whether [`Playback::verdict`] would say anything by `t`.
@@ -271,7 +300,9 @@ impl Playback {
     fn open(&self, t: f64) -> impl Iterator<Item = Wrong> {
         let open = move |s: &Showing| s.open_wrong().or_else(|| s.is_paused(t)).or_else(|| s.numbers.standing());
         let stands = self.showings.values().filter_map(open);
-        self.interrupted.values().map(move |i| i.told(t, "").1).chain(stands)
+        let stuck = self.showings.keys().filter_map(move |id| Some(self.stuck(*id, t, "")?.1));
+        let until = move |(id, i): (&u64, &Interrupted)| i.told(i.until(self.showings.get(id), t), "").1;
+        self.interrupted.iter().map(until).chain(stands).chain(stuck)
     }
 
     /// What was wrong by `t` since the last time it was asked; stalls only beyond what is allowed.

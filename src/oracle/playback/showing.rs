@@ -2,6 +2,7 @@
 
 use super::counter::Numbers;
 use super::stall::Stall;
+use super::stuck::State;
 use super::unasked::{Unasked, Viewer};
 use super::{ELSEWHERE_S, HINT_MS, MISSING_S, NO_PICTURE_S, Out, Told, Wrong, position};
 use crate::browser::probe::Video;
@@ -71,8 +72,10 @@ pub(super) struct Showing {
     pub(super) error: Option<String>,
     /// Seconds of the media that went by while frames were due.
     pub(super) ran: f64,
-    /// When the error came, and where.
-    failed: Option<(f64, f64)>,
+    /// When the error came, and where; whether frames were due then.
+    pub(super) failed: Option<(f64, f64)>,
+    pub(super) failed_due: bool,
+    pub(super) state: State,
     pub(super) own: Unasked,
     pub(super) watched: f64,
     pub(super) standing: f64,
@@ -150,6 +153,7 @@ impl Showing {
             self.numbers.rest();
         }
         self.looping = v.looping;
+        self.state.see(t, v);
         (self.last, self.clock, self.rate, self.due) = (t.max(self.last), clock, rate, due);
         if v.ended && !self.ended {
             self.tell_end(t, "ended", out);
@@ -168,6 +172,7 @@ impl Showing {
                 let (code, words) = v.error.as_ref().map_or((0, ""), |e| (e.code, e.message.as_str()));
                 self.error = Some(format!("MediaError {code} {words}").trim().to_owned());
                 self.failed = self.failed.or(Some((t, v.ct.unwrap_or(self.clock))));
+                self.failed_due |= self.due;
             }
             _ => {}
         }
@@ -306,11 +311,15 @@ impl Showing {
         out.wrongs.push(Wrong::new(words));
     }
 
-    /// Since when its picture stands, and where, if it broke off: by an error, or by octets that do not come.
-    pub(super) fn broke_off(&self) -> Option<(f64, f64)> {
-        self.first?;
+    /// Since when its picture stands, and where, if it broke off: by an error, or by octets that do not come. `follows`: see
+    /// [`Showing::stuck`].
+    pub(super) fn broke_off(&self, follows: bool) -> Option<(f64, f64)> {
+        let stuck = || self.stuck(follows).map(|stuck| (stuck.since, stuck.position));
+        if self.first.is_none() {
+            return stuck();
+        }
         let stall = self.standing().and(self.open.as_ref()).map(|stall| (stall.start, stall.position));
-        stall.or(self.failed.filter(|_| !self.ended))
+        stall.or(self.failed.filter(|_| !self.ended)).or_else(stuck)
     }
 
     /// For how long its picture moved, milliseconds.

@@ -485,3 +485,96 @@ fn what_the_page_does_unasked_is_noticed() {
     assert!(rate(0.5).contains("at 0.5 times its speed"));
     assert_eq!([rate(1.0), rate(1.1)], [""; 2]);
 }
+
+/// Looked at every second, without a frame.
+fn idles(mut film: Film, ms: f64) -> Film {
+    let mut gone = 0.0;
+    while gone < ms {
+        gone += 1000.0;
+        film.t += 1000.0;
+        film.say("sample");
+    }
+    film
+}
+
+#[test]
+fn a_seek_that_never_lands_is_a_picture_that_stands() {
+    let mut film = film(false).plays(3000.0);
+    (film.at.seeking, film.at.to) = (true, Some(20.0));
+    film.say("seeking");
+    let mut film = idles(film, 6000.0);
+    assert_eq!(film.oracle.standing(film.t).map(|ms| ms > 5000.0), Some(true));
+    let wrong = film.oracle.verdict(film.t, Allowed::USUAL).expect("it stands");
+    assert!(wrong.words.starts_with("the video was sent to 00:20.0, never came there, and stood for 6."), "{wrong:?}");
+    film.oracle.end(film.t);
+    let told = film.oracle.told();
+    let stall = told.iter().find(|told| told.event == "playback_stall").expect("it is told");
+    assert_eq!((&stall.fields["kind"], &stall.fields["recovered"]), (&json!("rebuffering"), &json!(false)));
+    // One that lands is none, however the page got there.
+    let mut film = self::film(false).plays(3000.0);
+    (film.at.seeking, film.at.to) = (true, Some(20.0));
+    film.say("seeking");
+    let mut film = idles(film, 1000.0);
+    (film.at.seeking, film.at.to, film.at.ct) = (false, None, Some(20.0));
+    film.say("seeked");
+    let mut film = film.plays(5000.0);
+    assert!(film.oracle.verdict(film.t, Allowed::USUAL).is_none());
+    // Nor is one of a video that the viewer has paused.
+    (film.at.seeking, film.at.to, film.at.paused) = (true, Some(25.0), true);
+    film.say("pause");
+    let mut film = idles(film, 6000.0);
+    assert!(film.oracle.verdict(film.t, Allowed::USUAL).is_none());
+}
+
+#[test]
+fn an_error_that_the_page_answers_with_a_pause_is_none_the_less_one() {
+    let failed = |goes_on: bool| {
+        let mut film = film(false).plays(3000.0);
+        film.at.error = Some(MediaError { code: 2, message: "network".to_owned() });
+        film.say("error");
+        film.at.paused = true;
+        film.say("pause");
+        let mut film = idles(film, 1000.0);
+        if goes_on {
+            let mut next = Video { id: 2, ev: "src".to_owned(), paused: false, frames: Some(0.0), ..film.at.clone() };
+            film.oracle.see(film.t, &next);
+            (next.ev, next.gap) = ("frame".to_owned(), Some(0.0));
+            film.oracle.see(film.t + 500.0, &next);
+        }
+        idles(film, 5000.0)
+    };
+    let mut film = failed(false);
+    let wrong = film.oracle.verdict(film.t, Allowed::USUAL).expect("it broke off");
+    assert!(wrong.words.starts_with("the video broke off at 00:03."), "{wrong:?}");
+    assert!(wrong.words.contains("and did not go on") && wrong.words.contains("MediaError 2"), "{wrong:?}");
+    // The page shows another in its place: that is how long it stood.
+    let mut film = failed(true);
+    assert!(film.oracle.verdict(film.t, Allowed::USUAL).is_none());
+}
+
+#[test]
+fn a_video_in_anothers_place_must_begin() {
+    let next = |at: &Video, ev: &str| Video {
+        ev: ev.to_owned(),
+        src: Some("http://h/next.mp4".to_owned()),
+        ct: Some(0.0),
+        rs: Some(0),
+        ..at.clone()
+    };
+    let mut film = film(false).plays(3000.0);
+    (film.at.ended, film.at.ct) = (true, Some(30.0));
+    film.say("ended");
+    let at = Video { ended: false, ..film.at.clone() };
+    film.oracle.see(film.t, &next(&at, "src"));
+    film.oracle.see(film.t + 4000.0, &next(&at, "sample"));
+    let wrong = film.oracle.open(film.t + 4000.0).find(|wrong| wrong.is_beyond(Allowed::USUAL));
+    assert!(wrong.is_some_and(|w| w.words.starts_with("the video that came next never showed a frame")));
+    // The first of a page is looked at by the step that starts it, and one that nobody plays by none.
+    let mut first = Playback::default();
+    first.see(0.0, &next(&at, "src"));
+    first.see(9000.0, &next(&at, "sample"));
+    assert!(first.open(9000.0).next().is_none());
+    let paused = Video { paused: true, ..at };
+    film.oracle.see(film.t + 4100.0, &next(&paused, "pause"));
+    assert!(!film.oracle.open(film.t + 9000.0).any(|wrong| wrong.is_beyond(Allowed::USUAL)));
+}

@@ -110,3 +110,47 @@ fn a_tainted_video_is_named_where_its_picture_is_missing() {
         started().see(at(12), video("frame")).see(at(13), tainted).all(frames(14, 2600, |n| drifting(n, "a"))).failed();
     assert!(why.contains("the video may not be drawn: SecurityError"), "{why}");
 }
+
+#[test]
+fn a_picture_that_nobody_makes_play_is_none() {
+    let still = |ev: &str| match video(ev) {
+        Seen::Video(v) => Seen::Video(Video { paused: true, ..v }),
+        other => other,
+    };
+    let waits = || started().see(at(10), still("loadeddata")).see(at(12), still("frame"));
+    let why = waits().see(at(13), Seen::Texture(Ok(()))).all(frames(14, 2600, drawn)).failed();
+    assert!(why.starts_with("its first picture was there, and it stayed paused for 45"), "{why}");
+    // Played a little later, that picture was its first.
+    let plays = waits().see(at(13), Seen::Texture(Ok(()))).see(at(20), video("frame")).all(frames(21, 90, drawn));
+    near(plays.held(), 12.0 * TICK);
+    // The browser says why it may not.
+    let rejected = |name: &str| match video("play_rejected") {
+        Seen::Video(v) => {
+            let error = Some(MediaError { code: 0, message: format!("{name}: x") });
+            Seen::Video(Video { error, paused: true, ..v })
+        }
+        other => other,
+    };
+    let why = waits().see(at(14), rejected("NotAllowedError")).all(frames(15, 2600, |n| drifting(n, "a"))).failed();
+    assert!(why.starts_with("the browser did not let it play: NotAllowedError"), "{why}");
+    let why = waits().see(at(14), rejected("AbortError")).all(frames(15, 2600, |n| drifting(n, "a"))).failed();
+    assert!(why.starts_with("its first picture was there"), "{why}");
+}
+
+#[test]
+fn the_frame_of_a_video_that_was_there_before_is_not_the_new_ones() {
+    let other = match video("frame") {
+        Seen::Video(v) => Seen::Video(Video { id: v.id + 1, ..v }),
+        other => other,
+    };
+    let why = started().see(at(12), other).all(frames(13, 2600, drawn)).failed();
+    assert!(why.starts_with("silent: no frame"), "{why}");
+}
+
+#[test]
+fn what_a_worker_draws_is_not_judged() {
+    let before = Before { in_worker: true, frames: Vec::new(), ..before() };
+    let book = Book::new("first video frame", before).see(INPUT, Seen::Input).see(at(3), video("src"));
+    let outcome = book.see(at(12), video("frame")).end();
+    assert_eq!((outcome.failed.as_deref(), outcome.undecided().is_some()), (None, true));
+}

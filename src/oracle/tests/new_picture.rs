@@ -231,3 +231,11 @@ fn a_step_without_a_trusted_input_is_timed_from_its_begin() {
     let book = book.preset(at(0), "waves", Declared::default()).all(frames(0, 30, |n| drifting(n, "b")));
     near(book.held(), INPUT - BEGAN);
 }
+
+#[test]
+fn a_picture_that_may_stand_still_may_be_drawn_once() {
+    let once = |picture| switched().preset(at(0), "dots", declared(picture, &[])).all(frames(3, 4, |n| bright(n, "b")));
+    near(once(Picture::Static).see(at(40), Seen::Tick).held(), 3.0 * TICK);
+    let why = once(Picture::Moving).see(at(40), Seen::Tick).failed();
+    assert!(why.starts_with("the new picture froze"), "{why}");
+}

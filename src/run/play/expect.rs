@@ -2,6 +2,7 @@
 
 use super::super::ids::readers;
 use super::super::net::outages;
+use super::present::{Kept, Wait};
 use super::{OnStage, SHORT, Stop};
 use crate::browser::probe::{self, Frame};
 use crate::journey::Step;
@@ -66,13 +67,15 @@ impl OnStage<'_> {
             preset: self.watch.ids.preset_id.clone(),
             names_presets: self.app.read.preset.is_some(),
             has_canvas: self.app.canvas.is_some(),
+            in_worker: self.watch.in_worker,
             plain,
             reconnect: self.app.reconnect.clone(),
             outages: outages(self.turn.profile, self.armed, t),
             socket: self.app.traffic.socket.clone(),
         };
         self.watch.forget();
-        let mut oracle = (expectation.oracle)(before);
+        let mut oracle = Kept::new((expectation.oracle)(before));
+        self.waits(Wait::On(oracle.clone()));
         let give_up = Instant::now() + step.give_up.unwrap_or(expectation.give_up);
         self.act(step).await?;
         let mut acted = (!trusted).then_some(Instant::now());
@@ -105,7 +108,7 @@ impl OnStage<'_> {
                 ask = Instant::now() + ASK;
                 self.read_ids().await;
                 let user = Seen::User(self.watch.ids.user_id.clone());
-                let outcome = self.tell_preset(&mut said, oracle.as_mut());
+                let outcome = self.tell_preset(&mut said, &mut oracle);
                 let outcome = outcome.or_else(|| oracle.see(self.shared.log.now_ms(), &user));
                 if let Some(outcome) = outcome {
                     return Ok(outcome);
@@ -120,7 +123,7 @@ impl OnStage<'_> {
             if let Some((t, seen)) = self.watch.next(next.min(give_up)).await {
                 if let Seen::Frame(Frame { ids: Some(_), .. }) = &seen {
                     ask = Instant::now() + ASK;
-                    if let Some(outcome) = self.tell_preset(&mut said, oracle.as_mut()) {
+                    if let Some(outcome) = self.tell_preset(&mut said, &mut oracle) {
                         return Ok(outcome);
                     }
                 }

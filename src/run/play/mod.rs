@@ -5,6 +5,7 @@ mod expect;
 mod loss;
 mod media;
 mod playback;
+mod present;
 mod screen;
 mod step;
 
@@ -25,6 +26,7 @@ use crate::record::Ending;
 use crate::step::Failed;
 use crate::unit::{hundredths, ms};
 use loss::{Lost, OomKills};
+use present::Present;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -189,6 +191,7 @@ async fn with_leash(
         late: None,
         held: None,
         lost: None,
+        present: None,
     };
     let done = match timeout(turn.journey.budget(), stage.steps()).await {
         Ok(done) => done,
@@ -242,6 +245,8 @@ struct OnStage<'a> {
     oom_before: OomKills,
     /// See [`Ended::lost`].
     lost: Option<String>,
+    /// The step that began last.
+    present: Option<Present<'a>>,
     switches: u32,
     /// A page of the app is open: ids can be read, pictures taken.
     opened: bool,
@@ -259,13 +264,10 @@ struct OnStage<'a> {
 }
 
 impl OnStage<'_> {
-    /// The budget is over: the step that goes on is the one that failed.
+    /// The budget is over.
     fn overran(&mut self, budget: Duration) -> Stop {
         self.watch.catch_up();
-        let why = format!("it was still going on when the journey's budget of {budget:?} was over");
-        let why = self.watch.with_dialogs(why);
-        let fields = json!({ "ok": false, "ms": null, "slow": false, "reason": why });
-        self.watch.write("step_end", Origin::Monitor, self.shared.log.now_ms(), fields);
+        let why = self.cut_short(budget);
         Stop::Failed(format!("{}: {why}", self.watch.ids.step.as_deref().unwrap_or("before the first step")))
     }
 

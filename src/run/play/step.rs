@@ -1,13 +1,14 @@
 //! The steps of a play: each done, waited for, pictured and told.
 
 use super::super::shot;
+use super::present::{Present, Wait, not_done};
 use super::{OnStage, SHORT, Stop};
 use crate::browser::leash::memory_pss;
 use crate::browser::probe;
 use crate::event::{Origin, url_hash};
 use crate::journey::{ACTIONS, Step};
 use crate::oracle::screen::Screen;
-use crate::oracle::{Before, EXPECTATIONS, Expectation, Outcome, Picture};
+use crate::oracle::{EXPECTATIONS, Outcome, Picture};
 use crate::step::{Failed, Hand};
 use crate::table::find;
 use crate::unit::{hundredths, ms};
@@ -20,10 +21,12 @@ use tokio::time::Instant;
 const MEMORY_EVERY: u32 = 10;
 /// How often it is looked whether a video still plays, while nothing is told.
 const LOOK: Duration = Duration::from_millis(250);
+/// What explains a failure may come after it: the page and the probe tell over ways of their own.
+const ON_ITS_WAY: Duration = Duration::from_millis(200);
 /// A step done more often than this has a picture of every tenth time only, and of a failure.
 const PICTURE_ALL: u32 = 20;
 
-impl OnStage<'_> {
+impl<'a> OnStage<'a> {
     pub(super) async fn steps(&mut self) -> Result<(), Stop> {
         self.watch.map_clock(self.session).await;
         for step in &self.turn.journey.steps {
@@ -38,12 +41,13 @@ impl OnStage<'_> {
         Ok(())
     }
 
-    async fn step(&mut self, step: &Step, n: u32) -> Result<(), Stop> {
+    async fn step(&mut self, step: &'a Step, n: u32) -> Result<(), Stop> {
         let name = step.name(n);
         let expectation = step.expect.and_then(|name| find(EXPECTATIONS, name));
         self.watch.step(&name, expectation.is_some_and(|e| e.must_fail));
         self.shared.progress.step_starts(&name);
         let start = self.shared.log.now_ms();
+        self.present = Some(Present { step, start, expectation, wait: Wait::NotYet, told: None });
         self.watch.playback.leads(self.app.seeks.get(&step.word).copied());
         self.watch.write("step_start", Origin::Monitor, start, json!({ "expect": step.expect }));
 
@@ -55,28 +59,24 @@ impl OnStage<'_> {
         let mut outcome = match done {
             Ok(outcome) => outcome,
             // What the app did not let the viewer do is a failed step; the rest ends the play otherwise.
-            Err(Stop::Failed(why)) => self.not_done(expectation, start, why),
+            Err(Stop::Failed(why)) => not_done(expectation, start, self.shared.log.now_ms(), why),
             Err(stop) => {
                 let why = match &stop {
                     Stop::Gone(why) | Stop::Broken(why) | Stop::Failed(why) => why,
                 };
-                self.end_step(step, self.media(step), None, Some(why), start);
+                let video = self.media(step);
+                self.end_step(step, video, None, Some(why), start);
                 return Err(stop);
             }
         };
+        self.waits(Wait::Over);
         if let Some(why) = outcome.undecided() {
             self.undecided.get_or_insert_with(|| format!("{name}: {why}"));
         }
         let mut busy = self.shared.host.busy(start, self.shared.log.now_ms());
         // What was waited for while others held the machine is no sample, neither quick nor slow nor missing.
         let no_sample = busy.as_ref().filter(|_| outcome.failed.is_none() || outcome.late);
-        for (event, t, fields) in &outcome.events {
-            let mut fields = fields.clone();
-            if let Some(busy) = no_sample {
-                fields["busy_host"] = busy.clone();
-            }
-            self.event(event, *t, fields);
-        }
+        self.came(&outcome, no_sample);
         let shown = outcome.events.iter().find(|(name, ..)| name.ends_with("_visualizer_frame"));
         if let Some((_, t, _)) = shown {
             self.watch.picture_changed(*t);
@@ -102,6 +102,9 @@ impl OnStage<'_> {
             busy = wrong.stood.and_then(|(from, ms)| self.shared.host.busy(from, from + ms));
         }
         self.late = busy.filter(|_| outcome.failed.is_some() && outcome.late);
+        if outcome.failed.is_some() {
+            tokio::time::sleep(ON_ITS_WAY).await;
+        }
         self.watch.catch_up();
         outcome.failed = outcome.failed.map(|why| self.watch.with_dialogs(why));
         self.slowest = outcome.ms.into_iter().chain(self.slowest).reduce(f64::max);
@@ -129,17 +132,58 @@ impl OnStage<'_> {
         }
     }
 
-    /// A word that could not be done, as the outcome of what it should have led to: a dead button is a failed load.
-    fn not_done(&self, expectation: Option<&'static Expectation>, start: f64, why: String) -> Outcome {
-        let mut oracle = expectation.map(|e| (e.oracle)(Before { t: start, ..Before::default() }));
-        let mut outcome = oracle.as_mut().map(|o| o.give_up(self.shared.log.now_ms())).unwrap_or_default();
-        for (_, _, fields) in &mut outcome.events {
-            if fields.get("reason").is_some() {
-                fields["reason"] = json!(why);
+    /// The journey's budget of this length is over: the step that goes on is the one that failed. Says why.
+    pub(super) fn cut_short(&mut self, budget: Duration) -> String {
+        let now = self.shared.log.now_ms();
+        let over = format!("it was still going on when the journey's budget of {budget:?} was over");
+        let Some(mut present) = self.present.take() else {
+            self.late = self.shared.host.busy(self.armed, now);
+            return self.watch.with_dialogs(over);
+        };
+        match present.told.take() {
+            // It had failed before, and only its picture was not taken yet.
+            Some(Err(why)) => return why,
+            // What comes after a step is no step of its own.
+            Some(Ok(())) => {
+                self.late = self.shared.host.busy(present.start, now);
+                return self.watch.with_dialogs(over);
             }
+            None => {}
         }
-        (outcome.failed, outcome.late) = (Some(why), true);
-        outcome
+        // What is lost did not come late, and is no sample of what was waited for.
+        let outcome = match self.watch.gone {
+            Some(_) => Outcome::default(),
+            None => present.given_up(now, &over),
+        };
+        self.late = self.shared.host.busy(present.start, now).filter(|_| outcome.late);
+        let no_sample = self.late.clone();
+        self.came(&outcome, no_sample.as_ref());
+        let why = match outcome.failed {
+            Some(why) if why != over => format!("{over}: {why}"),
+            _ => over,
+        };
+        let why = self.watch.with_dialogs(why);
+        let video = self.media(present.step);
+        self.end_step(present.step, video, None, Some(&why), present.start);
+        why
+    }
+
+    /// How far the present step's expectation has come.
+    pub(super) fn waits(&mut self, wait: Wait) {
+        if let Some(present) = &mut self.present {
+            present.wait = wait;
+        }
+    }
+
+    /// Tells what came of an expectation; on a machine that others keep busy it is no sample.
+    fn came(&mut self, outcome: &Outcome, no_sample: Option<&Value>) {
+        for (event, t, fields) in &outcome.events {
+            let mut fields = fields.clone();
+            if let Some(busy) = no_sample {
+                fields["busy_host"] = busy.clone();
+            }
+            self.event(event, *t, fields);
+        }
     }
 
     fn event(&mut self, event: &str, t: f64, fields: Value) {
@@ -154,7 +198,7 @@ impl OnStage<'_> {
     }
 
     /// Well, unless there is a `reason`; with the video that this was about.
-    fn end_step(&self, step: &Step, video: Option<Value>, took: Option<f64>, reason: Option<&str>, start: f64) {
+    fn end_step(&mut self, step: &Step, video: Option<Value>, took: Option<f64>, reason: Option<&str>, start: f64) {
         let now = self.shared.log.now_ms();
         let slow = took.zip(step.within).is_some_and(|(took, within)| took > ms(within));
         let mut fields = json!({
@@ -169,6 +213,9 @@ impl OnStage<'_> {
             fields["video"] = video;
         }
         self.watch.write("step_end", Origin::Monitor, now, fields);
+        if let Some(present) = &mut self.present {
+            present.told = Some(reason.map_or(Ok(()), |why| Err(why.to_owned())));
+        }
     }
 
     /// The element that a failed step was about, as it is now: what its class is found from. A picture that fails beside

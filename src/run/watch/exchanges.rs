@@ -2,7 +2,7 @@
 //! browser tells of them anyway is kept, each when it is over, as `browser_response`. Pure: notices in, events out.
 
 use crate::browser::notice::Notice;
-use crate::event::{Ids, Now, url_hash};
+use crate::event::{Ids, Now, query_hash};
 use crate::proxy::Host;
 use crate::unit::hundredths;
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ impl Exchanges {
             let fields = json!({ "most": MOST });
             return first.then_some(Over { event: "browser_responses_capped", t, ids, fields });
         }
-        let query_hash = url.query().map(url_hash);
+        let query_hash = url.query().map(query_hash);
         let own = UnderWay { method: method.to_owned(), url: bare(url), query_hash, began: t, ids, head: None };
         self.under_way.insert(id.to_owned(), own);
         None
@@ -256,9 +256,19 @@ mod tests {
         let wanted = json!({
             "method": "GET", "url": "https://app.example/api/rooms", "status": 201, "content_type": "application/json",
             "content_length": 12, "bytes": 345, "from_cache": false, "ended": "whole", "ttfb_ms": 30.0, "ms": 90.0,
-            "query_hash": url_hash("token=abc9"),
+            "query_hash": query_hash("token=abc9"),
         });
         assert_eq!(all, [(1100.0, wanted)]);
+    }
+
+    #[test]
+    fn two_clips_behind_one_path_have_two_hashes() {
+        let hash = |clip: &str| {
+            let url = format!("https://app.example/proxy?url=https://cdn.example/v.mp4?clip={clip}");
+            let all = told(&mut Exchanges::new(None), &[request("1", &url, 0.0), completed("1", 1)]);
+            all[0].1["query_hash"].clone()
+        };
+        assert_ne!(hash("a"), hash("b"), "what follows the second `?` counts");
     }
 
     #[test]
