@@ -184,11 +184,16 @@ fn luma<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> 
 }
 
 impl Frame {
-    /// Nothing to see anywhere: no cell brighter than what dark video noise gives, and no line or star among them.
+    /// No cell brighter than what dark video noise gives.
+    pub fn is_dark(&self) -> bool {
+        self.luma.iter().all(|v| *v <= 6)
+    }
+
+    /// Nothing to see anywhere: dark, and no line or star in it.
     pub fn is_black(&self) -> bool {
         /// A line that is drawn is brighter; what a decoder leaves in a dark picture is not.
         const LINE: u8 = 40;
-        self.max <= LINE && self.luma.iter().all(|v| *v <= 6)
+        self.max <= LINE && self.is_dark()
     }
 
     /// Mean luma, 0..=255.

@@ -24,8 +24,10 @@ pub(super) struct FirstVideoFrame {
     frame: Option<(f64, Video)>,
     /// The first frames of those that are paused.
     stills: Vec<(f64, Video)>,
-    /// Elements that were given a source since the step began.
+    /// Elements that were given a source, or asked to play, since the step began.
     given: BTreeSet<u64>,
+    /// Why the browser does not let one play, until it is asked again: muted, say, it may.
+    rejected: Option<(u64, String)>,
     error: Option<(f64, String)>,
     last: Option<Video>,
     shown: Option<Outcome>,
@@ -48,6 +50,7 @@ impl FirstVideoFrame {
             frame: None,
             stills: Vec::new(),
             given: BTreeSet::new(),
+            rejected: None,
             error: None,
             last: None,
             shown: None,
@@ -61,12 +64,15 @@ impl FirstVideoFrame {
     fn video(&mut self, t: f64, video: &Video) {
         // A video of an earlier preset may play on; only what was given a source since the step began counts.
         let own = self.start.as_ref().is_none_or(|(_, started)| started.id == video.id);
-        if !video.audio && matches!(video.ev.as_str(), "src" | "loadstart") {
+        if !video.audio && matches!(video.ev.as_str(), "src" | "loadstart" | "play") {
             self.given.insert(video.id);
         }
         let frame = video.ev == "frame" && self.given.contains(&video.id);
         if video.audio || (!own && video.ev != "src" && !frame) {
             return;
+        }
+        if matches!(video.ev.as_str(), "play" | "playing") && self.rejected.as_ref().is_some_and(|r| r.0 == video.id) {
+            self.rejected = None;
         }
         match video.ev.as_str() {
             // One that has its source already is asked to play.
@@ -78,12 +84,11 @@ impl FirstVideoFrame {
                 let still = self.stills.iter().find(|(_, still)| still.id == video.id);
                 self.frame = Some(still.cloned().unwrap_or_else(|| (t, video.clone())));
             }
-            "play_rejected" if own => {
+            "play_rejected" if self.given.contains(&video.id) => {
                 let why = video.error.as_ref().map_or("", |e| e.message.as_str());
                 // One that is given another source meanwhile is asked to play again.
-                if !why.starts_with("AbortError") {
-                    self.error.get_or_insert((t, format!("the browser did not let it play: {why}")));
-                }
+                let rejected = Some((video.id, format!("the browser did not let it play: {why}")));
+                self.rejected = rejected.filter(|_| !why.starts_with("AbortError"));
             }
             "error" => {
                 let (code, words) = video.error.as_ref().map_or((0, String::new()), |e| (e.code, e.message.clone()));
@@ -189,6 +194,9 @@ impl Oracle for FirstVideoFrame {
                 format!("the video decodes, but its picture never reached the visualizer: {why}")
             }
             (_, Some((_, why)), ..) => why.clone(),
+            (None, None, ..) if self.rejected.is_some() => {
+                self.rejected.as_ref().map_or(String::new(), |(_, why)| why.clone())
+            }
             (None, None, ..) if !self.stills.is_empty() => {
                 format!("its first picture was there, and it stayed paused for {waited}: nothing made it play")
             }

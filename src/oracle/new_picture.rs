@@ -124,7 +124,7 @@ impl NewPicture {
             return Err(format!("the wrong preset: it is drawn by {wants}, the screen by {draws}"));
         }
         match declared.picture {
-            Some(Picture::Black) if !frame.is_black() => Err("a picture, where black is declared".to_owned()),
+            Some(Picture::Black) if !frame.is_dark() => Err("a picture, where black is declared".to_owned()),
             Some(Picture::Video) if frame.vtex <= self.before.frames.last().map_or(0, |(_, f)| f.vtex) => {
                 Err("not drawn from a video's frames".to_owned())
             }
@@ -264,7 +264,7 @@ impl Oracle for NewPicture {
     }
 
     fn give_up(&mut self, t: f64) -> Outcome {
-        if self.before.in_worker && self.frames.is_empty() {
+        if self.before.in_worker && self.frames.is_empty() && self.before.frames.is_empty() {
             let why = "the canvas is drawn by a worker, where no picture can be read";
             return Outcome::nothing_to_judge("picture_unseen", t, why);
         }

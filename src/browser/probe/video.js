@@ -109,7 +109,7 @@
   };
   // A texture was made of it; eager is who makes one of a frame again.
   sc.textured = (v, t) => {
-    if (v.texAt > 0 && v.texFrames === v.frames) v.eager = true;
+    if (v.texAt > 0 && v.frames > 0 && v.texFrames === v.frames) v.eager = true;
     v.texFrames = v.frames;
     v.texAt = t;
   };

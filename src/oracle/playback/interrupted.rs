@@ -21,9 +21,9 @@ pub(super) struct Interrupted {
 }
 
 impl Interrupted {
-    /// Of a source that is taken away, if it had broken off. `follows`: see [`Showing::stuck`].
-    pub(super) fn of(showing: &Showing, follows: bool) -> Option<Self> {
-        let (since, position) = showing.broke_off(follows)?;
+    /// Of a source that is taken away, if it had broken off.
+    pub(super) fn of(showing: &Showing) -> Option<Self> {
+        let (since, position) = showing.broke_off()?;
         Some(Self { since, position, error: showing.error.clone(), url: showing.url.clone(), sources: 1 })
     }
 
@@ -40,7 +40,7 @@ impl Interrupted {
 
     /// Up to when it is known to last by `t`: one that shows frames by now may well play on.
     pub(super) fn until(&self, showing: Option<&Showing>, t: f64) -> f64 {
-        let shows = showing.filter(|showing| showing.broke_off(false).is_none()).and_then(|showing| showing.first);
+        let shows = showing.filter(|showing| showing.broke_off().is_none()).and_then(|showing| showing.first);
         shows.map_or(t, |first| first.min(t))
     }
 

@@ -248,7 +248,9 @@ impl Playback {
     /// A picture that stands where no frame is due: the event and the words of it, by `t`.
     fn stuck(&self, id: u64, t: f64, by: &str) -> Option<(Told, Wrong)> {
         let own = self.showings.get(&id).filter(|_| !self.interrupted.contains_key(&id))?;
-        let stuck = own.stuck(self.follows(id, own))?;
+        let stuck =
+            own.stuck(self.follows(id, own)).filter(|s| !self.showings.values().any(|other| s.is_behind(other)))?;
+        let t = stuck.until(own, t);
         // A page may go on with another video.
         let next = self.showings.values().filter_map(|showing| showing.first).filter(|first| *first > stuck.since);
         let next = next.reduce(f64::min);
@@ -257,10 +259,9 @@ impl Playback {
 
     fn close(&mut self, id: u64, t: f64, why: &'static str) {
         if let Some(mut showing) = self.showings.remove(&id) {
-            let follows = self.follows(id, &showing);
             self.begun |= showing.first.is_some();
             if why == REPLACED {
-                match (self.interrupted.get_mut(&id), Interrupted::of(&showing, follows)) {
+                match (self.interrupted.get_mut(&id), Interrupted::of(&showing)) {
                     (Some(interrupted), _) => interrupted.again(&showing),
                     (None, Some(broke_off)) => drop(self.interrupted.insert(id, broke_off)),
                     (None, None) => {}

@@ -4,7 +4,7 @@ use super::counter::Numbers;
 use super::stall::Stall;
 use super::stuck::State;
 use super::unasked::{Unasked, Viewer};
-use super::{ELSEWHERE_S, HINT_MS, MISSING_S, NO_PICTURE_S, Out, Told, Wrong, position};
+use super::{ELSEWHERE_S, HINT_MS, MISSING_S, NO_PICTURE_S, Out, STALL_MS, Told, Wrong, position};
 use crate::browser::probe::Video;
 use crate::unit::hundredths;
 use serde_json::{Value, json};
@@ -166,6 +166,8 @@ impl Showing {
         match v.ev.as_str() {
             // With `autoplay` the wish to play came with the source.
             "play" if !self.started && !v.auto => self.since = t,
+            // What it was sent to was another source's.
+            "loadstart" | "emptied" => self.seek = None,
             "waiting" => self.waiting = Some(t),
             "stalled" => self.stalled = Some(t),
             "error" => {
@@ -245,7 +247,8 @@ impl Showing {
 
     fn seeks(&mut self, t: f64, clock: f64, v: &Video, out: &mut Out<'_>) {
         if let Some(to) = v.to {
-            let begun = self.seek.map_or(t, |(at, _)| at);
+            // One that is led on to quite another place is a seek anew.
+            let begun = self.seek.filter(|(_, before)| (to - before).abs() <= ELSEWHERE_S).map_or(t, |(at, _)| at);
             self.seek = Some((begun, to));
         }
         if v.ev == "seeked"
@@ -311,13 +314,11 @@ impl Showing {
         out.wrongs.push(Wrong::new(words));
     }
 
-    /// Since when its picture stands, and where, if it broke off: by an error, or by octets that do not come. `follows`: see
-    /// [`Showing::stuck`].
-    pub(super) fn broke_off(&self, follows: bool) -> Option<(f64, f64)> {
-        let stuck = || self.stuck(follows).map(|stuck| (stuck.since, stuck.position));
-        if self.first.is_none() {
-            return stuck();
-        }
+    /// Since when its picture stands, and where, if it broke off: by an error, by octets that do not come, or within a seek.
+    pub(super) fn broke_off(&self) -> Option<(f64, f64)> {
+        self.first?;
+        let long = |since: &f64| self.last - since >= STALL_MS;
+        let stuck = || self.stuck(false).map(|stuck| (stuck.since, stuck.position)).filter(|(since, _)| long(since));
         let stall = self.standing().and(self.open.as_ref()).map(|stall| (stall.start, stall.position));
         stall.or(self.failed.filter(|_| !self.ended)).or_else(stuck)
     }

@@ -41,6 +41,20 @@ impl State {
     }
 }
 
+impl Stuck {
+    /// Whether another video that plays is what the viewer sees meanwhile.
+    pub(super) fn is_behind(&self, other: &Showing) -> bool {
+        self.holds == Holds::Start && other.due && other.open.is_none()
+    }
+
+    /// Up to when it is known to last by `t`: one that plays, or would, is told of each second.
+    pub(super) fn until(&self, own: &Showing, t: f64) -> f64 {
+        /// One that is not heard of for so long is no more.
+        const TOLD_MS: f64 = 1500.0;
+        if self.holds == Holds::Error { t } else { t.min(own.last + TOLD_MS) }
+    }
+}
+
 impl Showing {
     /// Since when its picture stands so. `follows`: another video of the page had begun before it.
     pub(super) fn stuck(&self, follows: bool) -> Option<Stuck> {
@@ -56,7 +70,10 @@ impl Showing {
         match (self.failed, self.seek) {
             // While frames are due its stall says so.
             (Some((at, place)), _) if self.failed_due && !self.due => of(Holds::Error, at, place),
-            (_, Some((begun, to))) if !self.state.paused => of(Holds::Seek(to), begun.max(self.state.held), self.clock),
+            // A seek that is done with has frames again, whatever was said of it.
+            (_, Some((begun, to))) if !self.due && !self.state.paused => {
+                of(Holds::Seek(to), begun.max(self.state.held), self.clock)
+            }
             _ => None,
         }
     }

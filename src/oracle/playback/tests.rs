@@ -519,6 +519,17 @@ fn a_seek_that_never_lands_is_a_picture_that_stands() {
     film.say("seeked");
     let mut film = film.plays(5000.0);
     assert!(film.oracle.verdict(film.t, Allowed::USUAL).is_none());
+    // Led on to another place it is a seek anew, and another source has none.
+    (film.at.seeking, film.at.to) = (true, Some(3.0));
+    film.say("seeking");
+    let mut film = idles(film, 2000.0);
+    film.at.to = Some(9.0);
+    film.say("seeking");
+    let mut film = idles(film, 2000.0);
+    assert!(film.oracle.verdict(film.t, Allowed::USUAL).is_none());
+    (film.at.seeking, film.at.to, film.at.ct) = (false, None, Some(9.0));
+    film.say("seeked");
+    let mut film = film.plays(1000.0);
     // Nor is one of a video that the viewer has paused.
     (film.at.seeking, film.at.to, film.at.paused) = (true, Some(25.0), true);
     film.say("pause");
@@ -569,6 +580,16 @@ fn a_video_in_anothers_place_must_begin() {
     film.oracle.see(film.t + 4000.0, &next(&at, "sample"));
     let wrong = film.oracle.open(film.t + 4000.0).find(|wrong| wrong.is_beyond(Allowed::USUAL));
     assert!(wrong.is_some_and(|w| w.words.starts_with("the video that came next never showed a frame")));
+    // Behind one that plays, nobody waits for it; and one that is heard of no more is no more.
+    let mut ahead = self::film(false).plays(3000.0);
+    let behind = |at: &Video, ev: &str| Video { id: 2, ..next(at, ev) };
+    ahead.oracle.see(ahead.t, &behind(&at, "src"));
+    let mut ahead = ahead.plays(5000.0);
+    ahead.oracle.see(ahead.t, &behind(&at, "sample"));
+    assert!(!ahead.oracle.open(ahead.t).any(|wrong| wrong.is_beyond(Allowed::USUAL)));
+    (ahead.at.ended, ahead.at.ct) = (true, Some(30.0));
+    ahead.say("ended");
+    assert!(!ahead.oracle.open(ahead.t + 9000.0).any(|w| w.stood.is_some_and(|(_, ms)| ms > 7000.0)));
     // The first of a page is looked at by the step that starts it, and one that nobody plays by none.
     let mut first = Playback::default();
     first.see(0.0, &next(&at, "src"));
