@@ -451,15 +451,22 @@ fn redirected<'a>(facts: &Facts, x: &Exchange, status: u16, is_last: bool) -> Fa
 fn undecodable(facts: &Facts, looked: &Looked, code: u8) -> Classed {
     let element = facts.element;
     let x = &looked.x;
-    // HTML, 4.8.11.5: parts of two origins are not joined without CORS.
-    let before = facts.exchanges.iter().find(|l| matches!(l.x.status, Some(200 | 206)));
-    if let Some(before) = before.filter(|b| x.origin.is_none() && b.x.origin_of_url() != x.origin_of_url()) {
+    // HTML, 4.8.11.5: parts of two origins are not joined without CORS. A load begins with the first octet.
+    let begins = |l: &Looked| match l.x.status {
+        Some(200) => true,
+        Some(206) => l.x.part().is_some_and(|part| part.first == 0),
+        _ => false,
+    };
+    let continues = x.origin.is_none() && x.part().is_some_and(|part| part.first > 0);
+    let earlier = facts.exchanges.iter().filter(|l| continues && l.x.started() <= x.started());
+    let before = earlier.filter(|l| begins(l)).max_by(|one, other| one.x.started().total_cmp(&other.x.started()));
+    if let Some(before) = before.filter(|b| b.x.origin_of_url() != x.origin_of_url()) {
         let from = before.x.origin_of_url().unwrap_or_default();
         let to = x.origin_of_url().unwrap_or_default();
         return told(
             facts,
             Class::Cors,
-            format!("a part came from {to}, the one before from {from}"),
+            format!("a part came from {to}, the beginning from {from}"),
             Some(looked),
             None,
         );

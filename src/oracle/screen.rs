@@ -38,10 +38,10 @@ impl Since {
 pub struct Screen {
     declared: Declared,
     began: f64,
-    /// The last frame, and since when none was different from it.
+    /// The last frame that was read, and when; one of before counts from when it began to look.
     last: Option<(f64, Frame)>,
-    /// The longest time from one frame that was read to the next, milliseconds.
-    rare: f64,
+    /// One was read since it began to look.
+    read: bool,
     still: Option<(Since, Frame)>,
     black: Option<Since>,
     other: Option<Since>,
@@ -53,13 +53,13 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Begins to look at `t` on the run's clock.
-    pub fn new(t: f64) -> Self {
+    /// Begins to look at `t` on the run's clock; `before` is the frame of the page that was read last.
+    pub fn new(t: f64, before: Option<Frame>) -> Self {
         Self {
             declared: Declared::default(),
             began: t,
-            last: None,
-            rare: 0.0,
+            last: before.map(|frame| (t, frame)),
+            read: false,
             still: None,
             black: None,
             other: None,
@@ -73,7 +73,8 @@ impl Screen {
     pub fn declare(&mut self, t: f64, declared: Declared) {
         let t = t.max(self.began);
         let (shown, wrong) = (std::mem::take(&mut self.shown), self.wrong.take());
-        *self = Self { declared, shown, wrong, ..Self::new(t) };
+        let last = self.last.take().map(|(_, frame)| frame);
+        *self = Self { declared, shown, wrong, read: self.read, ..Self::new(t, last) };
     }
 
     /// Takes what was seen at `t`. What was seen before it began to look is of the picture before.
@@ -97,7 +98,7 @@ impl Screen {
         // It is not read whenever it is drawn: its own count tells.
         if let Some((before, last)) = &self.last
             && t - before > WRONG_MS
-            && frame.n <= last.n + 1
+            && (last.n..=last.n + 1).contains(&frame.n)
             && !self.may_stand()
         {
             self.say(format!("nothing was drawn for {}: the render loop stood still", show_ms(t - before)), true);
@@ -142,10 +143,8 @@ impl Screen {
             let what = format!("the picture is another preset's: it should be drawn by {missing}, and is by {draws}");
             self.say(what, false);
         }
-        if let Some((before, _)) = &self.last {
-            self.rare = self.rare.max(t - before);
-        }
         self.last = Some((t, frame.clone()));
+        self.read = true;
     }
 
     /// Whether it is declared to be one that may be drawn once.
@@ -174,15 +173,28 @@ impl Screen {
         self.wrong.get_or_insert((what, late));
     }
 
+    /// For how long no frame was read by `t`, milliseconds, where that is long. Where reading is dear it is rare: whether the
+    /// page draws must be looked at.
+    pub fn silent(&self, t: f64) -> Option<f64> {
+        let last = self.last.as_ref().filter(|_| !self.may_stand());
+        last.map(|(at, _)| t - at).filter(|ms| *ms > WRONG_MS)
+    }
+
+    /// No frame was read since it began to look.
+    pub fn is_blank(&self) -> bool {
+        !self.read
+    }
+
+    /// The visualizer is no more on the page: no frame of it is due.
+    pub fn put_away(&mut self) {
+        self.last = None;
+    }
+
     /// What was wrong first, and whether it is nothing but what did not come; `t` is the end of the stay.
     pub fn wrong(&self, t: f64) -> Option<(String, bool)> {
-        // Where reading is dear it is rare, and the next one may not be due yet.
-        let long = WRONG_MS.max(2.0 * self.rare);
-        let silent = self.last.as_ref().map(|(at, _)| t - at).filter(|ms| *ms > long && !self.may_stand());
-        let stopped = silent
-            .map(|ms| (format!("nothing was drawn for the last {}: the render loop stands still", show_ms(ms)), true));
-        // Of a page that draws nothing at all the step before would have told.
-        self.wrong.clone().or(stopped).filter(|_| t > self.began)
+        let says = |ms| format!("nothing was drawn for the last {}: the render loop stands still", show_ms(ms));
+        // Of a page that never drew anything the step before would have told.
+        self.wrong.clone().or(self.silent(t).map(|ms| (says(ms), true))).filter(|_| t > self.began)
     }
 }
 
@@ -192,7 +204,7 @@ mod tests {
     use crate::browser::probe::Video;
 
     fn declared(picture: Option<Picture>) -> Screen {
-        let mut screen = Screen::new(0.0);
+        let mut screen = Screen::new(0.0, None);
         screen.declare(0.0, Declared { picture, programs: vec!["p".into()] });
         screen
     }
@@ -252,6 +264,28 @@ mod tests {
     }
 
     #[test]
+    fn a_loop_that_had_ended_before_is_noticed_where_the_page_had_drawn() {
+        let stay = |drew: bool| {
+            let mut screen = Screen::new(1000.0, drew.then(|| Frame { n: 70, ..Frame::default() }));
+            screen.declare(1100.0, Declared::default());
+            screen
+        };
+        let says = |screen: &Screen| screen.wrong(11_000.0).map(|(what, _)| what);
+        assert!(says(&stay(true)).expect("noticed").starts_with("nothing was drawn for the last 9.9"));
+        assert_eq!(says(&stay(false)), None, "a page without a visualizer");
+        let mut gone = stay(true);
+        assert!(gone.is_blank());
+        gone.put_away();
+        assert_eq!(says(&gone), None);
+        // It was drawn, and not read; a visualizer that came instead counts its own.
+        for (n, stood) in [(700, false), (70, true), (71, true), (3, false)] {
+            let mut screen = stay(true);
+            screen.see(10_900.0, &frame(n, 100, 0));
+            assert_eq!((says(&screen).is_some(), screen.is_blank()), (stood, false), "{n}");
+        }
+    }
+
+    #[test]
     fn a_texture_that_gets_no_frame_of_a_video_that_plays_is_noticed() {
         let play = |moving: bool, stuck: bool| {
             let mut screen = declared(Some(Picture::Video));
@@ -269,7 +303,7 @@ mod tests {
 
     #[test]
     fn frames_of_before_and_a_word_that_comes_late_are_no_wrong() {
-        let mut screen = Screen::new(1000.0);
+        let mut screen = Screen::new(1000.0, None);
         screen.declare(900.0, Declared { picture: Some(Picture::Moving), programs: vec!["p".into()] });
         let of = |n: u64, programs: &str| match frame(n, 10 + (n % 100) as u8, 0) {
             Seen::Frame(f) => Seen::Frame(Frame { programs: vec![programs.into()], ..f }),
@@ -298,7 +332,7 @@ mod tests {
         let mut screen = declared(Some(Picture::Moving));
         // Read every eight seconds, drawn sixty times a second.
         (0..4).for_each(|n| screen.see(n as f64 * 8000.0, &frame(n * 480, 10 + n as u8 * 20, 0)));
-        assert_eq!(screen.wrong(30_000.0), None);
+        assert_eq!((screen.wrong(28_000.0), screen.silent(28_000.0)), (None, None));
         assert!(screen.wrong(50_000.0).is_some_and(|(what, _)| what.starts_with("nothing was drawn for the last")));
         screen.see(52_000.0, &frame(1441, 99, 0));
         assert!(screen.wrong(52_100.0).is_some_and(|(what, _)| what.starts_with("nothing was drawn for 28")));

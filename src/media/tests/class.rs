@@ -267,6 +267,18 @@ fn what_the_app_gave_up_on_was_waited_for() {
 }
 
 #[test]
+fn parts_of_two_origins_are_of_one_load() {
+    let of = |all: &[Exchange]| class_of(all, &error(3, "PIPELINE_ERROR_DECODE"), json!({})).class;
+    let at = |nth: u32, x: Exchange| Exchange { at: 1000.0 * f64::from(nth), ms: 100.0, ..x };
+    let far = |x: Exchange| Exchange { url: ELSEWHERE.into(), ..x };
+    assert_eq!(of(&[at(1, first()), at(2, far(later(1_000_000)))]), Class::Cors);
+    // What the page loaded before, from elsewhere, is no part of it.
+    let anew = [at(1, first()), at(2, far(first())), at(3, far(later(1_000_000)))];
+    assert_eq!(of(&anew), Class::Violation);
+    assert_eq!(of(&[at(1, first()), at(2, far(whole200()))]), Class::Violation);
+}
+
+#[test]
 fn a_304_brings_the_copy_to_whoever_has_one() {
     let asked = Exchange { conditional: true, promised: None, sent: 0, ..status(304) };
     let of = |x: &Exchange| class_of(std::slice::from_ref(x), &frozen(4, 1), json!({}));

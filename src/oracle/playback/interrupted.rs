@@ -33,6 +33,11 @@ impl Interrupted {
         self.error = showing.error.clone().or(self.error.take());
     }
 
+    /// Whether another element began to show after this picture stood.
+    pub(super) fn precedes(&self, other: &Showing) -> bool {
+        other.first.is_some_and(|first| first > self.since)
+    }
+
     /// Its end, if the source that followed plays on.
     pub(super) fn end(&self, showing: &Showing) -> Option<f64> {
         showing.first.filter(|_| showing.ran >= PLAYS_S)

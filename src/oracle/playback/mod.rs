@@ -133,6 +133,8 @@ impl Wrong {
 pub struct Playback {
     showings: BTreeMap<u64, Showing>,
     interrupted: BTreeMap<u64, Interrupted>,
+    /// Since when the picture stands before an element whose source was replaced before it showed a frame.
+    waits: BTreeMap<u64, f64>,
     /// A video of this page had begun to show, and was taken away.
     begun: bool,
     viewer: Viewer,
@@ -170,7 +172,9 @@ impl Playback {
             return;
         }
         let mut out = Out { told: &mut self.told, wrongs: &mut self.wrongs };
-        let showing = self.showings.entry(video.id).or_insert_with(|| Showing::new(t, source));
+        let waits = &mut self.waits;
+        let begins = || Showing { waits: waits.remove(&video.id), ..Showing::new(t, source) };
+        let showing = self.showings.entry(video.id).or_insert_with(begins);
         if let Some(to) = video.to.filter(|_| showing.first.is_some())
             && let Some(on) = self.lead.take()
         {
@@ -180,12 +184,18 @@ impl Playback {
         }
         showing.see(t, video, self.viewer, &mut out);
         showing.counts(t, self.counter.fps_of(&showing.url), &mut out);
-        let over = self.interrupted.get(&video.id).and_then(|i| i.end(showing));
-        if let Some(end) = over
-            && let Some(interrupted) = self.interrupted.remove(&video.id)
+        let over = self.interrupted.iter().find_map(|(id, i)| Some((*id, i.end(self.goes_on(*id, i)?)?)));
+        if let Some((id, end)) = over
+            && let Some(interrupted) = self.interrupted.remove(&id)
         {
             self.interruption(&interrupted, end, "resume");
         }
+    }
+
+    /// What a page may go on with: the element's next source, or another element, where this one has none any more.
+    fn goes_on(&self, id: u64, interrupted: &Interrupted) -> Option<&Showing> {
+        let others = || self.showings.values().filter(|other| interrupted.precedes(other));
+        self.showings.get(&id).or_else(|| others().max_by(|one, other| one.ran.total_cmp(&other.ran)))
     }
 
     /// Takes the number of a picture that was read at `t`: whether it fits the clock of the video that it is of.
@@ -203,6 +213,7 @@ impl Playback {
     /// A trusted input reached the page: what it does next was asked for.
     pub fn input(&mut self, t: f64) {
         self.viewer.input = Some(t);
+        self.waits.clear();
     }
 
     /// From `since` on the viewer only looks on; `None`: no more.
@@ -220,6 +231,7 @@ impl Playback {
     pub fn left(&mut self, t: f64) {
         self.close_all(t, "page left");
         self.begun = false;
+        self.waits.clear();
     }
 
     /// The play is over.
@@ -258,6 +270,18 @@ impl Playback {
     }
 
     fn close(&mut self, id: u64, t: f64, why: &'static str) {
+        let never_began = self.showings.get(&id).is_some_and(|showing| showing.first.is_none());
+        let waited = self.stuck(id, t, why).filter(|_| never_began && why == REPLACED);
+        let waited = waited.filter(|(_, wrong)| wrong.stood.is_some_and(|(_, ms)| ms >= STALL_MS));
+        match waited {
+            // Another was asked for, in its place.
+            Some((told, wrong)) if self.viewer.pressed(t) => {
+                self.told.push(told);
+                self.wrongs.push(wrong);
+            }
+            Some((told, _)) => drop(self.waits.insert(id, told.t)),
+            None => {}
+        }
         if let Some(mut showing) = self.showings.remove(&id) {
             self.begun |= showing.first.is_some();
             if why == REPLACED {
@@ -288,7 +312,7 @@ impl Playback {
     pub fn standing(&self, t: f64) -> Option<f64> {
         let stalls = self.showings.values().filter_map(Showing::standing);
         let stuck = self.showings.keys().filter_map(|id| self.stuck(*id, t, "")?.1.stood).map(|(_, ms)| ms);
-        let interrupted = self.interrupted.iter().map(|(id, i)| i.standing(i.until(self.showings.get(id), t)));
+        let interrupted = self.interrupted.iter().map(|(id, i)| i.standing(i.until(self.goes_on(*id, i), t)));
         stalls.chain(stuck.filter(|ms| *ms >= STALL_MS)).chain(interrupted).reduce(f64::max)
     }
 
@@ -302,7 +326,7 @@ impl Playback {
         let open = move |s: &Showing| s.open_wrong().or_else(|| s.is_paused(t)).or_else(|| s.numbers.standing());
         let stands = self.showings.values().filter_map(open);
         let stuck = self.showings.keys().filter_map(move |id| Some(self.stuck(*id, t, "")?.1));
-        let until = move |(id, i): (&u64, &Interrupted)| i.told(i.until(self.showings.get(id), t), "").1;
+        let until = move |(id, i): (&u64, &Interrupted)| i.told(i.until(self.goes_on(*id, i), t), "").1;
         self.interrupted.iter().map(until).chain(stands).chain(stuck)
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Showing {
     pub(super) url: String,
     /// When the source was given, or play was asked for.
     pub(super) since: f64,
+    /// Since when the picture stood before it, where sources before it showed none.
+    pub(super) waits: Option<f64>,
     /// The first frame.
     pub(super) first: Option<f64>,
     /// `playback_start` was told.

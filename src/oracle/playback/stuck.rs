@@ -62,7 +62,8 @@ impl Showing {
         if self.first.is_none() {
             // One whose clock runs has no picture to wait for, or is told as such.
             let begins = follows && !self.state.paused && self.clock <= 0.0 && !self.url.starts_with("srcobject:");
-            return if begins { of(Holds::Start, self.since.max(self.state.held), 0.0) } else { None };
+            let since = self.waits.unwrap_or(self.since.max(self.state.held));
+            return begins.then_some(Stuck { holds: Holds::Start, since, position: 0.0 });
         }
         if self.ended {
             return None;

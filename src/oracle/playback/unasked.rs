@@ -24,7 +24,12 @@ pub(super) struct Viewer {
 
 impl Viewer {
     fn asked(self, t: f64) -> bool {
-        self.since.is_none_or(|since| t < since) || self.input.is_some_and(|input| t - input < ASKED_MS)
+        self.since.is_none_or(|since| t < since) || self.pressed(t)
+    }
+
+    /// A trusted input came just before `t`.
+    pub(super) fn pressed(self, t: f64) -> bool {
+        self.input.is_some_and(|input| t - input < ASKED_MS)
     }
 }
 

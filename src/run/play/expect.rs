@@ -191,6 +191,16 @@ impl OnStage<'_> {
         Ok(found.as_bool() != Some(false))
     }
 
+    /// Whether the app's canvas is in the document, and not hidden; a page that does not answer has not put it away.
+    pub(super) async fn shows_canvas(&self) -> bool {
+        let css = self.app.canvas.as_ref().map(|css| Value::from(css.as_str())).unwrap_or_default();
+        let script = format!(
+            "(() => {{ const canvas = document.querySelector({css}); return !!canvas && (canvas.checkVisibility?.() ?? true); }})()"
+        );
+        let found = self.session.evaluate(&script, false, SHORT).await;
+        !found.is_ok_and(|shows| shows.as_bool() == Some(false))
+    }
+
     /// The document's status and whether the app's canvas is in it.
     async fn loaded(&mut self) -> Result<Vec<Seen>, Stop> {
         let canvas = self.canvas();

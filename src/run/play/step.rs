@@ -8,7 +8,7 @@ use crate::browser::probe;
 use crate::event::{Origin, url_hash};
 use crate::journey::{ACTIONS, Step};
 use crate::oracle::screen::Screen;
-use crate::oracle::{EXPECTATIONS, Outcome, Picture};
+use crate::oracle::{EXPECTATIONS, Outcome, Picture, Seen};
 use crate::step::{Failed, Hand};
 use crate::table::find;
 use crate::unit::{hundredths, ms};
@@ -23,6 +23,8 @@ const MEMORY_EVERY: u32 = 10;
 const LOOK: Duration = Duration::from_millis(250);
 /// What explains a failure may come after it: the page and the probe tell over ways of their own.
 const ON_ITS_WAY: Duration = Duration::from_millis(200);
+/// A page that draws does so within this time, on a machine as slow as they are.
+const DRAWS: Duration = Duration::from_secs(2);
 /// A step done more often than this has a picture of every tenth time only, and of a failure.
 const PICTURE_ALL: u32 = 20;
 
@@ -304,7 +306,8 @@ impl<'a> OnStage<'a> {
     async fn stay(&mut self, stay: Duration, expect: Option<&'static str>) -> Result<Option<(String, bool)>, Stop> {
         let deadline = Instant::now() + stay;
         let video = expect == Some("first video frame");
-        let mut screen = Screen::new(self.shared.log.now_ms());
+        let before = self.watch.frames.back().map(|(_, frame)| frame.clone());
+        let mut screen = Screen::new(self.shared.log.now_ms(), before);
         let mut shown = None;
         self.watch.playback.looks_on(Some(self.shared.log.now_ms()));
         // What is wrong with a video ends it: waiting longer would show no more.
@@ -323,7 +326,29 @@ impl<'a> OnStage<'a> {
         self.watch.playback.looks_on(None);
         // Where no canvas is the app's, what draws is none of our business; nor is the picture behind a fault of our making.
         let judged = self.app.canvas.is_some() && self.turn.profile.rules.is_empty();
+        if judged && screen.silent(self.shared.log.now_ms()).is_some() {
+            self.draws(&mut screen).await;
+        }
         Ok(screen.wrong(self.shared.log.now_ms()).filter(|_| judged))
+    }
+
+    /// Whether a page of which nothing was read for long still draws.
+    async fn draws(&mut self, screen: &mut Screen) {
+        if screen.is_blank() && !self.shows_canvas().await {
+            return screen.put_away();
+        }
+        self.watch.catch_up();
+        let arm = format!("{}?.arm('s', {{ before: 1 }})", probe::HANDLE);
+        if self.session.evaluate(&arm, false, SHORT).await.is_err() {
+            return; // it does not even answer
+        }
+        let deadline = Instant::now() + DRAWS;
+        while let Some((t, seen)) = self.watch.next(deadline).await {
+            screen.see(t, &seen);
+            if matches!(seen, Seen::Frame(_)) {
+                return;
+            }
+        }
     }
 
     /// Takes a picture of the page; after what went well it is looked whether the video's own is on it.
