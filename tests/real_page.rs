@@ -34,6 +34,27 @@ document.getElementById("sound").onclick = async () => {
 };
 </script>"##;
 
+/// The same, as a framework would make it: the canvas comes a while after the document, the button is made anew five times a
+/// second and has a toast over it after each press, and a frame of somebody else's cannot be had.
+fn lively() -> String {
+    let (head, script) = PAGE.split_once("const hydra").expect("its script");
+    let (canvas, frame) =
+        ("<canvas id=\"c\" width=\"640\" height=\"360\"></canvas>", "<iframe src=\"http://127.0.0.1:1/\"></iframe>");
+    let head = head.replace(canvas, &format!("<div id=\"app\"></div>{frame}"));
+    let script = script.strip_suffix("</script>").expect("its end");
+    format!(
+        "{head}setTimeout(() => {{ document.getElementById('app').innerHTML = '{canvas}'; const hydra{script}
+        const more = document.getElementById('more'), press = more.onclick, toast = document.createElement('div');
+        toast.style = 'position: fixed; inset: 0'; toast.textContent = 'Next!';
+        const anew = () => {{
+          const button = document.getElementById('more').cloneNode(true);
+          button.onpointerdown = () => {{ press(); document.body.append(toast); setTimeout(() => toast.remove(), 400); }};
+          document.getElementById('more').replaceWith(button);
+        }};
+        more.onclick = null; anew(); setInterval(anew, 200); }}, 600);</script>"
+    )
+}
+
 const APP: &str = r##"
 base = "http://127.0.0.1:PORT"
 canvas = "#c"
@@ -66,6 +87,7 @@ fn serve() -> u16 {
                 let (kind, body) = match first.split(' ').nth(1) {
                     Some("/hydra.js") => ("text/javascript", hydra),
                     Some("/film.mp4") => ("video/mp4", film),
+                    Some("/lively") => ("text/html", lively().into_bytes()),
                     _ => ("text/html", PAGE.as_bytes().to_vec()),
                 };
                 let head = format!(
@@ -90,6 +112,17 @@ fn the_shipped_journeys_run_on_a_plain_page() {
             let (verdict, done) = play.run(browser);
             assert_eq!(done.status.code(), Some(0), "{journey} in {browser}: {verdict:#}");
         }
+    }
+}
+
+#[test]
+fn a_page_that_is_made_late_and_anew_is_waited_for() {
+    let app = APP.replace("PORT", &serve().to_string()).replace("open = \"/\"", "open = \"/lively\"");
+    for browser in in_turns(1) {
+        let mut play = Play::on_stage(&[]).journey("presets");
+        play.app.clone_from(&app);
+        let (verdict, done) = play.run(browser);
+        assert_eq!(done.status.code(), Some(0), "{browser}: {verdict:#}");
     }
 }
 

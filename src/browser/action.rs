@@ -12,8 +12,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fantoccini::Locator;
 use fantoccini::error::{CmdError, ErrorStatus};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::bidi::BidiError;
 use super::remote_value::to_json;
@@ -48,6 +49,14 @@ pub enum ActionError {
     Gone(String),
     /// The driver refused for another reason.
     Refused(String),
+}
+
+impl ActionError {
+    /// A page may be otherwise a moment later.
+    fn may_pass(&self) -> bool {
+        use ActionError::*;
+        matches!(self, NotFound(_) | NotInteractable(_) | Intercepted(_) | Stale(_))
+    }
 }
 
 impl fmt::Display for ActionError {
@@ -90,7 +99,29 @@ pub enum Ready {
     Complete,
 }
 
+/// An element that a page has not made yet, or has just made anew, or has something over it, is tried again for so long: as
+/// patiently as a viewer looks for it.
+const USABLE: Duration = Duration::from_secs(5);
+/// How often.
+const AGAIN: Duration = Duration::from_millis(50);
+
 const NO_STACK: &str = "unable to build exceptionDetails for exception";
+
+/// A document, as it says itself.
+#[derive(Deserialize)]
+struct Document {
+    /// `performance.timeOrigin`: no other has it.
+    origin: f64,
+    uri: String,
+    ready: String,
+}
+
+impl Document {
+    /// It is none of the browser's own, such as one that tells an error.
+    fn is_of_the_web(&self) -> bool {
+        self.uri.starts_with("http://") || self.uri.starts_with("https://")
+    }
+}
 
 type Done<T = ()> = Result<T, ActionError>;
 
@@ -102,13 +133,39 @@ impl Session {
             Ready::Interactive => "interactive",
             Ready::Complete => "complete",
         };
+        let (begun, before) = (Instant::now(), self.document().await);
         let params = json!({"context": self.context(), "url": url, "wait": wait});
-        self.ask("browsingContext.navigate", params, limit).await.map(drop).map_err(|e| match e {
+        let done = self.ask("browsingContext.navigate", params, limit).await.map(drop).map_err(|e| match e {
             BidiError::Refused { error, message } if error == "unknown error" && !is_gone(&message) => {
                 ActionError::Navigation(message)
             }
             e => self.bidi_error(e),
-        })
+        });
+        // Firefox 153 says so too where a frame of the page cannot be had.
+        while matches!(done, Err(ActionError::Navigation(_))) && self.facts().browser == "firefox" {
+            match (self.document().await, &before) {
+                (Some(page), Some(before)) if page.origin != before.origin && page.is_of_the_web() => {
+                    match page.ready.as_str() {
+                        "loading" if begun.elapsed() + AGAIN < limit => sleep(AGAIN).await,
+                        "loading" => return Err(ActionError::Timeout(limit)),
+                        _ => return Ok(()),
+                    }
+                }
+                _ => break,
+            }
+        }
+        done
+    }
+
+    /// What is open now, in Firefox; `None`: it does not say.
+    async fn document(&self) -> Option<Document> {
+        const ASKS: &str =
+            "JSON.stringify({ origin: performance.timeOrigin, uri: document.documentURI, ready: document.readyState })";
+        if self.facts().browser != "firefox" {
+            return None;
+        }
+        let found = self.evaluate(ASKS, false, Duration::from_secs(1)).await.ok()?;
+        serde_json::from_str(found.as_str()?).ok()
     }
 
     /// Evaluates an expression in the page and gives its value as JSON (see [`to_json`]).
@@ -136,16 +193,33 @@ impl Session {
     }
 
     /// Clicks an element as a person does: scrolls to it, moves the pointer to its middle, presses. The page gets
-    /// trusted events and a user activation. Costs 100 to 170 ms.
+    /// trusted events and a user activation. Costs 100 to 170 ms. It is waited for as [`USABLE`] says.
     pub async fn click(&self, css: &str, limit: Duration) -> Done {
-        let act = async { self.client.find(Locator::Css(css)).await?.click().await };
-        self.classic(css, limit, act).await
+        self.using(css, None, limit).await
     }
 
-    /// Types into an element, after what is already in it.
+    /// Types into an element, after what is already in it. It is waited for as [`USABLE`] says.
     pub async fn type_text(&self, css: &str, text: &str, limit: Duration) -> Done {
-        let act = async { self.client.find(Locator::Css(css)).await?.send_keys(text).await };
-        self.classic(css, limit, act).await
+        self.using(css, Some(text), limit).await
+    }
+
+    /// Clicks an element or types into it; again, while it is not there or not to be used. None of these errors comes
+    /// after the page has seen anything of it (WebDriver, 12.5).
+    async fn using(&self, css: &str, text: Option<&str>, limit: Duration) -> Done {
+        let begun = Instant::now();
+        loop {
+            let act = async {
+                let element = self.client.find(Locator::Css(css)).await?;
+                match text {
+                    None => element.click().await,
+                    Some(text) => element.send_keys(text).await,
+                }
+            };
+            match self.classic(css, limit.saturating_sub(begun.elapsed()), act).await {
+                Err(e) if e.may_pass() && begun.elapsed() + AGAIN < USABLE.min(limit) => sleep(AGAIN).await,
+                done => return done,
+            }
+        }
     }
 
     /// Takes a picture of the viewport, as PNG. Through BiDi, so that a classic command that hangs does not stop it.

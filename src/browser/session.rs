@@ -24,9 +24,10 @@ use super::options::{BasicAuth, Options, capabilities};
 use super::out_of_band;
 use crate::error::{Error, Result};
 
-/// How long a browser may take to start. Grids queue, so a remote one gets more.
+/// How long a browser may take to start.
 const OPEN: Duration = Duration::from_secs(30);
-const OPEN_REMOTE: Duration = Duration::from_secs(120);
+/// How long a remote one may take: Grids queue.
+pub const OPEN_REMOTE: Duration = Duration::from_secs(120);
 /// The limit of the short BiDi commands that every session begins with.
 const SHORT: Duration = Duration::from_secs(10);
 

@@ -292,6 +292,11 @@ pub trait Oracle: Send {
         false
     }
 
+    /// The page is to be asked until it has loaded.
+    fn loads(&self) -> bool {
+        false
+    }
+
     /// It must be told that time passes, also while nothing is seen.
     fn ticks(&self) -> bool {
         false

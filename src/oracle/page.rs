@@ -36,6 +36,10 @@ impl Oracle for Page {
         Some(Outcome { ms: Some(ms), events: vec![event], ..Outcome::default() })
     }
 
+    fn loads(&self) -> bool {
+        true
+    }
+
     fn give_up(&mut self, t: f64) -> Outcome {
         let waited = show_ms(t - self.before.t);
         let why = match self.loaded {

@@ -33,6 +33,15 @@ impl Since {
     }
 }
 
+/// What is wrong with a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wrong {
+    /// In words for 2 a.m.
+    pub words: String,
+    /// From when to when on the run's clock, where it is nothing but what did not come: a busy machine explains that.
+    pub missed: Option<(f64, f64)>,
+}
+
 /// Watches the picture of one stay.
 #[derive(Debug)]
 pub struct Screen {
@@ -49,7 +58,7 @@ pub struct Screen {
     stuck: Option<(f64, u64, f64)>,
     /// Frames that the page's videos have shown, by video.
     shown: std::collections::BTreeMap<u64, f64>,
-    wrong: Option<(String, bool)>,
+    wrong: Option<Wrong>,
 }
 
 impl Screen {
@@ -89,7 +98,7 @@ impl Screen {
                     self.shown.insert(video.id, frames);
                 }
             }
-            Seen::Gl(gl) if gl.ev == "lost" => self.say("the WebGL context was lost".to_owned(), false),
+            Seen::Gl(gl) if gl.ev == "lost" => self.say("the WebGL context was lost".to_owned(), None),
             _ => {}
         }
     }
@@ -101,7 +110,8 @@ impl Screen {
             && (last.n..=last.n + 1).contains(&frame.n)
             && !self.may_stand()
         {
-            self.say(format!("nothing was drawn for {}: the render loop stood still", show_ms(t - before)), true);
+            let words = format!("nothing was drawn for {}: the render loop stood still", show_ms(t - before));
+            self.say(words, Some((*before, t)));
         }
         let black_is_fine = matches!(self.declared.picture, Some(Picture::Black | Picture::Sound));
         self.black = match (frame.is_black() && !black_is_fine, self.black) {
@@ -114,7 +124,11 @@ impl Screen {
                 [] => String::new(),
                 nan => format!(", poisoned by NaN in the uniform {}", nan.join(", ")),
             };
-            self.say(format!("the picture was black for {}{nan}", show_ms(t - since.t)), nan.is_empty());
+            let missed = nan.is_empty();
+            self.say(
+                format!("the picture was black for {}{nan}", show_ms(t - since.t)),
+                missed.then_some((since.t, t)),
+            );
         }
         let must_move = matches!(self.declared.picture, Some(Picture::Moving | Picture::Video));
         self.still = match self.still.take() {
@@ -125,10 +139,10 @@ impl Screen {
         };
         // A video whose own frames stand still is told by its playback, with the cause.
         if self.declared.picture == Some(Picture::Moving)
-            && let Some((since, _)) = self.still.as_ref().filter(|(s, _)| s.long(t))
+            && let Some((Since { t: since, .. }, _)) = self.still.as_ref().filter(|(s, _)| s.long(t)).cloned()
         {
-            let stood = show_ms(t - since.t);
-            self.say(format!("the picture stood still for {stood}, where it is declared to move"), true);
+            let stood = show_ms(t - since);
+            self.say(format!("the picture stood still for {stood}, where it is declared to move"), Some((since, t)));
         }
         self.texture(t, frame);
         // The app's word for another preset may come later than its picture: only what lasts is wrong.
@@ -141,7 +155,7 @@ impl Screen {
         if let (Some(missing), Some(_)) = (missing, self.other.filter(|s| s.long(t))) {
             let draws = frame.programs.join(" ");
             let what = format!("the picture is another preset's: it should be drawn by {missing}, and is by {draws}");
-            self.say(what, false);
+            self.say(what, None);
         }
         self.last = Some((t, frame.clone()));
         self.read = true;
@@ -165,12 +179,12 @@ impl Screen {
             let frames = shown - then;
             let what =
                 format!("the video played on for {frames} frames, and none of them reached the visualizer's picture");
-            self.say(what, true);
+            self.say(what, Some((since, t)));
         }
     }
 
-    fn say(&mut self, what: String, late: bool) {
-        self.wrong.get_or_insert((what, late));
+    fn say(&mut self, words: String, missed: Option<(f64, f64)>) {
+        self.wrong.get_or_insert(Wrong { words, missed });
     }
 
     /// For how long no frame was read by `t`, milliseconds, where that is long. Where reading is dear it is rare: whether the
@@ -190,11 +204,14 @@ impl Screen {
         self.last = None;
     }
 
-    /// What was wrong first, and whether it is nothing but what did not come; `t` is the end of the stay.
-    pub fn wrong(&self, t: f64) -> Option<(String, bool)> {
-        let says = |ms| format!("nothing was drawn for the last {}: the render loop stands still", show_ms(ms));
+    /// What was wrong first; `t` is the end of the stay.
+    pub fn wrong(&self, t: f64) -> Option<Wrong> {
         // Of a page that never drew anything the step before would have told.
-        self.wrong.clone().or(self.silent(t).map(|ms| (says(ms), true))).filter(|_| t > self.began)
+        let stopped = self.silent(t).map(|ms| Wrong {
+            words: format!("nothing was drawn for the last {}: the render loop stands still", show_ms(ms)),
+            missed: Some((t - ms, t)),
+        });
+        self.wrong.clone().or(stopped).filter(|_| t > self.began)
     }
 }
 
@@ -216,7 +233,7 @@ mod tests {
     /// A quarter of a second apart, for twenty seconds.
     fn watch(screen: &mut Screen, mut at: impl FnMut(u64) -> Seen) -> Option<String> {
         (0..80).for_each(|n| screen.see(n as f64 * 250.0, &at(n)));
-        screen.wrong(20_000.0).map(|(what, _)| what)
+        screen.wrong(20_000.0).map(|wrong| wrong.words)
     }
 
     #[test]
@@ -260,7 +277,7 @@ mod tests {
         let mut screen = declared(Some(Picture::Moving));
         (0..20).for_each(|n| screen.see(n as f64 * 250.0, &frame(n, n as u8 + 10, 0)));
         assert_eq!(screen.wrong(6000.0), None);
-        assert!(screen.wrong(12_000.0).expect("noticed").0.contains("render loop stands still"));
+        assert!(screen.wrong(12_000.0).expect("noticed").words.contains("render loop stands still"));
     }
 
     #[test]
@@ -270,7 +287,7 @@ mod tests {
             screen.declare(1100.0, Declared::default());
             screen
         };
-        let says = |screen: &Screen| screen.wrong(11_000.0).map(|(what, _)| what);
+        let says = |screen: &Screen| screen.wrong(11_000.0).map(|wrong| wrong.words);
         assert!(says(&stay(true)).expect("noticed").starts_with("nothing was drawn for the last 9.9"));
         assert_eq!(says(&stay(false)), None, "a page without a visualizer");
         let mut gone = stay(true);
@@ -294,7 +311,7 @@ mod tests {
                 screen.see(n as f64 * 250.0, &Seen::Video(Video { id: 1, frames, ..Video::default() }));
                 screen.see(n as f64 * 250.0 + 1.0, &frame(n, 90, if stuck { 1 } else { n * 8 }));
             }
-            screen.wrong(20_000.0).map(|(what, _)| what)
+            screen.wrong(20_000.0).map(|wrong| wrong.words)
         };
         assert!(play(true, true).expect("noticed").contains("none of them reached"));
         // A video that stands still itself is told by its playback; one that is drawn shows no wrong.
@@ -333,9 +350,9 @@ mod tests {
         // Read every eight seconds, drawn sixty times a second.
         (0..4).for_each(|n| screen.see(n as f64 * 8000.0, &frame(n * 480, 10 + n as u8 * 20, 0)));
         assert_eq!((screen.wrong(28_000.0), screen.silent(28_000.0)), (None, None));
-        assert!(screen.wrong(50_000.0).is_some_and(|(what, _)| what.starts_with("nothing was drawn for the last")));
+        assert!(screen.wrong(50_000.0).is_some_and(|wrong| wrong.words.starts_with("nothing was drawn for the last")));
         screen.see(52_000.0, &frame(1441, 99, 0));
-        assert!(screen.wrong(52_100.0).is_some_and(|(what, _)| what.starts_with("nothing was drawn for 28")));
+        assert!(screen.wrong(52_100.0).is_some_and(|wrong| wrong.words.starts_with("nothing was drawn for 28")));
         let mut still = declared(Some(Picture::Static));
         (0..2).for_each(|n| still.see(n as f64 * 8000.0, &frame(n, 100, 0)));
         assert_eq!(still.wrong(30_000.0), None);

@@ -6,9 +6,14 @@ use crate::browser::which;
 use crate::error::{Error, Operator, Result};
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// How long an app that is only visited may take to answer.
 const VISITED: Duration = Duration::from_secs(15);
+
+/// How long a connection may take to come about.
+const CONNECTS: Duration = Duration::from_secs(1);
 
 /// The app, reachable.
 #[derive(Clone, Debug)]
@@ -29,6 +34,10 @@ pub(super) async fn launch(app: &App, leash: &Leash, exe: &Path, proxy: Option<&
     let log = leash.dir().join("app.log");
     let mut pid = None;
     if let [program, args @ ..] = app.launch.as_slice() {
+        if accepts(&base).await {
+            let words = format!("app {}: {base} answers before the app is started", app.name);
+            return Err(Error::operator(words).remedy("end what listens there, or take `launch` out of the app file"));
+        }
         let path = find(program, exe).ok_or_else(|| {
             Error::author(format!("app {}: the program `{program}` of `launch` is not found", app.name))
                 .remedy("give its path, or put it on PATH")
@@ -40,35 +49,58 @@ pub(super) async fn launch(app: &App, leash: &Leash, exe: &Path, proxy: Option<&
         let env = [("OTEL_SERVICE_NAME".to_owned(), String::new())].into();
         pid = Some(leash.spawn(Program { argv, log: log.clone(), own, env }).await?);
     }
-    let Some(ready) = &app.ready else { return Ok(Launched { base, version: None }) };
-    let url = format!("{base}{ready}");
+    if pid.is_none() && app.ready.is_none() {
+        return Ok(Launched { base, version: None });
+    }
     let client = client(app.access.insecure_certificates)?;
     // Nothing was launched: what does not answer soon is down, or the address is wrong.
     let within = if pid.is_some() { app.ready_within } else { app.ready_within.min(VISITED) };
     let deadline = Instant::now() + within;
     loop {
-        let problem = match client.get(&url).send().await {
-            Ok(answer) if answer.status().is_success() => {
-                let body: Option<serde_json::Value> = answer.json().await.ok();
-                let version = body.and_then(|b| b.get("version")?.as_str().map(str::to_owned));
-                return Ok(Launched { base, version });
-            }
-            Ok(answer) => format!("it answers {}", answer.status()),
-            Err(e) => format!("it does not answer: {e}"),
+        let asked = match &app.ready {
+            Some(ready) => ask(&client, &format!("{base}{ready}")).await,
+            None if accepts(&base).await => Ok(None),
+            None => Err(format!("{base} takes no connection")),
         };
+        // What answers may be another's, where what was started could not.
         if let Some(pid) = pid
             && let Life::Ended(how) = leash.alive(pid).await?
         {
             return Err(Error::operator(format!("the app ended ({how}) before it was ready: {}", tail(&log, 8)))
                 .remedy(format!("run it by hand: {}", app.launch.join(" ").replace("{port}", &port))));
         }
+        let problem = match asked {
+            Ok(version) => return Ok(Launched { base, version }),
+            Err(problem) => problem,
+        };
         if Instant::now() > deadline {
             let said = if pid.is_some() { format!("; it said: {}", tail(&log, 8)) } else { String::new() };
-            return Err(Error::operator(format!("{url} was not ready in {within:?}: {problem}{said}"))
+            return Err(Error::operator(format!("the app was not ready in {within:?}: {problem}{said}"))
                 .remedy("start the app, or raise `ready_within` in its file"));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Asks whether the app is ready: its version, if it tells one; else what is missing.
+async fn ask(client: &reqwest::Client, url: &str) -> std::result::Result<Option<String>, String> {
+    match client.get(url).send().await {
+        Ok(answer) if answer.status().is_success() => {
+            let body: Option<serde_json::Value> = answer.json().await.ok();
+            Ok(body.and_then(|b| b.get("version")?.as_str().map(str::to_owned)))
+        }
+        Ok(answer) => Err(format!("{url} answers {}", answer.status())),
+        Err(e) => Err(format!("{url} does not answer: {e}")),
+    }
+}
+
+/// Whether anything takes connections at this address.
+async fn accepts(base: &str) -> bool {
+    let Ok(url) = url::Url::parse(base) else { return false };
+    let Some((host, port)) = url.host_str().zip(url.port_or_known_default()) else { return false };
+    let host = host.trim_matches(['[', ']']);
+    let connected = timeout(CONNECTS, TcpStream::connect((host, port))).await;
+    connected.is_ok_and(|connected| connected.is_ok())
 }
 
 /// A program named by an app file: as a path, beside `soundcheck` itself, or on PATH.

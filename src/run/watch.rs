@@ -13,7 +13,7 @@ use crate::media::Watched;
 use crate::oracle::Seen;
 use crate::oracle::playback::Playback;
 use crate::oracle::playback::counter::{Of, Reading};
-use crate::traffic::{Places, Requests, Sockets};
+use crate::traffic::{Owed, Places, Requests, Sockets};
 use crate::unit::hundredths;
 use exchanges::Exchanges;
 use serde_json::{Map, Value, json};
@@ -70,6 +70,8 @@ pub(super) struct Watch {
     /// What page and server say to each other.
     sockets: Sockets,
     requests: Requests,
+    /// What page and server have begun, and not ended.
+    pub owed: Owed,
     /// What only the browser tells of.
     exchanges: Exchanges,
     /// What the page showed when the app fell back.
@@ -116,6 +118,7 @@ impl Watch {
             question: None,
             sockets: Sockets::new(declared, places),
             requests: Requests::new(declared, places),
+            owed: Owed::default(),
             exchanges: Exchanges::new(proxied.then_some(shared.plan.app.intercept.as_slice())),
             fell_back: None,
             must_fail: false,
@@ -233,10 +236,12 @@ impl Watch {
             Notice::Exception { text, at_epoch_ms, url, line, .. } => {
                 self.exception(self.zero + at_epoch_ms, text, url, line.map(|l| l as f64));
             }
-            Notice::NavigationFailed { message, .. } => {
+            // A frame that cannot be had is no page that cannot.
+            Notice::NavigationFailed { message, context, .. } if context == self.own => {
                 let t = self.log.now_ms();
                 self.queue.push_back((t, Seen::Unreachable(message)));
             }
+            Notice::NavigationFailed { .. } => {}
             Notice::FetchError { url, error_text, at_epoch_ms, .. } => {
                 let t = self.zero + at_epoch_ms;
                 self.write("request_failed", Origin::Browser, t, json!({ "url": url, "error": error_text }));

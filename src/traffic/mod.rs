@@ -3,12 +3,14 @@
 
 mod asked;
 mod frame;
+mod owed;
 mod places;
 mod requests;
 mod sockets;
 
 pub use asked::{Asked, What};
 pub use frame::Dotted;
+pub use owed::Owed;
 pub use places::Places;
 pub use requests::Requests;
 pub use sockets::Sockets;

@@ -4,10 +4,12 @@ use super::super::ids::readers;
 use super::super::net::outages;
 use super::present::{Kept, Wait};
 use super::{OnStage, SHORT, Stop};
+use crate::browser::action::ActionError;
 use crate::browser::probe::{self, Frame};
 use crate::journey::Step;
 use crate::oracle::{Before, Declared, Expectation, Oracle, Outcome, Player, Seen};
 use crate::step::Failed;
+use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,6 +20,10 @@ const INPUT: Duration = Duration::from_millis(500);
 const ASK: Duration = Duration::from_millis(500);
 /// How often the app's player is looked at, where that is asked for.
 const LOOK: Duration = Duration::from_millis(250);
+/// How often a page is asked whether it has loaded.
+const LOAD: Duration = Duration::from_millis(100);
+/// A click that leads to another document does so within this time.
+const LEADS: Duration = Duration::from_secs(1);
 /// Frames of the old picture that must be known before a switch, and how long they are waited for.
 const OLD_FRAMES: usize = 3;
 const OLD_WAIT: Duration = Duration::from_millis(400);
@@ -60,7 +66,7 @@ impl OnStage<'_> {
             t = self.arm(expectation, trusted).await;
             self.old_frames().await;
         }
-        let plain = self.opened && !opens && !self.has_canvas().await?;
+        let plain = self.opened && !opens && !self.has_canvas().await;
         let before = Before {
             t,
             frames: self.watch.frames.iter().cloned().collect(),
@@ -82,20 +88,36 @@ impl OnStage<'_> {
         if acted.is_some() {
             oracle.see(self.shared.log.now_ms(), &Seen::Acted);
         }
-        if opens {
-            self.watch.catch_up();
-            for seen in self.loaded().await? {
-                if let Some(outcome) = oracle.see(self.shared.log.now_ms(), &seen) {
-                    return Ok(outcome);
-                }
-            }
-        }
+        let settled = !actions.last().is_some_and(|a| a.is_trusted());
+        let begun = Instant::now();
+        let mut load = (opens || oracle.loads()).then_some(begun);
+        // The document that was asked first; the one that shows the canvas, and since when.
+        let (mut first, mut shown) = (None, None::<(f64, f64)>);
+        self.watch.catch_up();
         let input_by = Instant::now() + INPUT;
         // The page's ids come with its frames. A page that draws nothing is asked, now and again.
         let mut ask = Instant::now() + ASK;
         let mut said = None;
         let mut look = oracle.looks().then(Instant::now);
         loop {
+            if load.is_some_and(|load| Instant::now() >= load) {
+                load = Some(Instant::now() + LOAD);
+                if let Some(page) = self.loaded(give_up).await? {
+                    let now = self.shared.log.now_ms();
+                    let first = *first.get_or_insert(page.origin);
+                    shown = shown.filter(|(origin, _)| page.canvas && *origin == page.origin);
+                    let (_, since) = *shown.get_or_insert((page.origin, now));
+                    // Before that it may be the document that the click leads away from.
+                    if settled || page.origin != first || begun.elapsed() >= LEADS {
+                        load = load.filter(|_| oracle.loads() && !page.canvas);
+                        for seen in [Seen::Document(page.status), Seen::Loaded(page.canvas)] {
+                            if let Some(outcome) = oracle.see(since, &seen) {
+                                return Ok(outcome);
+                            }
+                        }
+                    }
+                }
+            }
             if look.is_some_and(|look| Instant::now() >= look) {
                 look = Some(Instant::now() + LOOK);
                 if let Some((t, player)) = self.player().await
@@ -119,7 +141,7 @@ impl OnStage<'_> {
                 oracle.see(self.shared.log.now_ms(), &Seen::Acted);
             }
             let next = if acted.is_none() { ask.min(input_by) } else { ask };
-            let next = look.map_or(next, |look| look.min(next));
+            let next = [look, load].into_iter().flatten().fold(next, Instant::min);
             if let Some((t, seen)) = self.watch.next(next.min(give_up)).await {
                 if let Seen::Frame(Frame { ids: Some(_), .. }) = &seen {
                     ask = Instant::now() + ASK;
@@ -186,9 +208,10 @@ impl OnStage<'_> {
         css.map_or("true".to_owned(), |css| format!("!!document.querySelector({})", Value::from(css.as_str())))
     }
 
-    async fn has_canvas(&self) -> Result<bool, Stop> {
-        let found = self.session.evaluate(&self.canvas(), false, SHORT).await.map_err(Failed::from)?;
-        Ok(found.as_bool() != Some(false))
+    /// A page that does not answer is asked no more: it is waited for as for one that has its canvas.
+    async fn has_canvas(&self) -> bool {
+        let found = self.session.evaluate(&self.canvas(), false, SHORT).await;
+        !found.is_ok_and(|has| has.as_bool() == Some(false))
     }
 
     /// Whether the app's canvas is in the document, and not hidden; a page that does not answer has not put it away.
@@ -201,14 +224,27 @@ impl OnStage<'_> {
         !found.is_ok_and(|shows| shows.as_bool() == Some(false))
     }
 
-    /// The document's status and whether the app's canvas is in it.
-    async fn loaded(&mut self) -> Result<Vec<Seen>, Stop> {
+    /// What the document says of itself; `None`: it is busy, or is being left.
+    async fn loaded(&self, by: Instant) -> Result<Option<Loaded>, Stop> {
         let canvas = self.canvas();
+        let status = "performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0";
         let script =
-            format!("JSON.stringify([performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0, {canvas}])");
-        let found = self.session.evaluate(&script, false, SHORT).await.map_err(Failed::from)?;
-        let (status, canvas): (u16, bool) =
-            serde_json::from_str(found.as_str().unwrap_or_default()).unwrap_or_default();
-        Ok(vec![Seen::Document(status), Seen::Loaded(canvas)])
+            format!("JSON.stringify({{ status: {status}, canvas: {canvas}, origin: performance.timeOrigin }})");
+        match self.session.evaluate(&script, false, SHORT.min(by.saturating_duration_since(Instant::now()))).await {
+            Ok(found) => Ok(serde_json::from_str(found.as_str().unwrap_or_default()).ok()),
+            Err(ActionError::Left | ActionError::Timeout(_)) => Ok(None),
+            Err(e) => Err(Failed::from(e).into()),
+        }
     }
+}
+
+/// A document.
+#[derive(Deserialize)]
+struct Loaded {
+    /// Its answer's status; 0 where the browser does not say.
+    status: u16,
+    /// The app's canvas is in it.
+    canvas: bool,
+    /// `performance.timeOrigin`: no other document has it.
+    origin: f64,
 }

@@ -18,10 +18,10 @@ use crate::app::App;
 use crate::browser::driver::Driver;
 use crate::browser::exits::Exits;
 use crate::browser::leash::Leash;
-use crate::browser::session::Session;
+use crate::browser::session::{OPEN_REMOTE, Session};
 use crate::error::{Error, Result};
 use crate::event::{Ids, Origin, random_hex};
-use crate::profile::Facts;
+use crate::profile::{Facts, Outcome};
 use crate::record::Ending;
 use crate::step::Failed;
 use crate::unit::{hundredths, ms};
@@ -115,19 +115,24 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     // Its proxy is gone, and every request told.
     let failed = ending == Ending::Failed;
     let classed = record.tell(shared, &ids, failed, came.held.take()).await;
+    // What was not proved on the wire, and came too late on a busy machine, says nothing; nor does it of what must fail.
+    let unproved = classed.as_ref().is_none_or(|c| !c.class.is_proved());
+    let late = came.late.filter(|_| failed && unproved);
     let (ending, reason) = match &came.faults {
-        Some(faults) => {
+        // A crash is what no profile asks for.
+        Some(faults) if !came.crashed => {
             let slowest = came.slowest.map(|ms| Duration::from_secs_f64(ms / 1000.0));
             let class = classed.as_ref().map(|c| c.class);
             let facts = Facts { held: ending == Ending::Passed, reason: reason.as_deref(), class, slowest };
             shared.log.write("fault_tally", Origin::Monitor, shared.log.now_ms(), &ids, faults.fields());
             faults.judge(turn, ending, &facts)
         }
-        None => (ending, reason),
+        _ => (ending, reason),
     };
-    // An answer that broke a rule did so on a busy machine too.
-    let unproved = classed.as_ref().is_none_or(|c| !c.class.is_proved());
-    let (ending, reason) = match came.late.filter(|_| ending == Ending::Failed && unproved) {
+    let late = late.or(came.slow.filter(|_| !failed && ending == Ending::Failed));
+    let expected = turn.profile.expected(&turn.journey.name, turn.kind);
+    let told = ending == Ending::Failed || expected.is_some_and(|expect| expect.outcome == Outcome::Fails);
+    let (ending, reason) = match late.filter(|_| told) {
         Some(busy) => (Ending::Undecided, Some(host::say(&busy, reason.as_deref().unwrap_or_default()))),
         None => (ending, reason),
     };
@@ -160,9 +165,11 @@ async fn with_leash(
         Some(_) => None,
     };
     let oom_before = OomKills::now();
-    let opened = timeout(START_UP, open(shared, turn, leash, ids, net.as_ref())).await;
+    // On a Grid it may stand in a queue first; one that was asked for and comes later would have nobody to end it.
+    let within = START_UP + shared.settings.webdriver.as_ref().map_or(Duration::ZERO, |_| OPEN_REMOTE);
+    let opened = timeout(within, open(shared, turn, leash, ids, net.as_ref())).await;
     let (driver, session, watch) =
-        opened.map_err(|_| Stop::Broken(format!("the browser was not up in {START_UP:?}")))??;
+        opened.map_err(|_| Stop::Broken(format!("the browser was not up in {within:?}")))??;
     let driver_pid = driver.as_ref().map(|d| d.pid);
     let named = [(driver_pid, "driver"), (session.facts().browser_pid, "browser")];
     let named: HashMap<u32, &str> = named.into_iter().filter_map(|(pid, name)| Some((pid?, name))).collect();
@@ -186,6 +193,7 @@ async fn with_leash(
         shots: 0,
         pictures: JoinSet::new(),
         slowest: None,
+        crashed: false,
         armed,
         undecided: None,
         late: None,
@@ -200,7 +208,11 @@ async fn with_leash(
     let mut done = stage.whose(done, driver.as_ref()).await;
     stage.watch.catch_up();
     stage.watch.end();
-    came.slowest = stage.slowest;
+    (came.slowest, came.slow) = match stage.slowest.take() {
+        Some((ms, busy)) => (Some(ms), busy),
+        None => (None, None),
+    };
+    came.crashed = stage.crashed;
     came.lost = stage.lost.take();
     came.undecided = stage.undecided.take();
     came.late = stage.late.take();
@@ -208,10 +220,13 @@ async fn with_leash(
     came.faults = net.as_ref().filter(|_| !turn.profile.rules.is_empty()).map(|net| net.tally(shared, turn.profile));
     done = done.and(stage.finish_pictures().await);
     match shared.settings.webdriver.is_some() {
-        true => session.close_remote(SHORT).await?,
-        false => session.close(),
+        // How the play came out is known, however its session ends.
+        true => done.and(session.close_remote(SHORT).await.map_err(Stop::from)),
+        false => {
+            session.close();
+            done
+        }
     }
-    done
 }
 
 /// What a play came to, besides how it ended.
@@ -220,6 +235,10 @@ struct Came {
     faults: Option<Tallied>,
     /// The longest time an expectation took, milliseconds.
     slowest: Option<f64>,
+    /// What kept the machine busy meanwhile.
+    slow: Option<Value>,
+    /// See [`OnStage::crashed`].
+    crashed: bool,
     /// Why an expectation had nothing to judge.
     undecided: Option<String>,
     /// See [`OnStage::late`].
@@ -253,7 +272,10 @@ struct OnStage<'a> {
     shots: u32,
     /// Screenshots being written.
     pictures: JoinSet<Result<(), String>>,
-    slowest: Option<f64>,
+    /// The longest time an expectation took, milliseconds, and what kept the machine busy meanwhile.
+    slowest: Option<(f64, Option<Value>)>,
+    /// The browser or its tab crashed, and nothing outside the app explains it.
+    crashed: bool,
     /// When the profile's faults were armed.
     armed: f64,
     undecided: Option<String>,
@@ -289,7 +311,10 @@ impl OnStage<'_> {
         match self.outside(lost, &why, driver).await {
             Some(cause) => Err(Stop::Broken(format!("{cause}; so {why}"))),
             None => match done {
-                Err(Stop::Gone(why)) => Err(Stop::Failed(format!("the browser or its tab crashed: {why}"))),
+                Err(Stop::Gone(why)) => {
+                    self.crashed = true;
+                    Err(Stop::Failed(format!("the browser or its tab crashed: {why}")))
+                }
                 done => done,
             },
         }

@@ -2,6 +2,7 @@
 
 use super::{OnStage, Stop};
 use crate::oracle::playback::{Allowed, Wrong};
+use crate::unit::ms;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -11,6 +12,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const LED: Duration = Duration::from_secs(2);
 /// A stall's length is known a little later than it lasts.
 const TOLD_LATE: Duration = Duration::from_secs(2);
+/// How long an answer may be on its way.
+const ANSWER: Duration = Duration::from_secs(3);
 
 impl OnStage<'_> {
     /// How long a video may stand still: as usual, or under faults what the profile allows.
@@ -61,10 +64,24 @@ impl OnStage<'_> {
         }
     }
 
+    /// What was asked for last is waited for: a play that ends before its answer comes makes a loss of it.
+    async fn answered(&mut self) -> Result<(), Stop> {
+        self.watch.catch_up();
+        let (since, deadline) = (self.shared.log.now_ms() - ms(ANSWER), Instant::now() + ANSWER);
+        while self.watch.owed.since(since) && self.watch.gone.is_none() && Instant::now() < deadline {
+            self.watch.next(deadline.min(Instant::now() + LOOK)).await;
+        }
+        match &self.watch.gone {
+            Some(why) => Err(Stop::Gone(why.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// The journey is done: no video may stand still now.
     pub(super) async fn plays_on(&mut self) -> Result<(), Stop> {
         self.watch.catch_up();
         self.goes_on().await?;
+        self.answered().await?;
         self.watch.catch_up();
         self.watch.end_playback();
         let step = self.watch.ids.step.clone().unwrap_or_default();

@@ -82,6 +82,10 @@ impl Oracle for Kept {
         self.oracle().looks()
     }
 
+    fn loads(&self) -> bool {
+        self.oracle().loads()
+    }
+
     fn ticks(&self) -> bool {
         self.oracle().ticks()
     }

@@ -7,7 +7,7 @@ use crate::browser::leash::memory_pss;
 use crate::browser::probe;
 use crate::event::{Origin, url_hash};
 use crate::journey::{ACTIONS, Step};
-use crate::oracle::screen::Screen;
+use crate::oracle::screen::{self, Screen};
 use crate::oracle::{EXPECTATIONS, Outcome, Picture, Seen};
 use crate::step::{Failed, Hand};
 use crate::table::find;
@@ -79,18 +79,17 @@ impl<'a> OnStage<'a> {
         // What was waited for while others held the machine is no sample, neither quick nor slow nor missing.
         let no_sample = busy.as_ref().filter(|_| outcome.failed.is_none() || outcome.late);
         self.came(&outcome, no_sample);
+        let waited_busy = no_sample.cloned();
         let shown = outcome.events.iter().find(|(name, ..)| name.ends_with("_visualizer_frame"));
         if let Some((_, t, _)) = shown {
             self.watch.picture_changed(*t);
         }
         if outcome.failed.is_none()
             && let Some(stay) = step.stay
+            && let Some(wrong) = self.stay(stay, step.expect).await?
         {
-            let from = self.shared.log.now_ms();
-            if let Some((why, late)) = self.stay(stay, step.expect).await? {
-                (outcome.failed, outcome.late) = (Some(why), late);
-                busy = self.shared.host.busy(from, self.shared.log.now_ms());
-            }
+            (outcome.failed, outcome.late) = (Some(wrong.words), wrong.missed.is_some());
+            busy = wrong.missed.and_then(|(from, to)| self.shared.host.busy(from, to));
         }
         if outcome.failed.is_none() {
             self.led().await;
@@ -109,7 +108,9 @@ impl<'a> OnStage<'a> {
         }
         self.watch.catch_up();
         outcome.failed = outcome.failed.map(|why| self.watch.with_dialogs(why));
-        self.slowest = outcome.ms.into_iter().chain(self.slowest).reduce(f64::max);
+        if let Some(ms) = outcome.ms.filter(|ms| self.slowest.as_ref().is_none_or(|(slowest, _)| ms > slowest)) {
+            self.slowest = Some((ms, waited_busy));
+        }
         let video = self.media(step).filter(|_| outcome.failed.is_some() && !own);
         self.end_step(step, video, outcome.ms, outcome.failed.as_deref(), start);
         // A long series is pictured now and then: a hundred captures would be a good part of the memory it is to measure.
@@ -245,7 +246,7 @@ impl<'a> OnStage<'a> {
             };
             action.run(&hand).await?;
             if action.verb == "open" {
-                self.arrived().await?;
+                self.arrived(deadline).await?;
             }
         }
         Ok(())
@@ -260,21 +261,21 @@ impl<'a> OnStage<'a> {
         Ok(())
     }
 
-    /// A page came: its ids, and on the first one what the browser can do.
-    async fn arrived(&mut self) -> Result<(), Stop> {
+    /// A page came: its ids, and on the first one what the browser can do, which a busy page says late.
+    async fn arrived(&mut self, by: Instant) -> Result<(), Stop> {
         self.watch.catch_up();
         if !self.opened {
             self.opened = true;
-            self.environment().await?;
+            self.environment(by.saturating_duration_since(Instant::now())).await?;
         }
         self.read_ids().await;
         Ok(())
     }
 
-    async fn environment(&mut self) -> Result<(), Stop> {
+    async fn environment(&mut self, limit: Duration) -> Result<(), Stop> {
         let facts = self.session.facts();
         let script = format!("{}?.facts({})", probe::HANDLE, self.watch.renderer.is_none());
-        let page = self.session.evaluate(&script, false, SHORT).await.map_err(Failed::from)?;
+        let page = self.session.evaluate(&script, false, limit).await.map_err(Failed::from)?;
         // Firefox says that a navigation went well that was a download: the tab is where it was, without the probe.
         let Some(page) = page.as_str() else {
             return Err(Stop::Failed("no page came: the address leads to a download, or nowhere".to_owned()));
@@ -303,7 +304,7 @@ impl<'a> OnStage<'a> {
 
     /// Stays on the page and looks on: what is wrong with the visualizer's picture meanwhile. A lost browser ends it early, and
     /// so does a video that fails.
-    async fn stay(&mut self, stay: Duration, expect: Option<&'static str>) -> Result<Option<(String, bool)>, Stop> {
+    async fn stay(&mut self, stay: Duration, expect: Option<&'static str>) -> Result<Option<screen::Wrong>, Stop> {
         let deadline = Instant::now() + stay;
         let video = expect == Some("first video frame");
         let before = self.watch.frames.back().map(|(_, frame)| frame.clone());

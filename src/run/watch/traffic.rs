@@ -39,6 +39,7 @@ impl Watch {
             if let Some(ids) = told.ids.take() {
                 self.say(ids);
             }
+            self.owed.see(&told);
             let ids = there(&self.ids, told.room.take(), self.log.secrets());
             self.log.write(told.event, Origin::Browser, told.t, &ids, told.fields.clone());
             self.queue.push_back((told.t, Seen::Told(told)));
