@@ -216,7 +216,8 @@ impl Session {
                 }
             };
             match self.classic(css, limit.saturating_sub(begun.elapsed()), act).await {
-                Err(e) if e.may_pass() && begun.elapsed() + AGAIN < USABLE.min(limit) => sleep(AGAIN).await,
+                // The last try has half of the time: one that is broken off would leave the driver at it.
+                Err(e) if e.may_pass() && begun.elapsed() < USABLE.min(limit / 2) => sleep(AGAIN).await,
                 done => return done,
             }
         }

@@ -115,24 +115,23 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     // Its proxy is gone, and every request told.
     let failed = ending == Ending::Failed;
     let classed = record.tell(shared, &ids, failed, came.held.take()).await;
-    // What was not proved on the wire, and came too late on a busy machine, says nothing; nor does it of what must fail.
-    let unproved = classed.as_ref().is_none_or(|c| !c.class.is_proved());
-    let late = came.late.filter(|_| failed && unproved);
+    if let Some(faults) = &came.faults {
+        shared.log.write("fault_tally", Origin::Monitor, shared.log.now_ms(), &ids, faults.fields());
+    }
     let (ending, reason) = match &came.faults {
         // A crash is what no profile asks for.
         Some(faults) if !came.crashed => {
             let slowest = came.slowest.map(|ms| Duration::from_secs_f64(ms / 1000.0));
             let class = classed.as_ref().map(|c| c.class);
             let facts = Facts { held: ending == Ending::Passed, reason: reason.as_deref(), class, slowest };
-            shared.log.write("fault_tally", Origin::Monitor, shared.log.now_ms(), &ids, faults.fields());
             faults.judge(turn, ending, &facts)
         }
         _ => (ending, reason),
     };
-    let late = late.or(came.slow.filter(|_| !failed && ending == Ending::Failed));
-    let expected = turn.profile.expected(&turn.journey.name, turn.kind);
-    let told = ending == Ending::Failed || expected.is_some_and(|expect| expect.outcome == Outcome::Fails);
-    let (ending, reason) = match late.filter(|_| told) {
+    let wanted = turn.profile.expected(&turn.journey.name, turn.kind).map(|expect| expect.outcome);
+    let proved = classed.as_ref().is_some_and(|c| c.class.is_proved());
+    let (late, slow) = (came.late.filter(|_| !proved), came.slow);
+    let (ending, reason) = match excuse(failed, ending, wanted, late, slow) {
         Some(busy) => (Ending::Undecided, Some(host::say(&busy, reason.as_deref().unwrap_or_default()))),
         None => (ending, reason),
     };
@@ -149,6 +148,23 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     }
     shared.log.write("journey_end", Origin::Monitor, now, &ids, fields);
     Ended { ending, reason, ms: took, lost: came.lost.take() }
+}
+
+/// What kept the machine busy, where a play may have ended so for no other reason. `failed` is how it went, `ending` how that
+/// was judged by what a profile wants; `late`: what it failed for did not come, `slow`: its slowest step took so long.
+fn excuse(
+    failed: bool,
+    ending: Ending,
+    wanted: Option<Outcome>,
+    late: Option<Value>,
+    slow: Option<Value>,
+) -> Option<Value> {
+    match (failed, ending, wanted) {
+        // It would be taken for a failure of the app's, or for the one that must be.
+        (true, Ending::Failed, _) | (true, Ending::Passed, Some(Outcome::Fails)) => late,
+        (false, Ending::Failed, Some(Outcome::Plays)) => slow,
+        _ => None,
+    }
 }
 
 async fn with_leash(
@@ -318,5 +334,29 @@ impl OnStage<'_> {
                 done => done,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn busy_processors_excuse_what_comes_late_and_nothing_else() {
+        let (late, slow) = (Some(json!("late")), Some(json!("slow")));
+        let of = |failed, ending, wanted| excuse(failed, ending, wanted, late.clone(), slow.clone());
+        for wanted in [None, Some(Outcome::Plays), Some(Outcome::Fails)] {
+            assert_eq!(of(true, Ending::Failed, wanted), late);
+        }
+        assert_eq!(
+            of(true, Ending::Passed, Some(Outcome::Fails)),
+            late,
+            "it may not be the planned fault that made it fail"
+        );
+        assert_eq!(of(true, Ending::Passed, Some(Outcome::Either)), None);
+        assert_eq!(of(false, Ending::Failed, Some(Outcome::Plays)), slow, "too slow for its profile");
+        assert_eq!(of(false, Ending::Failed, Some(Outcome::Fails)), None, "it should have failed, and played");
+        assert_eq!((of(false, Ending::Passed, None), of(true, Ending::Broken, None)), (None, None));
+        assert_eq!(excuse(true, Ending::Failed, None, None, slow), None, "it failed, and not by coming late");
     }
 }
