@@ -85,3 +85,22 @@ fn the_app_is_reached_as_its_file_says_and_no_secret_is_written() {
         }
     }
 }
+
+/// An older build still listens where the one that is launched should: it is not what is judged.
+#[test]
+fn what_answers_in_place_of_a_launched_app_is_not_judged() {
+    let port = serve(|_| ("200 OK", "", "an older build"));
+    let mut play = Play::on_stage(&[]);
+    play.journey = "question = \"Is it up?\"\n[[step]]\ndo = \"open it\"\nexpect = \"the page\"\n".to_owned();
+    let app =
+        |more: &str| format!("base = \"http://127.0.0.1:{port}\"\n{more}[word]\n\"open it\" = [{{ open = \"/\" }}]\n");
+    play.app = app("launch = [\"sleep\", \"60\"]\nready = \"/\"\n");
+    let (_, done) = play.run("chromium");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(3), "{said}");
+    assert!(said.contains(&format!("http://127.0.0.1:{port} answers before the app is started")), "{said}");
+    // Visited, it is.
+    play.app = app("");
+    let (verdict, done) = play.run("chromium");
+    assert_eq!(done.status.code(), Some(0), "{verdict:#}");
+}
