@@ -105,8 +105,9 @@ impl OnStage<'_> {
                 if let Some(page) = self.loaded(give_up).await? {
                     let now = self.shared.log.now_ms();
                     let first = *first.get_or_insert(page.origin);
-                    shown = shown.filter(|(origin, _)| page.canvas && *origin == page.origin);
-                    let (_, since) = *shown.get_or_insert((page.origin, now));
+                    shown = shown.filter(|(origin, _)| *origin == page.origin).or(Some((page.origin, now)));
+                    shown = shown.filter(|_| page.canvas);
+                    let since = shown.map_or(now, |(_, since)| since);
                     // Before that it may be the document that the click leads away from.
                     if settled || page.origin != first || begun.elapsed() >= LEADS {
                         load = load.filter(|_| oracle.loads() && !page.canvas);
@@ -208,7 +209,7 @@ impl OnStage<'_> {
         css.map_or("true".to_owned(), |css| format!("!!document.querySelector({})", Value::from(css.as_str())))
     }
 
-    /// A page that does not answer is asked no more: it is waited for as for one that has its canvas.
+    /// Whether the app's canvas is in the document; a page that does not answer is taken for one that has it.
     async fn has_canvas(&self) -> bool {
         let found = self.session.evaluate(&self.canvas(), false, SHORT).await;
         !found.is_ok_and(|has| has.as_bool() == Some(false))
