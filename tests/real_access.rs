@@ -104,3 +104,44 @@ fn what_answers_in_place_of_a_launched_app_is_not_judged() {
     let (verdict, done) = play.run("chromium");
     assert_eq!(done.status.code(), Some(0), "{verdict:#}");
 }
+
+/// A click leads to the next page after a while: that one is what is asked, and not the one with the button.
+#[test]
+fn the_page_that_a_click_leads_to_is_the_one_that_is_judged() {
+    const CANVAS: &str = "document.body.append(document.createElement('canvas'))";
+    let port = serve(|head| {
+        let first = head.first().map_or("", String::as_str);
+        let button = |does: &str| {
+            format!(
+                "<!doctype html><title>Login</title><body><button onclick=\"setTimeout(() => {{ {does} }}, 1300)\">go</button>"
+            )
+        };
+        match first.split(' ').nth(1) {
+            Some("/to-a-broken-one") => ("200 OK", "", button("location = '/broken'") + "<canvas></canvas>"),
+            Some("/to-another") => ("200 OK", "", button("location = '/player'") + "<canvas></canvas>"),
+            Some("/to-itself") => ("200 OK", "", button(CANVAS)),
+            Some("/broken") => ("500 Internal Server Error", "", "<canvas></canvas>".to_owned()),
+            _ => ("200 OK", "", "<!doctype html><canvas></canvas>".to_owned()),
+        }
+    });
+    for (browser, path, fails) in [
+        ("chromium", "to-a-broken-one", "answered 500"),
+        ("chromium", "to-itself", ""),
+        ("firefox", "to-a-broken-one", "answered 500"),
+        ("firefox", "to-another", ""),
+    ] {
+        let mut play = Play::on_stage(&[]);
+        play.journey = "question = \"Are we let in?\"\n[[step]]\ndo = \"log in\"\nexpect = \"the page\"\n".to_owned();
+        let word = format!("\"log in\" = [{{ open = \"/{path}\" }}, {{ click = \"button\" }}]");
+        play.app = format!("base = \"http://127.0.0.1:{port}\"\ncanvas = \"canvas\"\n[word]\n{word}\n");
+        let (verdict, done) = play.run(browser);
+        let (_, reason) = common::ending(&verdict);
+        assert_eq!(done.status.code(), Some(i32::from(!fails.is_empty())), "{path} in {browser}: {verdict:#}");
+        assert!(reason.contains(fails), "{path} in {browser}: {reason}");
+        if fails.is_empty() {
+            let events = play.events();
+            let load = events.iter().find(|e| e["event"] == "page_load").and_then(|e| e["ms"].as_f64());
+            assert!(load.is_some_and(|ms| ms > 1300.0), "{path} in {browser}: {load:?}");
+        }
+    }
+}

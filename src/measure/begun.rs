@@ -36,7 +36,7 @@ impl Fold for Begun {
         } else if name == "journey_end" {
             let open = self.open.remove(session).unwrap_or(0);
             // Of a play that busy processors spoilt it is not known what would have come.
-            self.count.1 += if event.text("ending") == Some("undecided") { 0 } else { open };
+            self.count.1 += if event.fields.contains_key("busy") { 0 } else { open };
         }
     }
 

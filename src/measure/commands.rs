@@ -72,7 +72,7 @@ impl Fold for Commands {
         if event.event == "journey_end" {
             let Session { commands, capped } = self.open.remove(session).unwrap_or_default();
             // Of a play that busy processors spoilt it is not known what would have come.
-            let partly = capped || event.text("ending") == Some("undecided");
+            let partly = capped || event.fields.contains_key("busy");
             let known = commands.values().filter(|command| !partly || command.is_answered());
             for answer in known.filter_map(self.ask) {
                 self.count.0 += u64::from(answer);

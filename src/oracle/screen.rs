@@ -107,7 +107,9 @@ impl Screen {
         // It is not read whenever it is drawn: its own count tells.
         if let Some((before, last)) = &self.last
             && t - before > WRONG_MS
-            && (last.n..=last.n + 1).contains(&frame.n)
+            && frame.n <= last.n + 1
+            // A visualizer that came in place of the one before the stay counts its own.
+            && (self.read || frame.n >= last.n)
             && !self.may_stand()
         {
             let words = format!("nothing was drawn for {}: the render loop stood still", show_ms(t - before));
@@ -294,12 +296,24 @@ mod tests {
         assert!(gone.is_blank());
         gone.put_away();
         assert_eq!(says(&gone), None);
+        // One that is declared to be drawn once.
+        let mut still = stay(true);
+        still.declare(1200.0, Declared { picture: Some(Picture::Static), programs: Vec::new() });
+        assert_eq!((says(&still), still.silent(11_000.0)), (None, None));
         // It was drawn, and not read; a visualizer that came instead counts its own.
         for (n, stood) in [(700, false), (70, true), (71, true), (3, false)] {
             let mut screen = stay(true);
             screen.see(10_900.0, &frame(n, 100, 0));
             assert_eq!((says(&screen).is_some(), screen.is_blank()), (stood, false), "{n}");
         }
+    }
+
+    #[test]
+    fn a_loop_that_stood_before_the_canvas_was_made_anew_stood() {
+        let mut screen = declared(Some(Picture::Moving));
+        (0..20).for_each(|n| screen.see(n as f64 * 250.0, &frame(600 + n, n as u8 + 10, 0)));
+        screen.see(17_000.0, &frame(1, 99, 0));
+        assert!(screen.wrong(18_000.0).is_some_and(|wrong| wrong.words.starts_with("nothing was drawn for 12")));
     }
 
     #[test]

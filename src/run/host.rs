@@ -165,17 +165,40 @@ fn processors_online() -> f64 {
 
 fn look(t: f64, except: &[u32]) -> Option<Look> {
     let own = tree_ticks(std::process::id(), except);
-    let [all, idle, low] = processors(&std::fs::read_to_string("/proc/stat").ok()?)?;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let [all, idle, low] = processors(&std::fs::read_to_string("/proc/stat").ok()?, &status)?;
     Some(Look { t, all, idle, low, own, waited: 0.0 })
 }
 
-/// Ticks of all processors together; of them those in which nothing ran, and those in which what gives way to everything
-/// else did (proc(5)).
-fn processors(stat: &str) -> Option<[u64; 3]> {
-    // user nice system idle iowait irq softirq steal; what guests take is within user and nice.
-    let line = stat.lines().find_map(|l| l.strip_prefix("cpu "))?;
-    let ticks: Vec<u64> = line.split_whitespace().take(8).filter_map(|t| t.parse().ok()).collect();
-    Some([ticks.iter().sum(), ticks.get(3)? + ticks.get(4)?, *ticks.get(1)?])
+/// Ticks of the processors that a process of this `status` may use, together: a container has a few of a large machine's. Of
+/// them those in which nothing ran, and those in which what gives way to everything else did (proc(5)).
+fn processors(stat: &str, status: &str) -> Option<[u64; 3]> {
+    let allowed = status.lines().find_map(|l| l.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
+    let mut sum = None;
+    for line in stat.lines() {
+        let Some((name, ticks)) = line.split_once(' ') else { continue };
+        let Some(number) = name.strip_prefix("cpu").and_then(|n| n.parse().ok()) else { continue };
+        if !is_in(allowed, number) {
+            continue;
+        }
+        // user nice system idle iowait irq softirq steal; what guests take is within user and nice.
+        let ticks: Vec<u64> = ticks.split_whitespace().take(8).filter_map(|t| t.parse().ok()).collect();
+        let own = [ticks.iter().sum(), ticks.get(3)? + ticks.get(4)?, *ticks.get(1)?];
+        let so_far = sum.unwrap_or([0; 3]);
+        sum = Some(std::array::from_fn(|n| so_far[n] + own[n]));
+    }
+    sum
+}
+
+/// Whether a list such as `0-3,8` names this one; one that is not given names all.
+fn is_in(list: &str, number: u32) -> bool {
+    let list = list.trim();
+    list.is_empty()
+        || list.split(',').any(|part| {
+            let (from, to) = part.split_once('-').unwrap_or((part, part));
+            from.trim().parse().is_ok_and(|from: u32| from <= number)
+                && to.trim().parse().is_ok_and(|to: u32| number <= to)
+        })
 }
 
 #[cfg(test)]
@@ -184,9 +207,13 @@ mod tests {
 
     #[test]
     fn the_processors_are_read_as_proc_tells_them() {
-        let stat = "cpu  100 1 50 800 20 3 4 22 0 0\ncpu0 1 2 3 4\n";
-        assert_eq!(processors(stat), Some([1000, 820, 1]));
-        assert_eq!(processors("intr 1 2\n"), None);
+        let stat = "cpu  300 6 150 2400 60 9 12 66 0 0\ncpu0 100 1 50 800 20 3 4 22 0 0\n\
+                    cpu1 100 2 50 800 20 3 4 22 0 0\ncpu10 100 3 50 800 20 3 4 22 0 0\nintr 1 2\n";
+        assert_eq!(processors(stat, ""), Some([3003, 2460, 6]));
+        let in_a_container = |list: &str| processors(stat, &format!("Name:\ta\nCpus_allowed_list:\t{list}\n"));
+        assert_eq!(in_a_container("0"), Some([1000, 820, 1]));
+        assert_eq!(in_a_container("1-3,8-11"), Some([2003, 1640, 5]));
+        assert_eq!((in_a_container("4"), processors("intr 1 2\n", "")), (None, None));
     }
 
     #[test]

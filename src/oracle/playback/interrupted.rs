@@ -33,9 +33,9 @@ impl Interrupted {
         self.error = showing.error.clone().or(self.error.take());
     }
 
-    /// Whether another element began to show after this picture stood.
+    /// Whether another element began to play after this picture stood.
     pub(super) fn precedes(&self, other: &Showing) -> bool {
-        other.first.is_some_and(|first| first > self.since)
+        other.started && other.first.is_some_and(|first| first > self.since)
     }
 
     /// Its end, if the source that followed plays on.

@@ -214,6 +214,7 @@ impl Playback {
     pub fn input(&mut self, t: f64) {
         self.viewer.input = Some(t);
         self.waits.clear();
+        self.showings.values_mut().for_each(|showing| showing.waits = None);
     }
 
     /// From `since` on the viewer only looks on; `None`: no more.

@@ -167,7 +167,12 @@ impl Showing {
     fn events(&mut self, t: f64, v: &Video) {
         match v.ev.as_str() {
             // With `autoplay` the wish to play came with the source.
-            "play" if !self.started && !v.auto => self.since = t,
+            "play" if !self.started && !v.auto => {
+                // One that was held back came by the page's own leave.
+                let held = self.state.is_paused() && t - self.since >= STALL_MS;
+                self.waits = self.waits.filter(|_| !held);
+                self.since = t;
+            }
             // What it was sent to was another source's.
             "loadstart" | "emptied" => self.seek = None,
             "waiting" => self.waiting = Some(t),

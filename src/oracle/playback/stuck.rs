@@ -35,6 +35,10 @@ pub(super) struct State {
 }
 
 impl State {
+    pub(super) fn is_paused(self) -> bool {
+        self.paused
+    }
+
     pub(super) fn see(&mut self, t: f64, v: &Video) {
         let held = if v.paused { t } else { self.held };
         *self = Self { ready: v.rs.unwrap_or(0), network: v.ns.unwrap_or(0), paused: v.paused, held };

@@ -22,8 +22,6 @@ const ASK: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(250);
 /// How often a page is asked whether it has loaded.
 const LOAD: Duration = Duration::from_millis(100);
-/// A click that leads to another document does so within this time.
-const LEADS: Duration = Duration::from_secs(1);
 /// Frames of the old picture that must be known before a switch, and how long they are waited for.
 const OLD_FRAMES: usize = 3;
 const OLD_WAIT: Duration = Duration::from_millis(400);
@@ -88,11 +86,7 @@ impl OnStage<'_> {
         if acted.is_some() {
             oracle.see(self.shared.log.now_ms(), &Seen::Acted);
         }
-        let settled = !actions.last().is_some_and(|a| a.is_trusted());
-        let begun = Instant::now();
-        let mut load = (opens || oracle.loads()).then_some(begun);
-        // The document that was asked first; the one that shows the canvas, and since when.
-        let (mut first, mut shown) = (None, None::<(f64, f64)>);
+        let mut load = (opens || oracle.loads()).then(Instant::now);
         self.watch.catch_up();
         let input_by = Instant::now() + INPUT;
         // The page's ids come with its frames. A page that draws nothing is asked, now and again.
@@ -102,19 +96,15 @@ impl OnStage<'_> {
         loop {
             if load.is_some_and(|load| Instant::now() >= load) {
                 load = Some(Instant::now() + LOAD);
-                if let Some(page) = self.loaded(give_up).await? {
-                    let now = self.shared.log.now_ms();
-                    let first = *first.get_or_insert(page.origin);
-                    shown = shown.filter(|(origin, _)| *origin == page.origin).or(Some((page.origin, now)));
-                    shown = shown.filter(|_| page.canvas);
-                    let since = shown.map_or(now, |(_, since)| since);
-                    // Before that it may be the document that the click leads away from.
-                    if settled || page.origin != first || begun.elapsed() >= LEADS {
-                        load = load.filter(|_| oracle.loads() && !page.canvas);
-                        for seen in [Seen::Document(page.status), Seen::Loaded(page.canvas)] {
-                            if let Some(outcome) = oracle.see(since, &seen) {
-                                return Ok(outcome);
-                            }
+                // A click may lead to another document, or have the canvas made in this one.
+                let leaves = self.leaves.as_ref();
+                let is_next =
+                    |page: &Loaded| leaves.is_none_or(|left| page.origin != left.origin || page.canvas && !left.canvas);
+                if let Some(page) = self.loaded(give_up).await?.filter(is_next) {
+                    load = load.filter(|_| oracle.loads() && !page.canvas);
+                    for seen in [Seen::Document(page.status), Seen::Loaded(page.canvas)] {
+                        if let Some(outcome) = oracle.see(self.shared.log.now_ms(), &seen) {
+                            return Ok(outcome);
                         }
                     }
                 }
@@ -219,14 +209,14 @@ impl OnStage<'_> {
     pub(super) async fn shows_canvas(&self) -> bool {
         let css = self.app.canvas.as_ref().map(|css| Value::from(css.as_str())).unwrap_or_default();
         let script = format!(
-            "(() => {{ const canvas = document.querySelector({css}); return !!canvas && (canvas.checkVisibility?.() ?? true); }})()"
+            "(() => {{ const canvas = document.querySelector({css}); return !!canvas && (canvas.checkVisibility?.({{ visibilityProperty: true, opacityProperty: true }}) ?? true); }})()"
         );
         let found = self.session.evaluate(&script, false, SHORT).await;
         !found.is_ok_and(|shows| shows.as_bool() == Some(false))
     }
 
     /// What the document says of itself; `None`: it is busy, or is being left.
-    async fn loaded(&self, by: Instant) -> Result<Option<Loaded>, Stop> {
+    pub(super) async fn loaded(&self, by: Instant) -> Result<Option<Loaded>, Stop> {
         let canvas = self.canvas();
         let status = "performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0";
         let script =
@@ -241,7 +231,7 @@ impl OnStage<'_> {
 
 /// A document.
 #[derive(Deserialize)]
-struct Loaded {
+pub(super) struct Loaded {
     /// Its answer's status; 0 where the browser does not say.
     status: u16,
     /// The app's canvas is in it.

@@ -25,6 +25,7 @@ use crate::profile::{Facts, Outcome};
 use crate::record::Ending;
 use crate::step::Failed;
 use crate::unit::{hundredths, ms};
+use expect::Loaded;
 use loss::{Lost, OomKills};
 use present::Present;
 use serde_json::{Value, json};
@@ -128,11 +129,14 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
         }
         _ => (ending, reason),
     };
-    let wanted = turn.profile.expected(&turn.journey.name, turn.kind).map(|expect| expect.outcome);
+    let expected = turn.profile.expected(&turn.journey.name, turn.kind);
+    let wanted = expected.map(|expect| expect.outcome);
     let proved = classed.as_ref().is_some_and(|c| c.class.is_proved());
-    let (late, slow) = (came.late.filter(|_| !proved), came.slow);
-    let (ending, reason) = match excuse(failed, ending, wanted, late, slow) {
-        Some(busy) => (Ending::Undecided, Some(host::say(&busy, reason.as_deref().unwrap_or_default()))),
+    let too_slow = |ms: f64| expected.and_then(|expect| expect.within).is_some_and(|within| self::ms(within) < ms);
+    let slow = came.slow.filter(|(ms, _)| too_slow(*ms)).map(|(_, busy)| busy);
+    let excused = excuse(failed, ending, wanted, came.late.filter(|_| !proved), slow);
+    let (ending, reason) = match &excused {
+        Some(busy) => (Ending::Undecided, Some(host::say(busy, reason.as_deref().unwrap_or_default()))),
         None => (ending, reason),
     };
     let (ending, reason) = match came.undecided {
@@ -143,6 +147,9 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     // The session's length is exposure of the app: it begins when the browser is up.
     let took = up.map_or(0.0, |up| now - up);
     let mut fields = json!({ "ending": ending, "reason": reason, "ms": hundredths(took), "start_up_ms": up.map(|up| hundredths(up - start)) });
+    if let Some(busy) = excused {
+        fields["busy"] = busy;
+    }
     if let Some(classed) = classed {
         (fields["class"], fields["evidence"]) = (json!(classed.class), json!(classed.evidence));
     }
@@ -162,7 +169,8 @@ fn excuse(
     match (failed, ending, wanted) {
         // It would be taken for a failure of the app's, or for the one that must be.
         (true, Ending::Failed, _) | (true, Ending::Passed, Some(Outcome::Fails)) => late,
-        (false, Ending::Failed, Some(Outcome::Plays)) => slow,
+        // All that was timed else was quick enough.
+        (false, Ending::Passed, Some(Outcome::Plays)) => slow,
         _ => None,
     }
 }
@@ -209,6 +217,8 @@ async fn with_leash(
         shots: 0,
         pictures: JoinSet::new(),
         slowest: None,
+        slow: None,
+        leaves: None,
         crashed: false,
         armed,
         undecided: None,
@@ -224,10 +234,7 @@ async fn with_leash(
     let mut done = stage.whose(done, driver.as_ref()).await;
     stage.watch.catch_up();
     stage.watch.end();
-    (came.slowest, came.slow) = match stage.slowest.take() {
-        Some((ms, busy)) => (Some(ms), busy),
-        None => (None, None),
-    };
+    (came.slowest, came.slow) = (stage.slowest, stage.slow.take());
     came.crashed = stage.crashed;
     came.lost = stage.lost.take();
     came.undecided = stage.undecided.take();
@@ -251,8 +258,8 @@ struct Came {
     faults: Option<Tallied>,
     /// The longest time an expectation took, milliseconds.
     slowest: Option<f64>,
-    /// What kept the machine busy meanwhile.
-    slow: Option<Value>,
+    /// See [`OnStage::slow`].
+    slow: Option<(f64, Value)>,
     /// See [`OnStage::crashed`].
     crashed: bool,
     /// Why an expectation had nothing to judge.
@@ -288,8 +295,11 @@ struct OnStage<'a> {
     shots: u32,
     /// Screenshots being written.
     pictures: JoinSet<Result<(), String>>,
-    /// The longest time an expectation took, milliseconds, and what kept the machine busy meanwhile.
-    slowest: Option<(f64, Option<Value>)>,
+    /// The longest time an expectation took, milliseconds; and the longest while others kept the machine busy, with their load.
+    slowest: Option<f64>,
+    slow: Option<(f64, Value)>,
+    /// The document that the present step's click may lead away from.
+    leaves: Option<Loaded>,
     /// The browser or its tab crashed, and nothing outside the app explains it.
     crashed: bool,
     /// When the profile's faults were armed.
@@ -354,7 +364,12 @@ mod tests {
             "it may not be the planned fault that made it fail"
         );
         assert_eq!(of(true, Ending::Passed, Some(Outcome::Either)), None);
-        assert_eq!(of(false, Ending::Failed, Some(Outcome::Plays)), slow, "too slow for its profile");
+        assert_eq!(of(false, Ending::Passed, Some(Outcome::Plays)), slow, "too slow for its profile");
+        assert_eq!(
+            of(false, Ending::Failed, Some(Outcome::Plays)),
+            None,
+            "and so was another step, on a quiet machine"
+        );
         assert_eq!(of(false, Ending::Failed, Some(Outcome::Fails)), None, "it should have failed, and played");
         assert_eq!((of(false, Ending::Passed, None), of(true, Ending::Broken, None)), (None, None));
         assert_eq!(excuse(true, Ending::Failed, None, None, slow), None, "it failed, and not by coming late");

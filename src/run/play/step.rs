@@ -8,7 +8,7 @@ use crate::browser::probe;
 use crate::event::{Origin, url_hash};
 use crate::journey::{ACTIONS, Step};
 use crate::oracle::screen::{self, Screen};
-use crate::oracle::{EXPECTATIONS, Outcome, Picture, Seen};
+use crate::oracle::{Declared, EXPECTATIONS, Outcome, Picture, Seen};
 use crate::step::{Failed, Hand};
 use crate::table::find;
 use crate::unit::{hundredths, ms};
@@ -79,7 +79,13 @@ impl<'a> OnStage<'a> {
         // What was waited for while others held the machine is no sample, neither quick nor slow nor missing.
         let no_sample = busy.as_ref().filter(|_| outcome.failed.is_none() || outcome.late);
         self.came(&outcome, no_sample);
-        let waited_busy = no_sample.cloned();
+        match (outcome.ms, no_sample) {
+            (Some(ms), Some(busy)) if self.slow.as_ref().is_none_or(|(slow, _)| ms > *slow) => {
+                self.slow = Some((ms, busy.clone()));
+            }
+            (Some(ms), None) => self.slowest = Some(self.slowest.map_or(ms, |slowest| slowest.max(ms))),
+            _ => {}
+        }
         let shown = outcome.events.iter().find(|(name, ..)| name.ends_with("_visualizer_frame"));
         if let Some((_, t, _)) = shown {
             self.watch.picture_changed(*t);
@@ -108,9 +114,6 @@ impl<'a> OnStage<'a> {
         }
         self.watch.catch_up();
         outcome.failed = outcome.failed.map(|why| self.watch.with_dialogs(why));
-        if let Some(ms) = outcome.ms.filter(|ms| self.slowest.as_ref().is_none_or(|(slowest, _)| ms > slowest)) {
-            self.slowest = Some((ms, waited_busy));
-        }
         let video = self.media(step).filter(|_| outcome.failed.is_some() && !own);
         self.end_step(step, video, outcome.ms, outcome.failed.as_deref(), start);
         // A long series is pictured now and then: a hundred captures would be a good part of the memory it is to measure.
@@ -235,9 +238,13 @@ impl<'a> OnStage<'a> {
     pub(super) async fn act(&mut self, step: &Step) -> Result<(), Stop> {
         let actions = self.app.words.get(&step.word).map(Vec::as_slice).unwrap_or_default();
         let deadline = Instant::now() + step.give_up.map_or(ACTIONS, |most| most.min(ACTIONS));
-        for action in actions {
+        self.leaves = None;
+        for (n, action) in actions.iter().enumerate() {
             if let Some(why) = &self.watch.gone {
                 return Err(Stop::Gone(why.clone()));
+            }
+            if self.opened && n + 1 == actions.len() && action.is_trusted() && step.expect == Some("the page") {
+                self.leaves = self.loaded(deadline).await?;
             }
             let hand = Hand {
                 session: self.session,
@@ -308,17 +315,20 @@ impl<'a> OnStage<'a> {
         let deadline = Instant::now() + stay;
         let video = expect == Some("first video frame");
         let before = self.watch.frames.back().map(|(_, frame)| frame.clone());
+        let declared = |stage: &Self| {
+            let declared = stage.declared();
+            Declared { picture: declared.picture.or(video.then_some(Picture::Video)), ..declared }
+        };
         let mut screen = Screen::new(self.shared.log.now_ms(), before);
-        let mut shown = None;
+        screen.declare(self.shared.log.now_ms(), declared(self));
+        let mut shown = Some(self.watch.ids.preset_id.clone());
         self.watch.playback.looks_on(Some(self.shared.log.now_ms()));
         // What is wrong with a video ends it: waiting longer would show no more.
         while Instant::now() < deadline && self.watch.gone.is_none() && !self.is_wrong() {
             let Some((t, seen)) = self.watch.next(deadline.min(Instant::now() + LOOK)).await else { continue };
             let preset = self.watch.ids.preset_id.clone();
             if shown.as_ref() != Some(&preset) {
-                let mut declared = self.declared();
-                declared.picture = declared.picture.or(video.then_some(Picture::Video));
-                screen.declare(t, declared);
+                screen.declare(t, declared(self));
                 shown = Some(preset);
             }
             screen.see(t, &seen);
@@ -335,7 +345,8 @@ impl<'a> OnStage<'a> {
 
     /// Whether a page of which nothing was read for long still draws.
     async fn draws(&mut self, screen: &mut Screen) {
-        if screen.is_blank() && !self.shows_canvas().await {
+        // What a worker draws is not read.
+        if self.watch.in_worker || screen.is_blank() && !self.shows_canvas().await {
             return screen.put_away();
         }
         self.watch.catch_up();

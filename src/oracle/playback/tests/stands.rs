@@ -224,6 +224,16 @@ fn a_next_clip_that_is_tried_again_in_vain_stands_all_the_while() {
     film.say("frame");
     let mut film = film.plays(3000.0);
     assert!(film.oracle.verdict(film.t, Allowed::USUAL).is_none());
+    // One that the page holds back, and the viewer plays later, is waited for from then on.
+    let mut film = next_clips(1, false);
+    film.at.src = Some("http://h/held.mp4".to_owned());
+    film.at.paused = true;
+    film.say("src");
+    film.wait(30_000.0);
+    film.at.paused = false;
+    film.say("play");
+    let mut film = idles(film, 2000.0);
+    assert!(film.oracle.verdict(film.t, Allowed::USUAL).is_none());
     // A viewer who skips from one to the next waits for each by itself, for as long as it hangs.
     let mut film = next_clips(3, true);
     assert!(film.oracle.verdict(film.t, Allowed::USUAL).is_none());
