@@ -141,7 +141,7 @@ impl Screen {
         };
         // A video whose own frames stand still is told by its playback, with the cause.
         if self.declared.picture == Some(Picture::Moving)
-            && let Some((Since { t: since, .. }, _)) = self.still.as_ref().filter(|(s, _)| s.long(t)).cloned()
+            && let Some(since) = self.still.as_ref().filter(|(since, _)| since.long(t)).map(|(since, _)| since.t)
         {
             let stood = show_ms(t - since);
             self.say(format!("the picture stood still for {stood}, where it is declared to move"), Some((since, t)));

@@ -9,6 +9,7 @@
 use crate::browser::leash::{tree_ticks, waits};
 use crate::event::Log;
 use crate::unit::thousandths;
+use rustix::thread::{CpuSet, sched_getaffinity};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -165,20 +166,21 @@ fn processors_online() -> f64 {
 
 fn look(t: f64, except: &[u32]) -> Option<Look> {
     let own = tree_ticks(std::process::id(), except);
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let [all, idle, low] = processors(&std::fs::read_to_string("/proc/stat").ok()?, &status)?;
+    // A machine of more processors than the set has room for: all of them are looked at.
+    let allowed = sched_getaffinity(None).ok();
+    let is_allowed = |number| allowed.is_none_or(|allowed| number < CpuSet::MAX_CPU && allowed.is_set(number));
+    let [all, idle, low] = processors(&std::fs::read_to_string("/proc/stat").ok()?, is_allowed)?;
     Some(Look { t, all, idle, low, own, waited: 0.0 })
 }
 
-/// Ticks of the processors that a process of this `status` may use, together: a container has a few of a large machine's. Of
-/// them those in which nothing ran, and those in which what gives way to everything else did (proc(5)).
-fn processors(stat: &str, status: &str) -> Option<[u64; 3]> {
-    let allowed = status.lines().find_map(|l| l.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
+/// Ticks of the processors that may be used, together: a container has a few of a large machine's. Of them those in which
+/// nothing ran, and those in which what gives way to everything else did (proc(5)).
+fn processors(stat: &str, is_allowed: impl Fn(usize) -> bool) -> Option<[u64; 3]> {
     let mut sum = None;
     for line in stat.lines() {
         let Some((name, ticks)) = line.split_once(' ') else { continue };
         let Some(number) = name.strip_prefix("cpu").and_then(|n| n.parse().ok()) else { continue };
-        if !is_in(allowed, number) {
+        if !is_allowed(number) {
             continue;
         }
         // user nice system idle iowait irq softirq steal; what guests take is within user and nice.
@@ -190,17 +192,6 @@ fn processors(stat: &str, status: &str) -> Option<[u64; 3]> {
     sum
 }
 
-/// Whether a list such as `0-3,8` names this one; one that is not given names all.
-fn is_in(list: &str, number: u32) -> bool {
-    let list = list.trim();
-    list.is_empty()
-        || list.split(',').any(|part| {
-            let (from, to) = part.split_once('-').unwrap_or((part, part));
-            from.trim().parse().is_ok_and(|from: u32| from <= number)
-                && to.trim().parse().is_ok_and(|to: u32| number <= to)
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,11 +200,10 @@ mod tests {
     fn the_processors_are_read_as_proc_tells_them() {
         let stat = "cpu  300 6 150 2400 60 9 12 66 0 0\ncpu0 100 1 50 800 20 3 4 22 0 0\n\
                     cpu1 100 2 50 800 20 3 4 22 0 0\ncpu10 100 3 50 800 20 3 4 22 0 0\nintr 1 2\n";
-        assert_eq!(processors(stat, ""), Some([3003, 2460, 6]));
-        let in_a_container = |list: &str| processors(stat, &format!("Name:\ta\nCpus_allowed_list:\t{list}\n"));
-        assert_eq!(in_a_container("0"), Some([1000, 820, 1]));
-        assert_eq!(in_a_container("1-3,8-11"), Some([2003, 1640, 5]));
-        assert_eq!((in_a_container("4"), processors("intr 1 2\n", "")), (None, None));
+        assert_eq!(processors(stat, |_| true), Some([3003, 2460, 6]));
+        assert_eq!(processors(stat, |number| number == 0), Some([1000, 820, 1]), "in a container");
+        assert_eq!(processors(stat, |number| [1, 2, 3, 10].contains(&number)), Some([2003, 1640, 5]));
+        assert_eq!((processors(stat, |_| false), processors("intr 1 2\n", |_| true)), (None, None));
     }
 
     #[test]

@@ -159,8 +159,8 @@ impl Playback {
         let source = video.src.as_deref().unwrap_or_default();
         match video.ev.as_str() {
             "src" => self.close(video.id, t, REPLACED),
-            // It comes late after a new source, and at once after one was taken away.
-            "emptied" if self.showings.get(&video.id).is_some_and(|s| s.first.is_some()) => {
+            // They come late after a new source, and at once after one was taken away.
+            "abort" | "emptied" if self.showings.get(&video.id).is_some_and(|s| s.first.is_some()) => {
                 return self.close(video.id, t, REPLACED);
             }
             "loadstart" if self.showings.get(&video.id).is_some_and(|s| s.first.is_some()) => {
@@ -288,8 +288,9 @@ impl Playback {
             if why == REPLACED {
                 match (self.interrupted.get_mut(&id), Interrupted::of(&showing)) {
                     (Some(interrupted), _) => interrupted.again(&showing),
-                    (None, Some(broke_off)) => drop(self.interrupted.insert(id, broke_off)),
-                    (None, None) => {}
+                    // An end that was asked for is none of the page's.
+                    (None, Some(broke_off)) if !self.viewer.pressed(t) => drop(self.interrupted.insert(id, broke_off)),
+                    (None, _) => {}
                 }
             }
             if self.interrupted.contains_key(&id) {

@@ -24,7 +24,7 @@ use crate::event::{Ids, Origin, random_hex};
 use crate::profile::{Facts, Outcome};
 use crate::record::Ending;
 use crate::step::Failed;
-use crate::unit::{hundredths, ms};
+use crate::unit::{hundredths, ms, show_ms};
 use expect::Loaded;
 use loss::{Lost, OomKills};
 use present::Present;
@@ -132,11 +132,15 @@ pub(super) async fn play(shared: &Shared<'_>, turn: &Turn<'_>) -> Ended {
     let expected = turn.profile.expected(&turn.journey.name, turn.kind);
     let wanted = expected.map(|expect| expect.outcome);
     let proved = classed.as_ref().is_some_and(|c| c.class.is_proved());
-    let too_slow = |ms: f64| expected.and_then(|expect| expect.within).is_some_and(|within| self::ms(within) < ms);
-    let slow = came.slow.filter(|(ms, _)| too_slow(*ms)).map(|(_, busy)| busy);
-    let excused = excuse(failed, ending, wanted, came.late.filter(|_| !proved), slow);
+    let within = expected.and_then(|expect| expect.within);
+    let slow = came.slow.and_then(|(ms, busy)| Some((ms, within.filter(|within| self::ms(*within) < ms)?, busy)));
+    let too_long = slow.as_ref().map(|(took, within, _)| {
+        let (within, took) = (show_ms(self::ms(*within)), show_ms(*took));
+        format!("it must play within {within} under this profile, and took {took}")
+    });
+    let excused = excuse(failed, ending, wanted, came.late.filter(|_| !proved), slow.map(|(.., busy)| busy));
     let (ending, reason) = match &excused {
-        Some(busy) => (Ending::Undecided, Some(host::say(busy, reason.as_deref().unwrap_or_default()))),
+        Some(busy) => (Ending::Undecided, Some(host::say(busy, &reason.or(too_long).unwrap_or_default()))),
         None => (ending, reason),
     };
     let (ending, reason) = match came.undecided {
@@ -336,13 +340,13 @@ impl OnStage<'_> {
         }
         match self.outside(lost, &why, driver).await {
             Some(cause) => Err(Stop::Broken(format!("{cause}; so {why}"))),
-            None => match done {
-                Err(Stop::Gone(why)) => {
-                    self.crashed = true;
-                    Err(Stop::Failed(format!("the browser or its tab crashed: {why}")))
+            None => {
+                self.crashed = lost == Lost::Page;
+                match done {
+                    Err(Stop::Gone(why)) => Err(Stop::Failed(format!("the browser or its tab crashed: {why}"))),
+                    done => done,
                 }
-                done => done,
-            },
+            }
         }
     }
 }

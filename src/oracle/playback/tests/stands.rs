@@ -244,3 +244,28 @@ fn a_next_clip_that_is_tried_again_in_vain_stands_all_the_while() {
     let wrong = film.oracle.verdict(film.t, Allowed::USUAL).expect("it hung for 4 s before it was skipped");
     assert!(wrong.words.contains("the picture stood for 4.0 s and did not go on"), "{wrong:?}");
 }
+
+#[test]
+fn a_stall_that_the_page_answers_by_taking_the_source_away_goes_on() {
+    let taken_away = |asked: bool| {
+        let mut film = film(false).plays(3000.0).stands(4000.0, 0.0);
+        if asked {
+            film.oracle.input(film.t);
+        }
+        (film.at.paused, film.at.rs) = (true, Some(0));
+        film.say("abort");
+        film.at.src = Some(String::new());
+        film.say("emptied");
+        idles(film, 6000.0)
+    };
+    let mut film = taken_away(false);
+    let allowed = Allowed::under_faults(Duration::from_secs(6));
+    let wrong = film.oracle.verdict(film.t, allowed).expect("nothing came any more");
+    assert!(wrong.words.starts_with("the video broke off at 00:03.0 and stood for 10."), "{wrong:?}");
+    // The viewer had it put away: it stood until then.
+    let mut film = taken_away(true);
+    assert!(film.oracle.verdict(film.t, allowed).is_none() && film.oracle.standing(film.t).is_none());
+    let stalls: Vec<&Told> = film.told.iter().filter(|told| told.event == "playback_stall").collect();
+    assert_eq!((stalls.len(), &stalls[0].fields["kind"]), (1, &json!("rebuffering")));
+    assert!(stalls[0].fields["ms"].as_f64().is_some_and(|ms| (3900.0..4100.0).contains(&ms)), "{:?}", stalls[0]);
+}
