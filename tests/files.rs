@@ -201,6 +201,7 @@ fn no_message_names_a_type_of_the_program() {
         "ci/slo.toml",
         "ci/release.toml",
         "ci/attestations.toml",
+        "ci/verify-room.toml",
         "ci/verify-want.toml",
         "journeys/player.toml",
         "journeys/apps/stage.toml",

@@ -39,7 +39,7 @@ fn all_three_ways_are_one_and_batches_lost_and_times_replaced_are_found() {
 
 /// The catalogue's cases about what the app tells, in its order.
 fn cases() -> Vec<String> {
-    let text = std::fs::read_to_string(root().join("ci/verify.toml")).expect("it ships");
+    let text = std::fs::read_to_string(root().join("ci/verify-room.toml")).expect("it ships");
     let all: toml::Table = text.parse().expect("TOML");
     let cases = all["case"].as_array().expect("cases").iter().filter(|case| case.get("finds").is_some());
     cases.filter_map(|case| Some(case["id"].as_str()?.to_owned())).collect()
@@ -53,7 +53,7 @@ fn every_defect_of_the_stages_telemetry_is_in_the_catalogue() {
     let own: Vec<&str> =
         names.filter(|name| name.starts_with("telemetry-") || *name == "media-range-past-end").collect();
     assert_eq!(own.len(), 10, "{own:?}");
-    let catalogue = std::fs::read_to_string(root().join("ci/verify.toml")).expect("it ships");
+    let catalogue = std::fs::read_to_string(root().join("ci/verify-room.toml")).expect("it ships");
     let all: toml::Table = catalogue.parse().expect("TOML");
     let planted = |name: &str| {
         let finds = |case: &toml::Value| case.get("finds").and_then(|f| f.as_array()).is_some_and(|f| !f.is_empty());
@@ -67,7 +67,7 @@ fn every_defect_of_the_stages_telemetry_is_in_the_catalogue() {
     assert_eq!(missing, Vec::<&str>::new(), "nothing asks whether they are found");
 }
 
-/// A third of the cases, in one of the browsers each; `ci/verify catalogue` plays all in both.
+/// A third of the cases, in one of the browsers each; `ci/verify room` plays all in both.
 #[test]
 fn each_way_in_which_the_app_tells_wrongly_is_found_and_nothing_where_it_tells_right() {
     let cases = cases();
@@ -76,7 +76,7 @@ fn each_way_in_which_the_app_tells_wrongly_is_found_and_nothing_where_it_tells_r
         let own = cases.iter().skip(3 * place).step_by(3 * BROWSERS.len());
         let dir = tempfile::tempdir().expect("a folder");
         let done = Command::new(SOUNDCHECK)
-            .args(["verify", "--browser", browser, "--out"])
+            .args(["verify", "verify-room", "--browser", browser, "--out"])
             .arg(dir.path())
             .args(own.flat_map(|case| ["--only", case]))
             .env("SOUNDCHECK_HISTORY", "none")

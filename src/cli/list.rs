@@ -51,7 +51,7 @@ const TABLES: [&str; 17] = [
 
 /// What lies beside the plans and is none: objectives, the gate's files, and the catalogues of planted defects.
 const NO_PLANS: [&str; 4] = ["attestations", "quarantine", "release", "slo"];
-const CATALOGUES: [&str; 2] = ["verify", "verify-want"];
+const CATALOGUES: [&str; 4] = ["verify", "verify-room", "verify-variants", "verify-want"];
 
 pub fn main(args: &Args) -> Done {
     let wanted = TABLES.iter().filter(|t| args.table.as_deref().is_none_or(|w| w == **t));

@@ -10,7 +10,7 @@ use soundcheck::run::Settings;
 use soundcheck::secret::Secrets;
 use soundcheck::unit::show_ms;
 use soundcheck::verify::{Catalogue, Matrix, Setting, Trial, only, program, record, trial, trials};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::signal::unix::SignalKind;
 
 #[derive(clap::Args)]
@@ -27,9 +27,10 @@ pub struct Args {
     /// Only cases of this name; `*` stands for any characters; repeat it for more
     #[arg(long = "only", value_name = "NAME")]
     only: Vec<String>,
-    /// The folder of the record; one that holds trials already is gone on with
-    #[arg(long, value_name = "DIR", default_value = "soundcheck-runs/verify")]
-    out: PathBuf,
+    /// The folder of the record, by default soundcheck-runs/ and the catalogue's name; one that holds trials already is gone
+    /// on with
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Play nothing: print what the record holds, and what is still missing
     #[arg(long)]
     report: bool,
@@ -44,9 +45,11 @@ pub async fn main(args: Args) -> Done {
             .remedy("the catalogue names them: `id = ...`; * stands for any characters"));
     }
     let exe = std::env::current_exe().operator("finding this program")?;
-    std::fs::create_dir_all(&args.out).operator(format!("making {}", args.out.display()))?;
+    let of_catalogue = || Path::new("soundcheck-runs").join(args.catalogue.file_stem().unwrap_or_default());
+    let out = args.out.unwrap_or_else(of_catalogue);
+    std::fs::create_dir_all(&out).operator(format!("making {}", out.display()))?;
     let program = program(&exe)?;
-    let setting = Setting { out: args.out, program, run: Settings { exe, retries: 1, ..Settings::default() } };
+    let setting = Setting { out, program, run: Settings { exe, retries: 1, ..Settings::default() } };
     let all = only(trials(&catalogue, &args.seeds), &args.only, &args.browsers);
     let mut code = 0;
     if !args.report {

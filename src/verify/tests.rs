@@ -4,7 +4,11 @@ use crate::secret::Secrets;
 use std::path::{Path, PathBuf};
 
 fn catalogue() -> Catalogue {
-    Catalogue::read(Path::new("verify"), &Secrets::default()).expect("the shipped one reads")
+    shipped("verify")
+}
+
+fn shipped(name: &str) -> Catalogue {
+    Catalogue::read(Path::new(name), &Secrets::default()).expect("the shipped one reads")
 }
 
 fn done(trial: &Trial, ending: Ending, rang: &[&str], class: Option<&str>) -> Done {
@@ -104,6 +108,31 @@ fn half_of_the_videos_of_each_browser_are_without_a_counter() {
     assert!(apps(1) == apps(1) && apps(1) != apps(2));
 }
 
+/// What a perfect monitor would have found, but for the first trial that is `wanted`.
+fn changed(
+    catalogue: &Catalogue,
+    all: &[Trial],
+    wanted: &dyn Fn(&Trial) -> bool,
+    make: &dyn Fn(&Trial) -> Option<Done>,
+) -> Matrix {
+    let at = all.iter().position(wanted).expect("there is one");
+    let changed = all.iter().enumerate().filter_map(|(n, t)| if n == at { make(t) } else { Some(perfect(t)) });
+    Matrix::fold(catalogue, all, &held(changed))
+}
+
+#[test]
+fn what_the_app_tells_wrongly_must_be_found_and_nothing_else() {
+    let catalogue = shipped("verify-room");
+    let all = trials(&catalogue, &[1]);
+    let found = |t: &Trial| Some(Done { found: vec!["late x".to_owned()], ..perfect(t) });
+    let tells = |t: &Trial| t.case.finds.as_ref().is_some_and(|finds| !finds.is_empty());
+    let deaf = changed(&catalogue, &all, &tells, &found);
+    assert!(!deaf.holds() && deaf.reconciled.0 + 1 == deaf.reconciled.1, "{}", deaf.text());
+    let right = |t: &Trial| t.case.finds.as_ref().is_some_and(Vec::is_empty);
+    let cries = changed(&catalogue, &all, &right, &found);
+    assert!(!cries.holds() && cries.text().contains("must find nothing, and found late x"), "{}", cries.text());
+}
+
 #[test]
 fn a_proof_holds_only_if_nothing_is_missed_false_wrong_void_or_missing() {
     let catalogue = catalogue();
@@ -113,9 +142,7 @@ fn a_proof_holds_only_if_nothing_is_missed_false_wrong_void_or_missing() {
     assert_eq!(whole.noticed.0, whole.noticed.1);
 
     let change = |wanted: &dyn Fn(&Trial) -> bool, make: &dyn Fn(&Trial) -> Option<Done>| {
-        let at = all.iter().position(wanted).expect("there is one");
-        let changed = all.iter().enumerate().filter_map(|(n, t)| if n == at { make(t) } else { Some(perfect(t)) });
-        Matrix::fold(&catalogue, &all, &held(changed))
+        changed(&catalogue, &all, wanted, make)
     };
     let rings = |t: &Trial| matches!(&t.case.rings, Rings::Objective(..)) && !t.case.loses();
     let quiet = |t: &Trial| t.case.rings == Rings::Nothing;
@@ -144,12 +171,6 @@ fn a_proof_holds_only_if_nothing_is_missed_false_wrong_void_or_missing() {
     assert!(!blamed.holds() && blamed.causes.0 + 1 == blamed.causes.1, "{}", blamed.text());
     let other = change(&broken, &|t| Some(done(t, Ending::Broken, &[], None)));
     assert!(!other.holds() && other.causes.0 + 1 == other.causes.1, "another cause: {}", other.text());
-    let tells = |t: &Trial| t.case.finds.as_ref().is_some_and(|finds| !finds.is_empty());
-    let deaf = change(&tells, &|t| Some(Done { found: vec!["late x".to_owned()], ..perfect(t) }));
-    assert!(!deaf.holds() && deaf.reconciled.0 + 1 == deaf.reconciled.1, "{}", deaf.text());
-    let right = |t: &Trial| t.case.finds.as_ref().is_some_and(Vec::is_empty);
-    let cries = change(&right, &|t| Some(Done { found: vec!["late x".to_owned()], ..perfect(t) }));
-    assert!(!cries.holds() && cries.text().contains("must find nothing, and found late x"), "{}", cries.text());
     let missing = change(&rings, &|_| None);
     assert!(!missing.holds() && missing.missing == 1, "{}", missing.text());
     let classed = |t: &Trial| matches!(&t.case.rings, Rings::Objective(_, [Some(_), Some(_)]));
