@@ -68,7 +68,8 @@ fn a_film_that_plays_and_is_paused_is_no_stall() {
         assert!((5000.0..9500.0).contains(&number(summary, "watched_ms")), "{browser}: {summary}");
         assert!(number(summary, "frames") > 60.0, "{browser}: {summary}");
         let numbers = named(&events, "picture_number");
-        assert!(numbers.len() > 4, "{browser}: read in what the visualizer draws: {numbers:?}");
+        // In Chromium one a second, where nothing is waited for.
+        assert!(numbers.len() >= 3, "{browser}: read in what the visualizer draws: {numbers:?}");
         assert!(numbers.iter().all(|e| e["ok"] == true && e["from"] == "canvas"), "{browser}: {numbers:?}");
         assert!(summary["media_url_hash"].is_string() && summary["source"] == "monitor", "{browser}: {summary}");
         let objectives = verdict["objectives"].as_array().expect("objectives");
