@@ -55,7 +55,8 @@ fn stalls(events: &[Value]) -> Vec<&Value> {
 #[test]
 fn a_film_that_plays_and_is_paused_is_no_stall() {
     for browser in in_turns(0) {
-        let mut play = film("3s", None);
+        // One number a second is read here, and in the next step none for sure: reading is dear.
+        let mut play = film("5s", None);
         play.journey.push_str("[[step]]\ndo = \"pause the film\"\nstay = \"5s\"\n");
         let (verdict, _) = play.run(browser);
         assert_eq!(ending(&verdict).0, "passed", "{browser}: {verdict:#}");
@@ -64,12 +65,11 @@ fn a_film_that_plays_and_is_paused_is_no_stall() {
         assert!(named(&events, "playback_end").iter().all(|e| e["premature"] == false), "{browser}");
         assert_eq!(named(&events, "playback_start").len(), 1, "{browser}");
         let [summary] = named(&events, "playback_summary")[..] else { panic!("{browser}: one film, one summary") };
-        // 3 s and 5 s watched, 2 s of them paused.
-        assert!((5000.0..9500.0).contains(&number(summary, "watched_ms")), "{browser}: {summary}");
+        // 5 s and 5 s watched, 2 s of them paused.
+        assert!((7000.0..11500.0).contains(&number(summary, "watched_ms")), "{browser}: {summary}");
         assert!(number(summary, "frames") > 60.0, "{browser}: {summary}");
         let numbers = named(&events, "picture_number");
-        // In Chromium one a second, where nothing is waited for.
-        assert!(numbers.len() >= 3, "{browser}: read in what the visualizer draws: {numbers:?}");
+        assert!(numbers.len() > 4, "{browser}: read in what the visualizer draws: {numbers:?}");
         assert!(numbers.iter().all(|e| e["ok"] == true && e["from"] == "canvas"), "{browser}: {numbers:?}");
         assert!(summary["media_url_hash"].is_string() && summary["source"] == "monitor", "{browser}: {summary}");
         let objectives = verdict["objectives"].as_array().expect("objectives");
